@@ -1,0 +1,1 @@
+"""The falcon application. No rules live here."""

@@ -1,0 +1,54 @@
+"""What a plugin implements, one module per slot. No logic lives here.
+
+Public and semantically versioned. A plugin imports from `zrokd.contracts` directly.
+"""
+
+from zrokd.contracts.auth import Authenticator, Directory
+from zrokd.contracts.command import Command
+from zrokd.contracts.component import Clock, Component, Context, Health, Hooks, Task
+from zrokd.contracts.filter import Filter
+from zrokd.contracts.gate import Gate
+from zrokd.contracts.mode import Mode
+from zrokd.contracts.observer import Observer
+from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Stream
+from zrokd.contracts.role import Role
+from zrokd.contracts.settings import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, Use, slot_use
+from zrokd.contracts.sink import Sink
+from zrokd.contracts.storage import Storage
+
+SLOTS: dict[str, type[Component]] = {
+    cls.slot: cls for cls in (Role, Storage, Overlay, Authenticator, Mode, Gate, Filter, Sink, Observer, Command)
+}
+
+__all__ = [
+    "SLOTS",
+    "AddressSetting",
+    "Authenticator",
+    "Caller",
+    "Clock",
+    "Command",
+    "Component",
+    "Context",
+    "Directory",
+    "DurationS",
+    "Filter",
+    "Gate",
+    "Health",
+    "Hooks",
+    "Listener",
+    "Mode",
+    "Node",
+    "Observer",
+    "Overlay",
+    "OverlayAdmin",
+    "Role",
+    "SecretSetting",
+    "Settings",
+    "Sink",
+    "SizeBytes",
+    "Storage",
+    "Stream",
+    "Task",
+    "Use",
+    "slot_use",
+]

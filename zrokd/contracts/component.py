@@ -1,0 +1,163 @@
+"""What every component is, and what the host gives it."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
+
+from zrokd.contracts.settings import Settings, Use
+
+if TYPE_CHECKING:
+    import socket
+
+    from zrokd.contracts.overlay import Overlay
+    from zrokd.contracts.storage import Storage
+    from zrokd.model.account import Principal
+    from zrokd.model.environment import Environment, EnvironmentDraft
+    from zrokd.model.http import ConnectionSummary, ExchangeSummary
+    from zrokd.model.limits import Refusal
+    from zrokd.model.share import Access, Share, ShareDraft
+    from zrokd.model.units import Address
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a component can do its work now, and in one sentence why not."""
+
+    ok: bool = True
+    detail: str = ""
+
+
+class Task(Protocol):
+    """A greenlet of the host's. `kill` waits until it is gone."""
+
+    def kill(self) -> None:
+        """End it; returns when it has ended. Switches greenlets."""
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for its end; whether it ended in time. Switches greenlets."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+
+
+class Clock(Protocol):
+    """Time. `monotonic` for waits and durations, `now_ms` for records."""
+
+    def monotonic(self) -> float:
+        """Seconds since some start; never goes back."""
+
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+
+
+class Hooks(Protocol):
+    """The hooks of `zrokd.hookspecs` that components call, typed. Deciding ones fail closed, telling ones never raise."""
+
+    def review_environment(self, draft: EnvironmentDraft, principal: Principal) -> Refusal | None:
+        """The first refusal, or None."""
+
+    def review_share(self, draft: ShareDraft, principal: Principal) -> Refusal | None:
+        """The first refusal, or None."""
+
+    def review_access(self, share: Share, principal: Principal) -> Refusal | None:
+        """The first refusal, or None."""
+
+    def on_environment_created(self, environment: Environment, principal: Principal) -> None: ...
+
+    def on_environment_deleted(self, environment: Environment, principal: Principal) -> None: ...
+
+    def on_share_created(self, share: Share, principal: Principal) -> None: ...
+
+    def on_share_deleted(self, share: Share, principal: Principal) -> None: ...
+
+    def on_access_created(self, access: Access, principal: Principal) -> None: ...
+
+    def on_access_deleted(self, access: Access, principal: Principal) -> None: ...
+
+    def on_share_ready(self, token: str, urls: tuple[str, ...], verified: bool) -> None: ...
+
+    def on_share_lost(self, token: str, reason: str) -> None: ...
+
+    def on_access_ready(self, token: str, address: str) -> None: ...
+
+    def on_exchange(self, summary: ExchangeSummary) -> None: ...
+
+    def on_connection_closed(self, summary: ConnectionSummary) -> None: ...
+
+
+class Context(Protocol):
+    """What the host gives a component. Valid from construction until after `close()`."""
+
+    log: logging.Logger
+    state_dir: Path  # this component's own folder, mode 0700; it exists
+    clock: Clock
+    hooks: Hooks
+
+    @property
+    def overlay(self) -> Overlay:
+        """The overlay of this daemon, open."""
+
+    @property
+    def storage(self) -> Storage:
+        """The storage of this daemon, open. :raises PluginError: when the YAML has none."""
+
+    def components(self, slot: str) -> Sequence[Component]:
+        """The open components of a top-level ordered slot (auth, sinks, observers), in YAML order, as they are now."""
+
+    def build(self, use: Use, name: str = "") -> Any:
+        """A component named inside the caller's settings, made and opened; its instance name is `name` or `use.use`.
+
+        The host closes it after the caller, unless `release` came before. :raises ZrokdError: what its open raised.
+        """
+
+    def release(self, component: Component) -> None:
+        """Close a component that `build` made. Idempotent."""
+
+    def spawn(self, function: Callable[..., object], *args: object, name: str = "") -> Task:
+        """A new greenlet, named, counted, killed after the component's close. What it raises is logged."""
+
+    def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`function(...)`, run in a thread of a bounded pool while this greenlet waits. For work that blocks."""
+
+    def listen(self, address: Address) -> socket.socket:
+        """A listening socket: the one inherited from the service manager for this address, or a new one.
+
+        The caller closes it. :raises StartError: the port is taken or not allowed.
+        """
+
+
+class Component(ABC):
+    """A thing that YAML enables by name.
+
+    The constructor only keeps what it is given. `open` acquires; `close` gives back, is idempotent, and also follows
+    a failed `open`. Hook implementations on the instance are registered while it is open.
+    """
+
+    slot: ClassVar[str]
+    name: ClassVar[str]
+    Settings: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, settings: Any, ctx: Context) -> None:
+        self.settings = settings
+        self.ctx = ctx
+
+    def open(self) -> None:
+        """Acquire what is needed. May switch greenlets. :raises ZrokdError: and `close` follows."""
+        return
+
+    def close(self) -> None:
+        """Give everything back. May switch greenlets. Idempotent."""
+        return
+
+    def health(self) -> Health:
+        """Whether it can work now. Answers at once."""
+        return Health()

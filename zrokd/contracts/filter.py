@@ -1,0 +1,20 @@
+"""Look at a head, or change it."""
+
+from __future__ import annotations
+
+from zrokd.contracts.component import Component
+from zrokd.model.http import RequestHead, Respond, ResponseHead, Route
+
+
+class Filter(Component):
+    """Sees every head of a frontend: requests in YAML order, responses in reverse. Must not switch greenlets."""
+
+    slot = "filter"
+
+    def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
+        """The head to send on, or an answer in place of the share's. What it raises answers 500, and is logged."""
+        return head
+
+    def on_response(self, head: ResponseHead, route: Route) -> ResponseHead:
+        """The head to send back."""
+        return head

@@ -1,0 +1,166 @@
+"""The network seen through our contract: dial, bind, streams, and the administrator's half."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zrokd.contracts.component import Component
+from zrokd.model.environment import Identity
+from zrokd.model.limits import UsageSample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who dialled, as far as the overlay knows."""
+
+    identity: str = ""
+    address: str = ""
+
+
+class Stream(ABC):
+    """Bytes both ways, in order. One greenlet may read while one other writes.
+
+    Backpressure is part of it: a slow reader stops its own writer, never its neighbours, and holds no more than
+    256 KiB a direction. Every wait ends after `timeout_s` seconds (None: no limit) with StreamTimeout. All waits switch
+    greenlets; a greenlet that waits on a stream which another closes gets StreamClosed.
+    """
+
+    peer: str = ""  # for logs
+
+    @abstractmethod
+    def recv(self, max_bytes: int, timeout_s: float | None = None) -> bytes:
+        """Up to `max_bytes` bytes as soon as some are there; b"" at the peer's end of stream."""
+
+    @abstractmethod
+    def recv_into(self, buffer: memoryview, timeout_s: float | None = None) -> int:
+        """As `recv`, into `buffer`; how many bytes."""
+
+    @abstractmethod
+    def send(self, data: bytes | bytearray | memoryview, timeout_s: float | None = None) -> None:
+        """Hand over all of `data`. The limit counts from the last progress, not from the start."""
+
+    @abstractmethod
+    def send_eof(self) -> None:
+        """End our direction; the other stays open (half-close). Idempotent."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End both directions and give the stream back. Idempotent; never waits."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """As `close`, but the peer sees a broken stream, not an end."""
+
+    @abstractmethod
+    def wait_readable(self, timeout_s: float | None = None) -> bool:
+        """Whether bytes, the end or an error came within the limit."""
+
+    @abstractmethod
+    def is_idle(self) -> bool:
+        """Whether a stream at rest can be used again: open, and nothing (bytes, end, error) came. Never waits."""
+
+    def fileno(self) -> int:
+        """The kernel socket behind the stream, or -1. Then the relay may move bytes in the kernel."""
+        return -1
+
+
+class Listener(ABC):
+    """One bound end of a service."""
+
+    @abstractmethod
+    def accept(self) -> tuple[Stream, Caller]:
+        """The next stream. :raises StreamClosed: the listener was closed. :raises OverlayError: it was lost."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Unbind: no new streams; accepted ones live on. Idempotent."""
+
+
+class Node(ABC):
+    """One identity's handle on the overlay."""
+
+    @abstractmethod
+    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
+        """A stream to somebody who binds `service`; the caller closes it.
+
+        :raises UnknownService: no such service, or not ours.
+        :raises NoTerminator: nobody binds it now.
+        :raises OverlayTimeout: no answer within `timeout_s`.
+        :raises OverlayError: anything else.
+        """
+
+    @abstractmethod
+    def bind(self, service: str, *, terminator: str | None = None) -> Listener:
+        """Serve `service`; the caller closes the listener. Several may bind one service.
+
+        :raises UnknownService: no such service, or not ours.
+        :raises OverlayError: anything else.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the handle back; its listeners close, its streams live on. Idempotent."""
+
+
+class OverlayAdmin(ABC):
+    """The administrator's half, used by the controller alone.
+
+    Every call is idempotent: what exists already is adopted, what is gone already counts as deleted. Every object
+    is tagged with `instance`, and objects of other instances are never touched. Calls may take seconds and switch greenlets.
+    All raise OverlayError.
+    """
+
+    @abstractmethod
+    def create_environment(self, name: str) -> Identity:
+        """A new identity that may bind its shares and dial its accesses."""
+
+    @abstractmethod
+    def delete_environment(self, z_id: str) -> None:
+        """Take the identity away with all that it may do."""
+
+    @abstractmethod
+    def create_frontend(self, name: str) -> Identity:
+        """The identity of a public entrance, which may dial every public share. One name, one identity."""
+
+    @abstractmethod
+    def create_share(self, token: str, env_z_id: str, *, public: bool, config: dict[str, object]) -> None:
+        """A service named `token` that the environment may bind and, when public, frontends may dial."""
+
+    @abstractmethod
+    def delete_share(self, token: str) -> None:
+        """Take the service away."""
+
+    @abstractmethod
+    def create_access(self, token: str, share_token: str, env_z_id: str) -> None:
+        """Let an environment dial a share."""
+
+    @abstractmethod
+    def delete_access(self, token: str, share_token: str) -> None:
+        """Take that back."""
+
+    @abstractmethod
+    def list_shares(self) -> set[str]:
+        """Tokens of this instance's services, for reconciling."""
+
+    @abstractmethod
+    def usage(self) -> Iterable[UsageSample]:
+        """What went through each share since the last call; empty where the overlay does not count."""
+
+
+class Overlay(Component):
+    """The network."""
+
+    slot = "overlay"
+
+    @abstractmethod
+    def node(self, identity: str) -> Node:
+        """A handle for the identity document (`Identity.document`). The caller closes it.
+
+        :raises OverlayError: the document cannot be used.
+        """
+
+    @abstractmethod
+    def admin(self, instance: str) -> OverlayAdmin:
+        """The administrator's half, tagging its objects with `instance`. :raises OverlayError: not configured here."""

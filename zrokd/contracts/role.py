@@ -1,0 +1,32 @@
+"""A job of the daemon: controller, frontend, backend."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from zrokd.contracts.component import Component
+from zrokd.errors import RestartNeeded
+
+
+class Role(Component):
+    """open -> serve -> (reload)* -> drain -> close."""
+
+    slot = "role"
+
+    @abstractmethod
+    def serve(self) -> None:
+        """Start working and return: accept loops run in greenlets. The daemon's other roles are open by now."""
+
+    @abstractmethod
+    def drain(self, deadline_s: float) -> None:
+        """Take nothing new, let what runs end, return when all ended or after `deadline_s` seconds."""
+
+    def reload(self, settings: Any) -> None:
+        """Work by `settings` from now on, without cutting what they do not touch. All or nothing.
+
+        :raises RestartNeeded: names the keys that cannot change in a running daemon.
+        :raises ZrokdError: the new settings cannot be taken up (a port is taken); the old ones stand.
+        """
+        if settings != self.settings:
+            raise RestartNeeded([f"roles.{self.name}"])

@@ -1,0 +1,1 @@
+"""The daemon: load, open, serve, reload, drain, close."""

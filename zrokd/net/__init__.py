@@ -1,0 +1,1 @@
+"""Bytes under gevent. Knows nothing of shares."""

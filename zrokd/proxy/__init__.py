@@ -1,0 +1,1 @@
+"""The mind of the frontends: which share answers a request, and how the bytes get there."""

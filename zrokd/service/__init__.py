@@ -1,0 +1,1 @@
+"""Use cases; the only writer of both store and overlay."""

@@ -1,0 +1,1 @@
+"""The database: tables, migrations, and one query module per noun."""

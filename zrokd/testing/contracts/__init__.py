@@ -1,0 +1,1 @@
+"""One contract suite per slot; subclass it and give it your component."""
