@@ -1,1 +1,216 @@
-"""The backend role."""
+"""The backend: keeps the shares of one environment bound, and gives each connection to the share's mode."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from zrokd import hookimpl
+from zrokd.client.backoff import Backoff
+from zrokd.client.controller import Controller
+from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
+from zrokd.contracts import Health, Mode, Role, Task
+from zrokd.errors import Denied, RestartNeeded, StartError, ZrokdError
+from zrokd.model.units import Secret
+
+from .memory import Memory
+from .office import Link, Office
+from .settings import BackendSettings, ShareSettings, keyed
+from .supervisor import State, Supervisor
+
+_SLOW_S = 30.0
+_SWAP_S = 5.0
+_RELOADED = {"shares", "verify", "verify_timeout", "release_on_exit"}
+
+
+class BackendRole(Role):
+    """Shares what its settings list."""
+
+    name = "backend"
+    Settings = BackendSettings
+
+    def __init__(self, settings: BackendSettings, ctx: Any) -> None:
+        super().__init__(settings, ctx)
+        self._file = EnvironmentFile(Path(settings.environment).expanduser() if settings.environment else ctx.state_dir)
+        self._enabled: EnabledEnvironment | None = None
+        self._link = Link(ctx.log)
+        self._office: Office | None = None
+        self._modes: dict[str, Mode] = {}
+        self.supervisors: dict[str, Supervisor] = {}
+        self._tasks: list[Task] = []
+        self._starting = ""  # why the shares are not tried yet
+        self.connect: Callable[[str, Secret], Controller] = self._connect
+
+    def _connect(self, url: str, token: Secret) -> Controller:
+        return Controller(url, token, verify=self.settings.ca or True)
+
+    # -- life ---
+
+    def open(self) -> None:
+        """Read the environment and make the modes.
+
+        :raises StartError: no environment, and no way to get one.
+        :raises PluginError: this daemon has no overlay.
+        """
+        _ = self.ctx.overlay
+        self._enabled = self.ctx.offload(self._file.load)
+        if self._enabled is None and self.settings.token is None:
+            raise StartError(
+                f"no enabled environment in {self._file.path.parent}; run `zrokd enable`, or give the backend a `token`"
+            )
+        self._modes = self._build(keyed(self.settings.shares))
+
+    def serve(self) -> None:
+        """Begin to share."""
+        self._tasks.append(self.ctx.spawn(self._begin, name="backend"))
+
+    def drain(self, deadline_s: float) -> None:
+        """Unbind everything, then wait for the connections that run."""
+        until = time.monotonic() + deadline_s
+        self._kill_tasks()
+        for supervisor in self.supervisors.values():
+            supervisor.stop()
+        if self.settings.release_on_exit and self._office is not None:
+            releasing = self.ctx.spawn(self._release, sorted(self.supervisors), name="release")
+            if not releasing.join(max(1.0, deadline_s)):
+                self.ctx.log.warning("the controller did not release the shares in time")
+        for supervisor in self.supervisors.values():
+            supervisor.drain(max(0.0, until - time.monotonic()))
+
+    def close(self) -> None:
+        """Give back the overlay node and the connections to the controller."""
+        self._kill_tasks()
+        for supervisor in self.supervisors.values():
+            supervisor.stop()
+            supervisor.drain(0.0)
+        self.supervisors = {}
+        if self._office is not None:
+            self._office.node.close()
+            self._office.controller.close()
+            self._office = None
+
+    def _kill_tasks(self) -> None:
+        while self._tasks:
+            self._tasks.pop().kill()
+
+    def health(self) -> Health:
+        """Well while every share is bound."""
+        if self._starting or not self.supervisors:
+            return Health(not self.settings.shares, self._starting or "nothing is shared yet")
+        every = self.supervisors.values()
+        others = [f"{one.share.label}: {one.reason or one.state}" for one in every if one.state != State.BOUND]
+        told = f"{len(every) - len(others)} of {len(every)} shares are bound"
+        return Health(not others, "; ".join([told, *others]))
+
+    # -- beginning ---
+
+    def _begin(self) -> None:
+        backoff = Backoff(limit_s=5.0)
+        while self._office is None:
+            try:
+                self._office = self._make_office()
+            except Denied as error:
+                self._starting = f"the controller does not let us in: {error}"
+                self.ctx.log.error("%s", self._starting)
+                time.sleep(_SLOW_S)
+            except ZrokdError as error:
+                self._starting = str(error)
+                self._link.lost(str(error))
+                time.sleep(backoff.next_s())
+        self._starting = ""
+        shares = keyed(self.settings.shares)
+        for key, mode in self._modes.items():
+            self._start(key, shares[key], mode)
+        self._release(sorted(self._office.memory.keys() - shares.keys()))
+
+    def _make_office(self) -> Office:
+        enabled = self._enabled or self._enable()
+        self._enabled = enabled
+        node = self.ctx.overlay.node(enabled.identity.document)
+        memory = Memory(self.ctx.state_dir / "shares.json", self.ctx.offload, self.ctx.log)
+        memory.load(enabled.identity.z_id)
+        controller = self.connect(self.settings.controller or enabled.controller, enabled.account_token)
+        return Office(controller, enabled.identity.z_id, node, memory, self._link, self.ctx.log)
+
+    def _enable(self) -> EnabledEnvironment:
+        settings = self.settings
+        controller = self.connect(settings.controller, settings.token)
+        host = platform.node()
+        identity = controller.enable(
+            settings.description or f"backend on {host}", "; ".join([host, platform.system(), platform.machine()])
+        )
+        controller.close()
+        enabled = EnabledEnvironment(controller=settings.controller, account_token=settings.token, identity=identity)
+        self.ctx.offload(self._file.save, enabled)
+        self._link.back()
+        self.ctx.log.info("this host is enabled as environment %s", identity.z_id)
+        return enabled
+
+    def _build(self, shares: dict[str, ShareSettings]) -> dict[str, Mode]:
+        built: dict[str, Mode] = {}
+        try:
+            for key, share in shares.items():
+                built[key] = self.ctx.build(share.use, share.label)
+        except BaseException:
+            for mode in built.values():
+                self.ctx.release(mode)
+            raise
+        return built
+
+    def _start(self, key: str, share: ShareSettings, mode: Mode) -> Supervisor:
+        assert self._office is not None
+        supervisor = Supervisor(key, share, mode, self._office, lambda: self.settings, self.ctx)
+        self.supervisors[key] = supervisor
+        supervisor.start()
+        return supervisor
+
+    def _release(self, keys: list[str]) -> None:
+        assert self._office is not None
+        for key in keys:
+            self._office.release(key)
+
+    # -- reload ---
+
+    def reload(self, settings: BackendSettings) -> None:
+        """Start, replace and end shares; those whose settings did not change are not touched."""
+        changed = [key for key in BackendSettings.model_fields if getattr(settings, key) != getattr(self.settings, key)]
+        fixed = [f"roles.{self.name}.{key}" for key in changed if key not in _RELOADED]
+        if fixed:
+            raise RestartNeeded(fixed)
+        old, new = keyed(self.settings.shares), keyed(settings.shares)
+        fresh = self._build({key: share for key, share in new.items() if old.get(key) != share})
+        self.settings = settings
+        gone = {key: self._modes.pop(key) for key in old if key in fresh or key not in new}
+        self._modes.update(fresh)
+        if self._office is None:
+            for mode in gone.values():
+                self.ctx.release(mode)
+            return
+        self._tasks = [task for task in self._tasks if not task.done]
+        retired = {key: self.supervisors.pop(key) for key in gone}
+        for key, mode in fresh.items():
+            self._start(key, new[key], mode)
+        for key, supervisor in retired.items():
+            self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.label}"))
+
+    def _retire(self, key: str, supervisor: Supervisor) -> None:
+        """End a share that was taken away, or, once its successor is bound, one that was replaced."""
+        successor = self.supervisors.get(key)
+        try:
+            if successor is not None:
+                successor.bound.wait(_SWAP_S)
+        finally:
+            supervisor.stop()
+        if successor is None:
+            self._release([key])
+        supervisor.drain(_SLOW_S)
+        self.ctx.release(supervisor.mode)
+
+
+@hookimpl
+def zrokd_provide_roles() -> Iterable[type[Role]]:
+    """This role."""
+    return [BackendRole]

@@ -8,7 +8,7 @@ from zrokd.contracts.command import Command
 from zrokd.contracts.component import Clock, Component, Context, Health, Hooks, Task
 from zrokd.contracts.filter import Filter
 from zrokd.contracts.gate import Gate
-from zrokd.contracts.mode import Mode
+from zrokd.contracts.mode import PING_PATH, Mode
 from zrokd.contracts.observer import Observer
 from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Stream
 from zrokd.contracts.role import Role
@@ -21,6 +21,7 @@ SLOTS: dict[str, type[Component]] = {
 }
 
 __all__ = [
+    "PING_PATH",
     "SLOTS",
     "AddressSetting",
     "Authenticator",

@@ -98,9 +98,15 @@ class Context(Protocol):
     """What the host gives a component. Valid from construction until after `close()`."""
 
     log: logging.Logger
-    state_dir: Path  # this component's own folder, mode 0700; it exists
     clock: Clock
-    hooks: Hooks
+
+    @property
+    def state_dir(self) -> Path:
+        """This component's own folder, mode 0700; it exists."""
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks of this daemon, to be called."""
 
     @property
     def overlay(self) -> Overlay:
@@ -125,7 +131,7 @@ class Context(Protocol):
     def spawn(self, function: Callable[..., object], *args: object, name: str = "") -> Task:
         """A new greenlet, named, counted, killed after the component's close. What it raises is logged."""
 
-    def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def offload(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(...)`, run in a thread of a bounded pool while this greenlet waits. For work that blocks."""
 
     def listen(self, address: Address) -> socket.socket:

@@ -8,6 +8,9 @@ from typing import ClassVar, Literal
 from zrokd.contracts.component import Component
 from zrokd.contracts.overlay import Caller, Stream
 
+#: Every mode that speaks HTTP answers this path itself with 204: so a backend sees that its share can be reached.
+PING_PATH = b"/.well-known/zrokd/ping"
+
 
 class Mode(Component):
     """One share's way of answering. Its settings are the share's own keys in YAML: `target` and what else it takes."""

@@ -94,6 +94,11 @@ class Use(BaseModel):
         """Called once by the loader."""
         self._component, self._settings = component, settings
 
+    def __repr__(self) -> str:  # options may hold secrets
+        return f"Use({self.use!r})"
+
+    __str__ = __repr__
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Use) and self.use == other.use and self.settings == other.settings
 
@@ -103,8 +108,8 @@ class Use(BaseModel):
 class UseSlot:
     """Annotation that tells the loader which slot a Use belongs to."""
 
-    def __init__(self, slot: str) -> None:
-        self.slot = slot
+    def __init__(self, slot: str, default: str = "", *, beside: bool = False) -> None:
+        self.slot, self.default, self.beside = slot, default, beside
 
 
 def _split(value: object) -> object:
@@ -120,14 +125,17 @@ def _split(value: object) -> object:
     return value
 
 
-def slot_use(slot: str) -> Any:
+def slot_use(slot: str, default: str = "", *, beside: bool = False) -> Any:
     """The type of a settings field that holds a component of `slot`.
+
+    With `beside`, keys of the surrounding map that the model does not name are the component's (`default` when the
+    field itself is left out): `{mode: web, target: /srv}`.
 
     In a `dict[str, slot_use(...)]` the key is the instance's name and, where `use:` is left out, the plugin's too.
     """
     return Annotated[
         Use,
-        UseSlot(slot),
+        UseSlot(slot, default, beside=beside),
         BeforeValidator(_split),
-        WithJsonSchema({"type": ["object", "string"], "properties": {"use": {"type": "string"}}, "x-slot": slot}),
+        WithJsonSchema({"type": ["object", "string"], "x-slot": slot, "x-default": default, "x-beside": beside}),
     ]

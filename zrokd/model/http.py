@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 Fields = tuple[tuple[bytes, bytes], ...]  # names as sent; values without surrounding blanks
+_MOST_PRINTED = 2000
 
 
 def _get(fields: Fields, name: bytes) -> bytes | None:
@@ -75,9 +76,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """The visitor may pass; `fields` are added to the request (for example who it is)."""
+    """The visitor may pass; `fields` are added to the request (for example who it is), those in `drop` taken out."""
 
     fields: Fields = ()
+    drop: tuple[bytes, ...] = ()  # what the gate used up: credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +121,11 @@ class ConnectionSummary:
     tx_bytes: int
     duration_s: float
     outcome: str = "ok"
+
+
+def printable(text: bytes) -> str:
+    """`text` as summaries and logs carry it: at most 2,000 characters of ASCII, every other byte as \\xNN."""
+    plain = text[:_MOST_PRINTED].decode("latin-1")
+    if not (plain.isascii() and plain.isprintable()):
+        plain = "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in plain)
+    return plain[:_MOST_PRINTED]

@@ -1,0 +1,246 @@
+"""`zrokd admin`: the operator's side of a controller's API."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from zrokd import hookimpl
+from zrokd.contracts import Command
+from zrokd.errors import ZrokdError
+from zrokd.model.units import Secret
+from zrokd.wire import client as wire
+
+P = ParamSpec("P")
+_VARIABLE = "ZROKD_ADMIN_TOKEN"
+
+
+class AdminCommand(Command):
+    """Accounts, namespaces, frontends, upkeep."""
+
+    name = "admin"
+
+    def configure(self) -> click.Group:
+        """The group."""
+        return admin
+
+
+class Desk:
+    """One call after another to one controller, and their answers as the person wants them."""
+
+    def __init__(self, url: str, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
+        self._url, self._secret_file, self._ca, self._as_json = url, secret_file, ca, as_json
+
+    def call(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
+        """The decoded answer. :raises click.ClickException: in the controller's words."""
+        from zrokd.client.transport import Transport
+
+        try:
+            transport = Transport(self._url, self._secret(), timeout_s=60.0, verify=self._ca or True)
+            try:
+                return transport.call(method, path, document)
+            finally:
+                transport.close()
+        except ZrokdError as error:
+            raise click.ClickException(str(error)) from error
+
+    def say(self, entry: Mapping[str, Any], words: str) -> None:
+        """One line: `entry` as JSON, or `words`."""
+        click.echo(json.dumps(entry) if self._as_json else words)
+
+    def _secret(self) -> Secret:
+        if self._secret_file:
+            return Secret(_first_line(self._secret_file))
+        secret = os.environ.get(_VARIABLE, "").strip()
+        if not secret:
+            raise click.UsageError(f"give --secret-file FILE, or set {_VARIABLE}")
+        return Secret(secret)
+
+
+def _first_line(file: str) -> str:
+    """The first line of a file, or of standard input for `-`. :raises click.UsageError: it cannot be read."""
+    try:
+        text = sys.stdin.readline() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file} cannot be read: {error}") from error
+    line = text.partition("\n")[0].strip()
+    if not line:
+        raise click.UsageError(f"{file} is empty")
+    return line
+
+
+def _at_desk(function: Callable[Concatenate[Desk, P], None]) -> Callable[P, None]:
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        desk = click.get_current_context().find_object(Desk)
+        assert desk is not None
+        function(desk, *args, **kwargs)
+
+    return run
+
+
+@click.group()
+@click.option(
+    "--controller", envvar="ZROKD_CONTROLLER", default="http://127.0.0.1:18080", show_default=True, help="Its URL."
+)
+@click.option(
+    "--secret-file", metavar="FILE", help=f"Holds an administrator's secret; - is standard input. Or set {_VARIABLE}."
+)
+@click.option("--ca", metavar="FILE", help="Trust the authorities in this file.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def admin(ctx: click.Context, controller: str, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
+    """Manage a controller: accounts, namespaces, frontends."""
+    ctx.obj = Desk(controller, secret_file, ca, as_json=as_json)
+
+
+@admin.group()
+def create() -> None:
+    """Make an account or a namespace."""
+
+
+@admin.group()
+def delete() -> None:
+    """End an account or a namespace."""
+
+
+@admin.group(name="list")
+def list_() -> None:
+    """Show accounts, namespaces or frontends."""
+
+
+@admin.group()
+def regenerate() -> None:
+    """Replace what is secret."""
+
+
+# -- accounts ---
+
+
+@create.command("account")
+@click.argument("email")
+@click.option("--password-file", metavar="FILE", help="Its password; without one it signs in by token alone.")
+@_at_desk
+def create_account(desk: Desk, email: str, password_file: str | None) -> None:
+    """Make an account, and print its token: it is shown this once."""
+    password = _first_line(password_file) if password_file else ""
+    token = wire.account_token_from_wire(desk.call("POST", "/account", wire.body(email=email, password=password)))
+    desk.say({"email": email, "token": token}, token)
+
+
+@delete.command("account")
+@click.argument("email")
+@_at_desk
+def delete_account(desk: Desk, email: str) -> None:
+    """End an account with its environments, shares and names."""
+    desk.call("DELETE", "/account", wire.body(email=email))
+    desk.say({"email": email, "deleted": True}, f"account {email} is deleted")
+
+
+@list_.command("accounts")
+@_at_desk
+def list_accounts(desk: Desk) -> None:
+    """Show all accounts."""
+    for email in wire.accounts_from_wire(desk.call("GET", "/zrokd/accounts")):
+        desk.say({"email": email}, email)
+
+
+@regenerate.command("token")
+@click.argument("email")
+@_at_desk
+def regenerate_token(desk: Desk, email: str) -> None:
+    """Give an account a new token, and print it; all its others are void at once."""
+    token = wire.account_token_from_wire(desk.call("POST", "/zrokd/accounts/token", wire.body(email=email)))
+    desk.say({"email": email, "token": token}, token)
+
+
+# -- namespaces and frontends ---
+
+
+@create.command("namespace")
+@click.argument("zone")
+@click.option("--token", default="", help="What it is called; made when left out.")
+@click.option("--description", default="", help="What it is for.")
+@click.option("--open", "is_open", is_flag=True, help="Every account may use it.")
+@_at_desk
+def create_namespace(desk: Desk, zone: str, token: str, description: str, *, is_open: bool) -> None:
+    """Make a namespace: names below the DNS zone ZONE. Which frontends serve it stands in the controller's YAML."""
+    document = wire.body(name=zone, token=token, description=description, open=is_open)
+    made = wire.created_namespace_from_wire(desk.call("POST", "/namespace", document))
+    desk.say({"namespace": made, "zone": zone}, made)
+
+
+@delete.command("namespace")
+@click.argument("namespace")
+@_at_desk
+def delete_namespace(desk: Desk, namespace: str) -> None:
+    """End a namespace with the names in it; refused while shares use them."""
+    desk.call("DELETE", "/namespace", wire.body(namespace=namespace))
+    desk.say({"namespace": namespace, "deleted": True}, f"namespace {namespace} is deleted")
+
+
+@list_.command("namespaces")
+@_at_desk
+def list_namespaces(desk: Desk) -> None:
+    """Show all namespaces."""
+    for item in wire.namespaces_from_wire(desk.call("GET", "/namespaces")):
+        entry = {"namespace": item.token, "zone": item.zone, "open": item.open, "description": item.description}
+        whose = "open" if item.open else "granted"
+        desk.say(entry, f"{item.token}  {item.zone}  {whose}  {item.description}".rstrip())
+
+
+@list_.command("frontends")
+@_at_desk
+def list_frontends(desk: Desk) -> None:
+    """Show all frontends."""
+    for name in wire.frontends_from_wire(desk.call("GET", "/zrokd/frontends")):
+        desk.say({"frontend": name}, name)
+
+
+@admin.command()
+@click.argument("namespace")
+@click.argument("email")
+@_at_desk
+def grant(desk: Desk, namespace: str, email: str) -> None:
+    """Let an account use a namespace that is not open."""
+    desk.call("POST", "/namespace/grant", wire.body(namespace=namespace, email=email))
+    desk.say({"namespace": namespace, "email": email, "granted": True}, f"{email} may use {namespace}")
+
+
+@admin.command()
+@click.argument("namespace")
+@click.argument("email")
+@_at_desk
+def revoke(desk: Desk, namespace: str, email: str) -> None:
+    """Take that back; names taken so far stay."""
+    desk.call("DELETE", "/namespace/grant", wire.body(namespace=namespace, email=email))
+    desk.say({"namespace": namespace, "email": email, "granted": False}, f"{email} may not use {namespace} any more")
+
+
+# -- upkeep ---
+
+
+@admin.command()
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@_at_desk
+def reconcile(desk: Desk, *, dry_run: bool) -> None:
+    """Make store and overlay equal now, and print what was done."""
+    answer = desk.call("POST", f"/zrokd/reconcile?dry_run={int(dry_run)}")
+    actions = wire.reconciled_from_wire(answer)
+    for action in actions:
+        desk.say({"action": action, "done": not dry_run}, action)
+    if not actions:
+        click.echo("store and overlay are equal", err=True)
+
+
+@hookimpl
+def zrokd_provide_commands() -> Iterable[type[Command]]:
+    """The command of this module."""
+    return [AdminCommand]

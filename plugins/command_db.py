@@ -1,0 +1,150 @@
+"""`zrokd db`: the schema of a configuration's database."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+import click
+
+from zrokd import hookimpl
+from zrokd.contracts import Command, Storage
+from zrokd.errors import ConfigError, NotFound, ZrokdError
+
+if TYPE_CHECKING:
+    from zrokd.config.load import Configuration, Lookup, Plan
+    from zrokd.store.migrate import Step
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+class DbCommand(Command):
+    """Status, upgrade and downgrade."""
+
+    name = "db"
+
+    def configure(self) -> click.Group:
+        """The group."""
+        return db
+
+
+@click.group()
+def db() -> None:
+    """Look at the schema of the controller's database, or change it."""
+
+
+@db.command()
+@_FILE
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def status(ctx: click.Context, file: Path, *, as_json: bool) -> None:
+    """Show which migrations the database of FILE has seen."""
+    from zrokd.store import migrate
+
+    with _database(ctx, file) as database:
+        for step in migrate.status(database):
+            click.echo(_line(step, as_json=as_json))
+
+
+@db.command()
+@_FILE
+@click.option("--to", type=int, metavar="N", help="Stop after migration number N.")
+@click.pass_context
+def upgrade(ctx: click.Context, file: Path, to: int | None) -> None:
+    """Apply what is pending to the database of FILE."""
+    from zrokd.store import migrate
+
+    with _database(ctx, file, make=True) as database:
+        names = migrate.upgrade(database, to=to)
+    click.echo("\n".join(f"applied {name}" for name in names) or "nothing to do")
+
+
+@db.command()
+@click.argument("steps", type=click.IntRange(min=1))
+@_FILE
+@click.confirmation_option(prompt="What the tables hold is lost, and a running controller fails. Go on?")
+@click.pass_context
+def downgrade(ctx: click.Context, steps: int, file: Path) -> None:
+    """Take back the last STEPS migrations of the database of FILE."""
+    from zrokd.store import migrate
+
+    with _database(ctx, file) as database:
+        names = migrate.downgrade(database, steps)
+    click.echo("\n".join(f"took back {name}" for name in names) or "nothing to do")
+
+
+def _line(step: Step, *, as_json: bool) -> str:
+    state = "pending" if step.pending else f"applied {step.applied_at}"
+    if not as_json:
+        return f"{step.name}  {state}" + ("" if step.known else "  (by a newer zrokd)")
+    return json.dumps({"name": step.name, "applied_at": step.applied_at or None, "known": step.known})
+
+
+@contextmanager
+def _database(ctx: click.Context, file: Path, *, make: bool = False) -> Iterator[Any]:
+    """The database of a configuration file, open. :raises click.ClickException: says what is wrong."""
+    try:
+        with _storage(_load(file, ctx.obj["registry"]), make=make) as storage:
+            yield storage.database()
+    except ConfigError as error:
+        from zrokd.config.render import render_problems
+
+        raise click.ClickException(render_problems(error.problems)) from error
+    except ZrokdError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _load(file: Path, registry: Lookup) -> Configuration:
+    from zrokd.config.load import load
+
+    return load(file, registry=registry)
+
+
+@contextmanager
+def _storage(configuration: Configuration, *, make: bool) -> Iterator[Storage]:
+    plan = configuration.storage
+    if plan is None:
+        raise NotFound("this configuration has no storage: only a controller keeps a database")
+    bench: Any = _Bench(_folder(configuration, plan, make=make))
+    storage = cast(Storage, plan.component(plan.settings, bench))
+    try:
+        storage.open()
+        yield storage
+    finally:
+        storage.close()
+
+
+def _folder(configuration: Configuration, plan: Plan, *, make: bool) -> Path:
+    """The folder that the daemon gives the storage."""
+    folder = configuration.state_dir / _UNSAFE.sub("_", f"storage-{plan.instance}")
+    if make:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif not folder.is_dir():  # and do not make one here: it might belong to another user than the daemon's
+        raise NotFound(f"there is no database yet: {folder} does not exist")
+    return folder
+
+
+class _Bench:
+    """As much of a context as a storage needs while no daemon runs."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.log = logging.getLogger("zrokd.command.db")
+
+    def offload(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Right here: nothing else runs."""
+        return function(*args, **kwargs)
+
+
+@hookimpl
+def zrokd_provide_commands() -> Iterable[type[Command]]:
+    """The command of this module."""
+    return [DbCommand]

@@ -1,0 +1,214 @@
+"""Requests to a web server that runs somewhere near."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from zrokd import hookimpl
+from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, Stream
+from zrokd.errors import MessageError, StreamError
+from zrokd.model.http import ExchangeSummary, Fields, RequestHead, printable
+from zrokd.net.http1.answer import answer, reason, refuse
+from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.forward import Forwarded, forward
+from zrokd.net.http1.framing import NONE
+from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.tracker import ConnectionTracker
+from zrokd.net.stream import connect
+
+from .pool import TargetPool
+from .target import TargetSetting
+from .tls import TlsStream
+
+_IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"}  # Source: RFC 9110 §9.2.2
+_KEEP_ALIVE_S = 120.0  # longer than frontends keep an unused stream, so that it is they who end it
+_NO_END = 1 << 62
+_BROKEN = Forwarded(status=0, rx=0, tx=0, reusable_client=False, reusable_upstream=False, outcome="broken off")
+
+
+class ProxySettings(Settings):
+    """Settings of mode.proxy."""
+
+    target: TargetSetting = Field(
+        description="The web server: http://host:port/base, https://host, a bare port of this machine, or unix:/path."
+    )
+    host_header: str = Field(
+        default="keep",
+        min_length=1,
+        pattern=r"^[!-~]+$",
+        description="What the target sees as Host: keep (the visitor's), target (its own), or the text given here.",
+    )
+    insecure: bool = Field(default=False, description="Whether an https target may show any certificate.")
+    connect_timeout: DurationS = Field(default=5.0, description="How long the target may take to accept a connection.")
+    answer_timeout: DurationS = Field(default=60.0, description="How long the target may take to begin its answer.")
+    idle: DurationS = Field(default=60.0, description="How long an unused connection to the target is kept.")
+    idle_connections: int = Field(default=32, ge=0, description="How many unused connections to the target are kept.")
+
+
+class ProxyMode(Mode):
+    """A reverse proxy for one web server. Websockets and event streams pass. While the target is down: 502."""
+
+    name = "proxy"
+    http = True
+    Settings = ProxySettings
+
+    def __init__(self, settings: ProxySettings, ctx: Any) -> None:
+        super().__init__(settings, ctx)
+        self._tls: ssl.SSLContext | None = None
+        self._down = False
+        self._limits = HttpLimits(
+            first_byte_s=settings.answer_timeout, keep_alive_s=_KEEP_ALIVE_S, keep_alive_requests=_NO_END
+        )
+        self._tracker = ConnectionTracker()
+        self._pool = TargetPool(self._connect, self._limits, most=settings.idle_connections, idle_s=settings.idle)
+
+    def open(self) -> None:
+        """Load the trusted certificates, when the target is https."""
+        if self.settings.target.tls_name:
+            self._tls = self.ctx.offload(_tls_context, self.settings.insecure)
+
+    def close(self) -> None:
+        """Close the idle connections to the target."""
+        self._pool.close()
+
+    def drain(self, deadline_s: float) -> None:  # noqa: ARG002
+        """End idle connections; the others after their exchange."""
+        self._tracker.drain()
+
+    def probe(self) -> str:
+        """Why the target does not answer now, or ""."""
+        try:
+            self._connect().close()
+        except StreamError as error:
+            return str(error)
+        return ""
+
+    def _connect(self) -> Stream:
+        target, timeout_s = self.settings.target, self.settings.connect_timeout
+        stream = connect(target.address, timeout_s)
+        if self._tls is None:
+            return stream
+        try:
+            inside = TlsStream(stream, self._tls, target.tls_name)
+            inside.handshake(self.ctx.offload, timeout_s)
+            return inside
+        except BaseException:
+            stream.abort()
+            raise
+
+    def serve(self, stream: Stream, caller: Caller) -> None:
+        """Forward the requests of one connection, one after the other."""
+        connection = HttpConnection(stream, self._limits)
+        with self._tracker.track(connection):
+            try:
+                while self._exchange(connection, caller):
+                    pass
+            except MessageError as error:
+                refuse(connection, error.status, str(error))
+
+    def _exchange(self, client: HttpConnection, caller: Caller) -> bool:
+        """Answer one request; whether another may follow."""
+        head = client.read_request()
+        if head is None:
+            return False
+        if head.target.partition(b"?")[0] == PING_PATH:
+            return answer(client, 204, request=head, keep_alive=client.framing == NONE)
+        started = self.ctx.clock.monotonic()
+        done = _BROKEN
+        try:
+            done = self._forward(client, head)
+            return done.reusable_client and client.keep_alive
+        finally:
+            self._tell(head, done, client.stream.peer or caller.address, started)
+
+    def _forward(self, client: HttpConnection, head: RequestHead) -> Forwarded:
+        try:
+            done = self._try(client, self._edited(head))
+        except StreamError as error:
+            self._note_down(str(error))
+            return _refused(client, head, 502, str(error))
+        if done.status or not done.answer:
+            self._down = False
+            return done
+        self._note_down(f"{self.settings.target}: {done.outcome}")
+        return _refused(client, head, done.answer, done.outcome)
+
+    def _note_down(self, reason: str) -> None:
+        """Log the first failure of a row: a target that is down for long would fill the log."""
+        level = logging.DEBUG if self._down else logging.WARNING
+        self.ctx.log.log(level, "share %s: %s", self.share_token, reason)
+        self._down = True
+
+    def _try(self, client: HttpConnection, head: RequestHead) -> Forwarded:
+        upstream, reused = self._pool.take()
+        done = self._over(client, head, upstream)
+        if reused and done.retryable and head.method in _IDEMPOTENT:
+            # The target closed a kept connection just as we used it: it never saw the request.
+            done = self._over(client, head, self._pool.fresh())
+        return done
+
+    def _over(self, client: HttpConnection, head: RequestHead, upstream: HttpConnection) -> Forwarded:
+        reusable = False
+        try:
+            done = forward(client, head, upstream)
+            reusable = done.reusable_upstream
+            return done
+        finally:
+            if reusable:
+                self._pool.give(upstream)
+            else:
+                upstream.stream.close()
+
+    def _edited(self, head: RequestHead) -> RequestHead:
+        target, choice = self.settings.target, self.settings.host_header
+        head = RequestHead(head.method, target.path(head.target), head.minor, head.fields)
+        if choice == "keep":
+            return head
+        return head.with_field(b"Host", target.host if choice == "target" else choice.encode())
+
+    def _tell(self, head: RequestHead, done: Forwarded, peer: str, started: float) -> None:
+        self.ctx.hooks.on_exchange(
+            ExchangeSummary(
+                share_token=self.share_token,
+                role="backend",
+                peer=peer,
+                method=printable(head.method),
+                target=printable(head.target),
+                status=done.status,
+                rx_bytes=done.rx,
+                tx_bytes=done.tx,
+                duration_s=self.ctx.clock.monotonic() - started,
+                outcome=done.outcome,
+            )
+        )
+
+
+def _tls_context(insecure: bool) -> ssl.SSLContext:  # noqa: FBT001
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _page(status: int) -> tuple[Fields, bytes]:
+    title = reason(status).decode()
+    page = f'<!doctype html>\n<html lang="en"><title>{status} {title}</title><h1>{title}</h1></html>\n'
+    return ((b"Content-Type", b"text/html; charset=utf-8"),), page.encode()
+
+
+def _refused(client: HttpConnection, head: RequestHead, status: int, outcome: str) -> Forwarded:
+    fields, page = _page(status)
+    kept = answer(client, status, fields, page, request=head, keep_alive=client.framing == NONE)
+    return Forwarded(status=status, rx=0, tx=len(page), reusable_client=kept, reusable_upstream=False, outcome=outcome)
+
+
+@hookimpl
+def zrokd_provide_modes() -> Iterable[type[Mode]]:
+    """This mode."""
+    return [ProxyMode]

@@ -1,0 +1,153 @@
+"""What YAML says about a backend."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from zrokd.contracts import DurationS, SecretSetting, Settings, Use, slot_use
+from zrokd.errors import Invalid
+from zrokd.model.naming import check_name, check_share_token
+from zrokd.model.units import Secret
+
+
+class ShareSettings(Settings):
+    """One share. Every key that is not named here belongs to its mode and stands beside: `{mode: web, target: /srv}`.
+
+    The long form `mode: {use: web, target: /srv}` says the same, and is the only one for a mode with a key of the
+    same name as one of these.
+    """
+
+    name: str = Field(
+        default="", description="Name under which it is public, reserved when nobody has it. Default: a random one."
+    )
+    namespace: str = Field(default="public", min_length=1, description="Namespace of the name.")
+    private: bool = Field(default=False, description="Whether only holders of an access can come.")
+    token: str = Field(default="", description="Token of a private share. Default: a random one.")
+    mode: slot_use("mode", "proxy", beside=True) = Field(description="What it does with a connection; default: proxy.")  # type: ignore[valid-type]
+    permission: Literal["open", "closed"] = Field(
+        default="closed", description="Which accounts may have an access to a private share: all, or those granted."
+    )
+    grants: list[str] = Field(default=[], description="E-mail addresses of accounts that may have an access.")
+    basic_auth: list[SecretSetting] = Field(
+        default=[], description="Visitors who may pass, each as user:password; empty: everybody."
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _valid(check_name, value)
+
+    @field_validator("token")
+    @classmethod
+    def _token(cls, value: str) -> str:
+        return _valid(check_share_token, value)
+
+    @field_validator("basic_auth")
+    @classmethod
+    def _users(cls, value: list[Secret]) -> list[Secret]:
+        if not all(user.reveal().partition(":")[0] and user.reveal().partition(":")[2] for user in value):
+            raise ValueError("write each visitor as user:password")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> ShareSettings:
+        if self.private and (self.name or self.basic_auth):
+            raise ValueError("`name` and `basic_auth` are for public shares; a private one has a `token` and `grants`")
+        if not self.private and (self.token or self.grants):
+            raise ValueError("`token` and `grants` are for private shares; write `private: true`, or take them away")
+        return self
+
+    @property
+    def use(self) -> Use:
+        """The mode."""
+        mode: Use = self.mode
+        return mode
+
+    @property
+    def lasting(self) -> bool:
+        """Whether name or token are chosen here, so that the controller finds the share again by them."""
+        return bool(self.name or self.token)
+
+    @property
+    def label(self) -> str:
+        """For logs."""
+        return self.name or self.token or f"{'private' if self.private else self.namespace} {self.use.use}"
+
+    @property
+    def key(self) -> str:
+        """What makes it the same share after a restart."""
+        if self.token:
+            return f"token:{self.token}"
+        if self.name:
+            return f"name:{self.namespace}:{self.name}"
+        options = json.dumps([self.use.use, self.use.options], sort_keys=True, default=str)
+        digest = hashlib.sha256(options.encode()).hexdigest()[:16]
+        return f"{'private' if self.private else f'public:{self.namespace}'}:{digest}"
+
+
+def _valid(check: Any, value: str) -> str:
+    if not value:
+        return value
+    try:
+        return str(check(value))
+    except Invalid as error:
+        raise ValueError(str(error)) from error
+
+
+class BackendSettings(Settings):
+    """Settings of role.backend."""
+
+    controller: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="URL of the controller. Default: the one that the environment was enabled with.",
+    )
+    token: SecretSetting | None = Field(
+        default=None, description="Account token; with it the backend enables itself once and keeps what it got."
+    )
+    environment: str = Field(
+        default="", description="Folder of an environment that `zrokd enable` made. Default: one in state_dir."
+    )
+    description: str = Field(default="", description="How the environment is called when the backend enables itself.")
+    ca: str = Field(default="", description="File of certificates that sign the controller's; default: the system's.")
+    shares: list[ShareSettings] = Field(default=[], description="What is shared.")
+    verify: bool = Field(
+        default=True, description="Whether every public URL is asked once after binding, to see that requests arrive."
+    )
+    verify_timeout: DurationS = Field(
+        default=5.0, description="How long a public URL may take to answer before a warning is given."
+    )
+    max_streams: int = Field(default=1000, ge=1, description="How many visitors a share serves at once; others wait.")
+    release_on_exit: bool = Field(
+        default=False, description="Whether shares end at the controller when the backend ends. Reserved names stay."
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> BackendSettings:
+        if not self.environment and self.token is None:
+            raise ValueError("give `environment` (a folder that `zrokd enable` made) or `token` (of an account)")
+        if self.token is not None and not self.controller:
+            raise ValueError("`token` needs `controller`: the URL of the controller that knows the account")
+        keyed(self.shares)
+        return self
+
+
+def keyed(shares: list[ShareSettings]) -> dict[str, ShareSettings]:
+    """The shares by their keys. Equal ones without name and token are told apart by their order.
+
+    :raises ValueError: two shares have one name or token.
+    """
+    found: dict[str, ShareSettings] = {}
+    for share in shares:
+        key = share.key
+        if key in found and share.lasting:
+            raise ValueError(f"share {share.label!r} stands twice among the shares")
+        number = 2
+        while key in found:
+            key, number = f"{share.key}#{number}", number + 1
+        found[key] = share
+    return found

@@ -1,0 +1,191 @@
+"""One share: offer it, bind it, serve it, and begin again when something is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from zrokd.client.backoff import Backoff
+from zrokd.contracts import Caller, Context, Listener, Mode, Stream, Task
+from zrokd.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    LimitReached,
+    NotFound,
+    OverlayError,
+    StreamClosed,
+    StreamError,
+    Unavailable,
+    ZrokdError,
+)
+
+from .office import Offer, Office
+from .settings import BackendSettings, ShareSettings
+from .verify import ask_until
+
+_SLOW_S = 30.0  # between two tries when the controller said no
+_LONGEST_S = 5.0  # between two tries when it said nothing
+_LATE_S = 60.0  # how long we go on to ask a public URL that did not answer in time
+
+
+class State(StrEnum):
+    """Where a share stands."""
+
+    STARTING = "starting"
+    BOUND = "bound"
+    WAITING = "waiting"  # something is away, or said no: we try again
+    REFUSED = "refused"  # it breaks a rule: nothing is tried until the settings change
+    STOPPED = "stopped"
+
+
+class Supervisor:
+    """Keeps one share bound from `start` to `stop`. Everything it does may switch greenlets."""
+
+    def __init__(
+        self,
+        key: str,
+        share: ShareSettings,
+        mode: Mode,
+        office: Office,
+        settings: Callable[[], BackendSettings],
+        ctx: Context,
+    ) -> None:
+        """`settings` gives the backend's settings as they are now."""
+        self.key, self.share, self.mode = key, share, mode
+        self.state = State.STARTING
+        self.reason = ""  # why it is not bound
+        self.bound = threading.Event()
+        self._office, self._settings, self._ctx, self._log = office, settings, ctx, ctx.log
+        self._backoff = Backoff(limit_s=_LONGEST_S)
+        self._stopping = threading.Event()
+        self._room = threading.Semaphore(settings().max_streams)
+        self._streams: dict[Stream, Task] = {}
+        self._listener: Listener | None = None
+        self._task: Task | None = None
+
+    def start(self) -> None:
+        """Begin, and return."""
+        self._task = self._ctx.spawn(self._run, name=f"share {self.share.label}")
+
+    # -- the loop ---
+
+    def _run(self) -> None:
+        self._ctx.spawn(self._warn_of_target, name=f"probe {self.share.label}")
+        while not self._stopping.is_set():
+            try:
+                offer = self._office.offer(self.key, self.share)
+                self.mode.share_token = offer.token
+                listener = self._office.node.bind(offer.token)
+            except ZrokdError as error:
+                if not self._try_later(error):
+                    return
+            else:
+                self._serve(offer, listener)
+
+    def _warn_of_target(self) -> None:
+        reason = self.mode.probe()
+        if reason:
+            self._log.warning("share %s: %s; it is shared, and works as soon as that does", self.share.label, reason)
+
+    def _try_later(self, error: ZrokdError) -> bool:
+        """Wait after a failure; whether to try again at all."""
+        if isinstance(error, Invalid):
+            self._stand(State.REFUSED, str(error))
+            self._log.error("share %s is refused: %s", self.share.label, error)
+            return False
+        no = isinstance(error, Conflict | Denied | NotFound | LimitReached)
+        if isinstance(error, Unavailable) and not isinstance(error, OverlayError):
+            self._office.link.lost(str(error))
+        elif str(error) != self.reason:
+            self._log.warning("share %s cannot be offered now, and we keep trying: %s", self.share.label, error)
+        self._stand(State.WAITING, str(error))
+        self._stopping.wait(_SLOW_S if no else self._backoff.next_s())
+        return True
+
+    def _stand(self, state: State, reason: str = "") -> None:
+        self.state, self.reason = state, reason
+        if state is State.BOUND:
+            self.bound.set()
+        else:
+            self.bound.clear()
+
+    # -- serving ---
+
+    def _serve(self, offer: Offer, listener: Listener) -> None:
+        self._listener = listener
+        self._backoff.reset()
+        self._stand(State.BOUND)
+        self._log.info("share %s is bound as %s", self.share.label, offer.token)
+        announcing = self._ctx.spawn(self._announce, offer, name=f"verify {self.share.label}")
+        try:
+            self._accept(listener)
+        except StreamClosed:
+            self._stand(State.STOPPED)
+        except OverlayError as error:
+            self._stand(State.WAITING, str(error))
+            self._log.warning("share %s was lost, and is offered again: %s", self.share.label, error)
+            self._ctx.hooks.on_share_lost(offer.token, str(error))
+        finally:
+            announcing.kill()
+            listener.close()
+
+    def _accept(self, listener: Listener) -> None:
+        while True:  # until the listener says that it was closed, and nobody waits in it any more
+            self._room.acquire()
+            try:
+                stream, caller = listener.accept()
+            except BaseException:
+                self._room.release()
+                raise
+            self._streams[stream] = self._ctx.spawn(self._answer, stream, caller, name=f"visitor of {self.share.label}")
+
+    def _answer(self, stream: Stream, caller: Caller) -> None:
+        try:
+            self.mode.serve(stream, caller)
+        except StreamError as error:
+            self._log.debug("share %s: a connection ended early: %s", self.share.label, error)
+        finally:
+            stream.close()
+            self._streams.pop(stream, None)
+            self._room.release()
+
+    def _announce(self, offer: Offer) -> None:
+        hooks, settings = self._ctx.hooks, self._settings()
+        if not (offer.urls and self.mode.http and settings.verify):
+            hooks.on_share_ready(offer.token, offer.urls, verified=not offer.urls)
+            return
+        reason = ask_until(offer.urls, time.monotonic() + settings.verify_timeout)
+        hooks.on_share_ready(offer.token, offer.urls, verified=not reason)
+        if not reason:
+            return
+        self._log.warning("share %s is bound, but its public address does not lead here: %s", self.share.label, reason)
+        if not ask_until(offer.urls, time.monotonic() + _LATE_S):
+            self._log.info("share %s can be reached now", self.share.label)
+            hooks.on_share_ready(offer.token, offer.urls, verified=True)
+
+    # -- the end ---
+
+    def stop(self) -> None:
+        """Unbind and try no more; connections that run go on. Idempotent."""
+        self._stopping.set()
+        self._stand(State.STOPPED)
+        if self._listener is not None:
+            self._listener.close()
+
+    def drain(self, deadline_s: float) -> None:
+        """After `stop`: let connections end, and cut what still runs after `deadline_s` seconds."""
+        until = time.monotonic() + deadline_s
+        self.mode.drain(deadline_s)
+        for stream, task in list(self._streams.items()):
+            if not task.join(max(0.0, until - time.monotonic())):
+                stream.abort()
+        if self._task is not None and not self._task.join(max(0.1, until - time.monotonic())):
+            self._task.kill()
+
+    @property
+    def active(self) -> int:
+        """Connections served now."""
+        return len(self._streams)

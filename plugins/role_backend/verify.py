@@ -1,0 +1,50 @@
+"""Ask a public URL whether requests arrive here: every HTTP mode of zrokd answers the ping path itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+from zrokd.contracts import PING_PATH
+
+_ARRIVED = {204, 302, 401, 403}  # answered, or stopped by a gate on the way
+_ASK_S = 2.0
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+
+
+def ask(url: str) -> str:
+    """Why a request to `url` does not arrive, or "". May switch greenlets; takes a few seconds at most."""
+    place, fields = _reachable(url.rstrip("/") + PING_PATH.decode())
+    try:
+        with requests.Session() as session:
+            session.trust_env = not fields  # no proxy knows our loopback
+            answer = session.get(place, headers=fields, timeout=_ASK_S, allow_redirects=False, stream=True)
+            answer.close()
+    except requests.exceptions.RequestException as error:
+        return f"{url} does not answer ({type(error).__name__})"
+    return "" if answer.status_code in _ARRIVED else f"{url} answers {answer.status_code}"
+
+
+def _reachable(url: str) -> tuple[str, dict[str, str]]:
+    """A name below .localhost is this machine, also where the resolver does not know that. Source: RFC 6761 §6.3."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or not (host == "localhost" or host.endswith(".localhost")):
+        return url, {}
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit(parts._replace(netloc=f"127.0.0.1{port}")), {"Host": parts.netloc}
+
+
+def ask_until(urls: tuple[str, ...], until: float, ask_one: Callable[[str], str] = ask) -> str:
+    """Ask until every URL answered or the monotonic time `until` came: why one did not, or "". Switches greenlets."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        reason = next(filter(None, map(ask_one, urls)), "")
+        if not reason or time.monotonic() + pause_s > until:
+            return reason
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -1,0 +1,200 @@
+"""The controller role: store, overlay admin and services behind the API."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import zrokd
+from zrokd.api.app import create_app
+from zrokd.api.call import Settings as ApiSettings
+from zrokd.contracts import Health, OverlayAdmin, Role, Task
+from zrokd.errors import RestartNeeded, ZrokdError
+from zrokd.model.account import Credentials, Principal
+from zrokd.model.naming import new_token
+from zrokd.model.passwords import hash_password
+from zrokd.model.units import Address
+from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.listener import Listener
+from zrokd.net.signal import Bell
+from zrokd.net.wsgi import WsgiHandler
+from zrokd.service.services import Services, make_services
+from zrokd.store import migrate
+from zrokd.store.database import Store
+
+from .declared import ensure, limits_of
+from .identify import Identifier
+from .settings import ControllerSettings
+
+_FIXED = ("instance", "auto_migrate", "max_body", "max_connections")
+
+
+class ControllerRole(Role):
+    """Keeps accounts, environments, shares and names; answers the API; tells frontends which name is whose."""
+
+    name = "controller"
+    Settings = ControllerSettings
+    services: Services  # made by `open`
+
+    _store: Store
+    _admin: OverlayAdmin
+    _identifier: Identifier
+
+    def __init__(self, settings: ControllerSettings, ctx: Any) -> None:
+        super().__init__(settings, ctx)
+        self._bell = Bell()
+        self._worker = new_token()  # this run, as work under way is marked with it
+        self._handler: WsgiHandler | None = None
+        self._listeners: list[Listener] = []  # the last one accepts; those before it end with their connections
+        self._reconciling: Task | None = None
+        self._trouble = ""  # what the last comparison with the overlay said
+
+    # -- life ---
+
+    def open(self) -> None:
+        """The database is up to date and holds what the YAML declares; the API's port is ours."""
+        self._store = Store.over(self.ctx.storage, self.ctx.offload)
+        self._migrate()
+        self._admin = self.ctx.overlay.admin(self.settings.instance)
+        self.services = self._make_services(self.settings)
+        self._identifier = Identifier(lambda: self.ctx.components("auth"), self.services.directory, self.ctx.log)
+        ensure(self.services, self.settings)
+        app = create_app(lambda: self.services, self._identify, self._api_settings)
+        self._handler = WsgiHandler(app, HttpLimits(body_bytes=self.settings.max_body), log=self.ctx.log)
+        self._listeners.append(self._listen(self.settings.listen))
+
+    def serve(self) -> None:
+        """Answer the API, and keep store and overlay equal."""
+        self._listeners[-1].start()
+        self.ctx.log.info("the API answers on %s", self.address)
+        self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
+
+    def drain(self, deadline_s: float) -> None:
+        """Close the port, send away who waits for news, let requests end."""
+        until = time.monotonic() + deadline_s
+        if self._reconciling is not None:
+            self._reconciling.kill()
+        for listener in self._listeners:
+            listener.stop()
+        if self._handler is not None:
+            self._handler.drain()
+        self._bell.ring()
+        for listener in self._listeners:
+            listener.drain(max(0.0, until - time.monotonic()))
+
+    def close(self) -> None:
+        """Close the port and cut what is left."""
+        while self._listeners:
+            self._listeners.pop().close()
+
+    def health(self) -> Health:
+        """Whether the API is answered, and what the last comparison of store and overlay said."""
+        if not self._listeners or not self._listeners[-1].accepting:
+            return Health(ok=False, detail="the API is not answered")
+        return Health(ok=not self._trouble, detail=self._trouble)
+
+    @property
+    def address(self) -> Address:
+        """Where the API answers."""
+        return self._listeners[-1].address
+
+    @property
+    def active(self) -> int:
+        """Connections that are open now."""
+        return sum(listener.active for listener in self._listeners)
+
+    # -- reload ---
+
+    def reload(self, settings: ControllerSettings) -> None:
+        """Take up what is declared, limits, waits, and the port; requests under way are not touched.
+
+        :raises RestartNeeded: a key that is fixed at the start changed.
+        :raises ZrokdError: the port is taken, or the store refuses what is declared; the old settings stand.
+        """
+        fixed = [key for key in _FIXED if getattr(settings, key) != getattr(self.settings, key)]
+        if fixed:
+            raise RestartNeeded([f"roles.{self.name}.{key}" for key in fixed])
+        fresh = self._listen(settings.listen) if settings.listen != self.settings.listen else None
+        try:
+            self._declare(settings)
+        except ZrokdError:
+            if fresh is not None:
+                fresh.close()
+            raise
+        self.services = self._make_services(settings)
+        self.settings = settings
+        if fresh is not None:
+            self._move_to(fresh)
+
+    def _declare(self, settings: ControllerSettings) -> None:
+        try:
+            ensure(self.services, settings)
+        except ZrokdError:
+            ensure(self.services, self.settings)  # part of it may have been written
+            raise
+
+    def _move_to(self, fresh: Listener) -> None:
+        self._listeners[-1].stop()
+        self._listeners = [old for old in self._listeners if old.active] + [fresh]
+        fresh.start()
+        self.ctx.log.info("the API answers on %s now", self.address)
+
+    # -- parts ---
+
+    def _migrate(self) -> None:
+        database = self.ctx.storage.database()
+        if self.settings.auto_migrate:
+            for step in self._store.offload(migrate.upgrade, database):
+                self.ctx.log.info("the database was upgraded: %s", step)
+        self._store.offload(migrate.check, database)
+
+    def _make_services(self, settings: ControllerSettings) -> Services:
+        limits = limits_of(settings.limits)
+        ctx = self.ctx
+        return make_services(self._store, self._admin, ctx.hooks, ctx.clock, self._bell, limits, self._worker)
+
+    def _listen(self, address: Address) -> Listener:
+        assert self._handler is not None
+        sock = self.ctx.listen(address)
+        return Listener(
+            sock, self._handler, log=self.ctx.log, limit=self.settings.max_connections, name="the controller's API"
+        )
+
+    def _identify(self, credentials: Credentials) -> Principal | None:
+        principal = self._identifier(credentials)
+        if principal is not None and principal.frontend and principal.frontend not in self.settings.frontends:
+            return None  # taken out of the YAML
+        return principal
+
+    def _api_settings(self) -> ApiSettings:
+        return ApiSettings(
+            version=f"zrokd {zrokd.__version__}", max_wait_s=self.settings.max_wait, hash_password=self._hash_password
+        )
+
+    def _hash_password(self, password: str) -> str:
+        return self.ctx.offload(hash_password, password)
+
+    # -- reconciling ---
+
+    def _reconcile_forever(self) -> None:
+        while True:
+            self._reconcile()
+            time.sleep(self.settings.reconcile_every)
+
+    def _reconcile(self) -> None:
+        try:
+            actions = self.services.reconciler.reconcile()
+        except ZrokdError as error:
+            self._note(f"store and overlay cannot be compared: {error}")
+        except Exception:  # the next round may fare better, and health tells
+            self.ctx.log.exception("comparing store and overlay failed")
+            self._trouble = "comparing store and overlay failed; the log has more"
+        else:
+            for action in actions:
+                self.ctx.log.warning("reconciled: %s", action)
+            self._trouble = ""
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self.ctx.log.warning("%s", trouble)
+        self._trouble = trouble

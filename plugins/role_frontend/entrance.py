@@ -1,0 +1,74 @@
+"""The public entrance: one listener, every name that the controller knows."""
+
+from __future__ import annotations
+
+import socket
+
+from zrokd.contracts import Context, Health, Stream
+from zrokd.model.http import RequestHead, Route
+from zrokd.net.listener import Listener
+from zrokd.proxy.route import route
+
+from .doors import Doors
+from .names import Names, Source
+
+
+class Entrance:
+    """Listens on a socket, routes by Host, dials as this frontend."""
+
+    def __init__(self, sock: socket.socket, source: Source, doors: Doors, ctx: Context) -> None:
+        """`sock` is taken over."""
+        self._sock, self._doors, self._ctx = sock, doors, ctx
+        self._names = Names(source, ctx)
+        self._pipeline = doors.make(self._route, self._dial, self._names.table.leads_to)
+        self._names.on_gone = self._pipeline.pool.forget
+        self._listeners: list[Listener] = []  # the one that accepts comes last
+
+    def start(self) -> None:
+        """Follow the controller and take connections."""
+        self._names.start()
+        self._listen(self._sock)
+
+    def move(self, sock: socket.socket) -> None:
+        """Take connections on another socket, which is taken over; those that run go on. Switches greenlets."""
+        before = self._listeners[-1]
+        self._listen(sock)
+        before.stop()
+
+    def health(self) -> Health:
+        """Whether visitors can be served, and how old what we know is."""
+        if not self._listeners or not self._listeners[-1].accepting:
+            return Health(ok=False, detail="it does not listen")
+        return self._names.health()
+
+    def stop(self) -> None:
+        """Take no more connections; those that run go on. Idempotent. Switches greenlets."""
+        for listener in self._listeners:
+            listener.stop()
+        self._sock.close()
+
+    def drain(self, deadline_s: float) -> None:
+        """Wait for connections to end, `deadline_s` seconds at most. Switches greenlets."""
+        until_s = self._ctx.clock.monotonic() + deadline_s
+        for listener in self._listeners:
+            listener.drain(max(until_s - self._ctx.clock.monotonic(), 0.0))
+
+    def close(self) -> None:
+        """Cut what is left, stop following the controller. Idempotent. Switches greenlets."""
+        self.stop()
+        for listener in self._listeners:
+            listener.close()
+        self._names.close()
+
+    def _listen(self, sock: socket.socket) -> None:
+        limit = self._doors.settings.limits.max_connections
+        listener = Listener(sock, self._pipeline, log=self._ctx.log, limit=limit, name="frontend")
+        listener.start()
+        self._listeners.append(listener)
+        self._ctx.log.info("visitors are served on %s", listener.address)
+
+    def _route(self, head: RequestHead) -> Route:
+        return route(head, self._names.table)
+
+    def _dial(self, token: str) -> Stream:
+        return self._names.node.dial(token, self._doors.settings.dial_timeout)

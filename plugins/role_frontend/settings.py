@@ -1,0 +1,151 @@
+"""The YAML keys of a frontend."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, slot_use
+from zrokd.model.units import Secret
+from zrokd.net.http1.limits import HttpLimits
+from zrokd.proxy.upstream import PoolLimits
+
+_KIB, _MIB = 1024, 1024 * 1024
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class LimitSettings(Settings):
+    """What visitors and shares may take, and for how long."""
+
+    max_connections: int = Field(default=10_000, gt=0, description="Connections at once; more wait to be accepted.")
+    per_address: int = Field(
+        default=100,
+        gt=0,
+        description="Connections of one IPv4 address or IPv6 /64; loopback and trusted_proxies are not counted.",
+    )
+    request_line: SizeBytes = Field(default=8 * _KIB, description="Longest request line; beyond: 414.")
+    head_size: SizeBytes = Field(default=32 * _KIB, description="Largest head of a request; beyond: 431.")
+    head_fields: int = Field(default=100, gt=0, description="Most fields in the head of a request; beyond: 431.")
+    head_time: DurationS = Field(default=10.0, description="From the first byte of a request's head to its last.")
+    body_size: SizeBytes | None = Field(default=None, description="Largest body of a request; beyond: 413.")
+    body_idle: DurationS = Field(default=30.0, description="Longest pause in a request's body.")
+    body_rate: SizeBytes = Field(default=256, description="Least bytes a second, on average, of a request's body.")
+    body_grace: DurationS = Field(default=10.0, description="Waiting for a body before body_rate is asked for.")
+    keep_alive: DurationS = Field(default=75.0, description="Between two requests of one connection.")
+    keep_alive_requests: int = Field(default=1000, gt=0, description="Requests on one connection.")
+    response_head: SizeBytes = Field(default=64 * _KIB, description="Largest head of an answer; beyond: 502.")
+    response_fields: int = Field(default=200, gt=0, description="Most fields in the head of an answer; beyond: 502.")
+    first_byte: DurationS = Field(default=60.0, description="From the end of a request to its answer; beyond: 504.")
+    response_idle: DurationS = Field(default=300.0, description="Longest pause in an answer.")
+    stream_idle: DurationS = Field(default=3600.0, description="The same in event streams, websockets and TCP shares.")
+    interim_answers: int = Field(default=16, ge=0, description="1xx answers before the final one; beyond: 502.")
+    write_stall: DurationS = Field(default=60.0, description="How long a peer may take no byte.")
+    chunk_extension: SizeBytes = Field(default=_KIB, description="Largest extension of one chunk.")
+    chunk_extensions: SizeBytes = Field(default=16 * _KIB, description="All chunk extensions of one body.")
+    trailers: SizeBytes = Field(default=16 * _KIB, description="Largest trailers of a body.")
+    linger_size: SizeBytes = Field(default=_MIB, description="Read and thrown away after an early answer.")
+    linger_time: DurationS = Field(default=5.0, description="How long, at most, that goes on.")
+    share_requests: int = Field(default=128, gt=0, description="Requests to one share at once; beyond: 503.")
+    pool_idle: DurationS = Field(default=60.0, description="How long an unused overlay stream is kept.")
+    pool_each: int = Field(default=32, ge=0, description="Unused overlay streams kept for one share.")
+    pool_total: int = Field(default=1000, ge=0, description="Unused overlay streams kept for all shares.")
+
+    def http(self) -> HttpLimits:
+        """The limits of HTTP connections, to visitors and to shares."""
+        return HttpLimits(
+            request_line_bytes=self.request_line,
+            head_bytes=self.head_size,
+            fields=self.head_fields,
+            head_s=self.head_time,
+            body_bytes=self.body_size,
+            body_idle_s=self.body_idle,
+            body_rate_bytes_s=self.body_rate,
+            body_grace_s=self.body_grace,
+            keep_alive_s=self.keep_alive,
+            keep_alive_requests=self.keep_alive_requests,
+            response_head_bytes=self.response_head,
+            response_fields=self.response_fields,
+            first_byte_s=self.first_byte,
+            response_idle_s=self.response_idle,
+            stream_idle_s=self.stream_idle,
+            interim_answers=self.interim_answers,
+            write_stall_s=self.write_stall,
+            chunk_extension_bytes=self.chunk_extension,
+            chunk_extensions_bytes=self.chunk_extensions,
+            trailer_bytes=self.trailers,
+            linger_bytes=self.linger_size,
+            linger_s=self.linger_time,
+        )
+
+    def pool(self) -> PoolLimits:
+        """The limits of streams to shares."""
+        return PoolLimits(
+            idle_s=self.pool_idle,
+            idle_each=self.pool_each,
+            idle_total=self.pool_total,
+            busy_each=self.share_requests,
+        )
+
+
+class AccessSettings(Settings):
+    """A private listener onto a share that this host's environment may use."""
+
+    share: str = Field(min_length=1, description="Token of the private share.")
+    listen: AddressSetting = Field(description="Where to listen for it.")
+    description: str = Field(default="", description="What the owner of the share reads about this access.")
+    http: bool | None = Field(
+        default=None, description="Whether the share speaks HTTP; left out: as its mode says (tcp and the like do not)."
+    )
+    required: bool = Field(
+        default=True, description="Whether the daemon refuses to start when the controller refuses this access."
+    )
+
+
+class FrontendSettings(Settings):
+    """Settings of role.frontend."""
+
+    listen: AddressSetting | None = Field(
+        default=None, description="Where visitors of public shares come in; left out: only `accesses` are served."
+    )
+    controller: str = Field(default="", description="URL of the controller; needed with `listen`.")
+    token: SecretSetting = Field(
+        default=Secret(""), description="Token of this frontend, as the controller knows it; needed with `listen`."
+    )
+    gates: dict[str, slot_use("gate")] = Field(  # type: ignore[valid-type]
+        default={}, description="Gates that shares may choose, by the name they choose them by."
+    )
+    filters: list[slot_use("filter")] = Field(  # type: ignore[valid-type]
+        default=["forwarded"],
+        validate_default=True,
+        description="Filters of every head: requests in this order, answers in reverse.",
+    )
+    trusted_proxies: list[Network] = Field(
+        default=[], description="Reverse proxies in front of this frontend, whose connections per_address leaves out."
+    )
+    limits: LimitSettings = Field(default=LimitSettings(), description="What visitors and shares may take.")
+    dial_timeout: DurationS = Field(default=5.0, description="How long a share may take to answer a dial; beyond: 503.")
+    environment: str = Field(
+        default="",
+        description="Folder of the enabled environment that `accesses` use; left out: $ZROKD_HOME, or ~/.zrokd.",
+    )
+    accesses: list[AccessSettings] = Field(default=[], description="Private accesses to serve.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> FrontendSettings:
+        if self.listen is None and not self.accesses:
+            raise ValueError("give `listen` to serve public shares, or `accesses` to serve private ones")
+        if self.listen is not None and not (self.controller and self.token):
+            raise ValueError("`listen` needs the `controller` and the `token` that this frontend is known by there")
+        shares = [access.share for access in self.accesses]
+        if len(set(shares)) != len(shares):
+            raise ValueError("a share stands twice in `accesses`")
+        return self

@@ -1,0 +1,107 @@
+"""Storage in one SQLite file: the default; for one controller.
+
+The file is in WAL mode (readers and the one writer do not wait for each other), and nobody but us may read it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import peewee
+from gevent.monkey import get_original
+from pydantic import Field
+
+from zrokd import hookimpl
+from zrokd.contracts import Health, Settings, Storage
+from zrokd.errors import StartError
+
+_FILE = "zrokd.sqlite3"
+_BUSY_MS = 5000
+
+
+class SqliteDatabase(peewee.SqliteDatabase):
+    """A file whose connections are made in real threads.
+
+    Peewee guards connecting by a lock of `threading`, which gevent replaces by one for greenlets; contended by several
+    real threads, that one may never wake its waiters. So the lock is the original one; it is held for a file's opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Source of the pragmas: https://sqlite.org/wal.html; synchronous=1 keeps a WAL database whole over a power cut,
+        # at the cost of the last transactions.
+        pragmas = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": _BUSY_MS}
+        super().__init__(str(path), pragmas=pragmas)
+        self._lock = get_original("_thread", "allocate_lock")()
+
+
+class SqliteSettings(Settings):
+    """Settings of storage.sqlite."""
+
+    path: str = Field(
+        default="",
+        description="The database file; a relative path starts in the storage's state directory. "
+        f"Empty: {_FILE} in there.",
+    )
+
+
+class SqliteStorage(Storage):
+    """One SQLite file. Its queries block the thread they run in, so they belong into the host's pool."""
+
+    name = "sqlite"
+    Settings = SqliteSettings
+    blocks = True
+
+    _database: SqliteDatabase | None = None
+    _anchor: sqlite3.Connection | None = None
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return Path(self.ctx.state_dir, self.settings.path or _FILE)
+
+    def open(self) -> None:
+        """Make the file, or find out that it can be used. :raises StartError: it cannot; says why."""
+        self.ctx.offload(self._open)
+
+    def close(self) -> None:
+        """Give the file back. Idempotent."""
+        anchor, self._anchor = self._anchor, None
+        if anchor:
+            self.ctx.offload(anchor.close)
+
+    def health(self) -> Health:
+        """Whether the file is where it was."""
+        return Health() if self.path.exists() else Health(ok=False, detail=f"the database {self.path} is gone")
+
+    def database(self) -> SqliteDatabase:
+        """The database, the same object at every call; connected per use."""
+        if self._database is None:
+            self._database = SqliteDatabase(self.path)
+        return self._database
+
+    def _open(self) -> None:
+        self._make_private()
+        try:
+            # Held open, so that a connection per use does not fold the WAL into the file each time the last one closes.
+            self._anchor = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._anchor.execute("pragma journal_mode=wal")
+            self._anchor.execute("select count(*) from sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise StartError(f"the database {self.path} cannot be used: {error}") from error
+
+    def _make_private(self) -> None:
+        try:
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.path.chmod(0o600)
+        except OSError as error:
+            raise StartError(f"the database {self.path} cannot be made private: {error.strerror}") from error
+
+
+@hookimpl
+def zrokd_provide_storages() -> Sequence[type[Storage]]:
+    """The one class of this module."""
+    return [SqliteStorage]

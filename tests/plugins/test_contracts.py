@@ -1,0 +1,195 @@
+"""Every plugin of this tree passes the suite of its slot."""
+
+import socket
+from typing import ClassVar
+
+import gevent
+import pytest
+
+from zrokd.contracts import SLOTS
+from zrokd.host.registry import Registry
+from zrokd.model.account import Credentials
+from zrokd.model.passwords import hash_password
+from zrokd.model.units import Address, Secret
+from zrokd.testing import contracts
+from zrokd.testing.scenario import Scenario
+
+REGISTRY = Registry()
+SECRET = "an-operator's-secret"
+
+
+# -- overlay, storage ---
+
+
+class TestOverlayLocal(contracts.OverlayContract):
+    Component = REGISTRY("overlay", "local")
+    streams = 200
+    tells_abort = False  # a UNIX socket's peer sees an end
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(dir=str(tmp_path / "overlay"))
+
+
+@pytest.mark.slow
+class TestOverlayLocalLarge(TestOverlayLocal):
+    streams = 1000
+
+
+class TestStorageSqlite(contracts.StorageContract):
+    Component = REGISTRY("storage", "sqlite")
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(path=str(tmp_path / "db.sqlite3"))
+
+
+# -- modes ---
+
+
+@pytest.fixture
+def origin():
+    """The port of a web server that answers every connection with 200."""
+
+    def serve(sock):
+        client = sock.accept()[0]
+        while True:
+            answering.append(gevent.spawn(answer, client))
+            client = sock.accept()[0]
+
+    def answer(client):
+        with client:
+            while client.recv(65536):
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    answering = []
+    sock = socket.create_server(("127.0.0.1", 0))
+    serving = gevent.spawn(serve, sock)
+    yield sock.getsockname()[1]
+    gevent.killall([serving, *answering])
+    sock.close()
+
+
+class WithTarget(contracts.ModeContract):
+    @pytest.fixture(autouse=True)
+    def _target(self, origin):
+        self.port = origin
+
+
+class TestModeProxy(WithTarget):
+    Component = REGISTRY("mode", "proxy")
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(target=f"http://127.0.0.1:{self.port}")
+
+
+class TestModeTcp(WithTarget):
+    Component = REGISTRY("mode", "tcp")
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(target=Address(host="127.0.0.1", port=self.port))
+
+
+class TestModeWeb(contracts.ModeContract):
+    Component = REGISTRY("mode", "web")
+
+    def make_settings(self, tmp_path):
+        (tmp_path / "site").mkdir(exist_ok=True)
+        (tmp_path / "site/index.html").write_text("hello")
+        return self.Component.Settings(target=str(tmp_path / "site"))
+
+
+class TestModeHello(contracts.ModeContract):
+    Component = REGISTRY("mode", "hello")
+
+
+# -- gates, filters, sinks, observers, authenticators, commands ---
+
+
+class TestGateBasic(contracts.GateContract):
+    Component = REGISTRY("gate", "basic")
+    passes = ((b"Authorization", b"Basic YW5uOnNlc2FtZQ=="),)  # ann:sesame
+    fails = ((b"Authorization", b"Basic YW5uOndyb25n"),)
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(users=[{"username": "ann", "hash": Secret(hash_password("sesame"))}])
+
+
+class TestFilterForwarded(contracts.FilterContract):
+    Component = REGISTRY("filter", "forwarded")
+
+
+class TestSinkLog(contracts.SinkContract):
+    Component = REGISTRY("sink", "log")
+
+
+class TestObserverAudit(contracts.ObserverContract):
+    Component = REGISTRY("observer", "audit")
+
+
+class TestObserverPolicy(contracts.ObserverContract):
+    Component = REGISTRY("observer", "policy")
+
+
+class TestObserverAccessLog(contracts.ObserverContract):
+    Component = REGISTRY("observer", "access_log")
+
+
+class TestAuthToken(contracts.AuthenticatorContract):
+    Component = REGISTRY("auth", "token")
+    good = Credentials(token="ann-token")
+
+
+class TestAuthSecret(contracts.AuthenticatorContract):
+    Component = REGISTRY("auth", "secret")
+    settings: ClassVar = {"secrets": [Secret(SECRET)]}
+    good = Credentials(token=SECRET)
+
+
+class TestCommandAdmin(contracts.CommandContract):
+    Component = REGISTRY("command", "admin")
+
+
+class TestCommandDb(contracts.CommandContract):
+    Component = REGISTRY("command", "db")
+
+
+# -- roles ---
+
+
+class TestRoleController(contracts.RoleContract):
+    Component = REGISTRY("role", "controller")
+
+    def tree(self, tmp_path):
+        return {"roles": {"controller": {"listen": "127.0.0.1:0"}}}
+
+
+class TestRoleFrontend(contracts.RoleContract):
+    Component = REGISTRY("role", "frontend")
+
+    def tree(self, tmp_path):
+        here = {"listen": "127.0.0.1:0", "controller": "http://127.0.0.1:9", "token": "frontend-token"}
+        return {"roles": {"frontend": here}}
+
+
+class TestRoleBackend(contracts.RoleContract):
+    Component = REGISTRY("role", "backend")
+
+    def tree(self, tmp_path):
+        return {"roles": {"backend": {"controller": "http://127.0.0.1:9", "token": "account-token"}}}
+
+
+def test_every_plugin_of_this_tree_has_its_suite_here():
+    tested = {cls.Component for name, cls in globals().items() if name.startswith("Test")}
+    missing = [
+        f"{slot}.{name}"
+        for slot in SLOTS
+        for name in REGISTRY.names(slot)
+        if (cls := REGISTRY(slot, name)) not in tested and cls.__module__.startswith("zrokd_plugins.")
+    ]
+    assert not missing
+
+
+def test_they_work_together(tmp_path):
+    with Scenario(tmp_path, shares=[{"mode": "hello"}]) as zrokd:
+        (host,) = zrokd.hosts()
+        assert zrokd.get(host).status == 200
+        assert zrokd.get("nobody").status == 404

@@ -1,0 +1,933 @@
+import errno
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from itertools import count
+
+import gevent
+import pytest
+from pydantic import ValidationError
+from zrokd_plugins.mode_hello import HelloMode
+from zrokd_plugins.mode_proxy import ProxyMode
+from zrokd_plugins.mode_tcp import TcpMode
+from zrokd_plugins.mode_web import WebMode
+from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
+from zrokd_plugins.role_backend import BackendRole, zrokd_provide_roles
+from zrokd_plugins.role_backend.settings import BackendSettings, ShareSettings, keyed
+from zrokd_plugins.role_backend.supervisor import State
+from zrokd_plugins.role_backend.verify import ask, ask_until
+
+from zrokd.client import files
+from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
+from zrokd.config.load import from_tree
+from zrokd.contracts import Caller, Mode, Settings
+from zrokd.errors import (
+    ConfigError,
+    Conflict,
+    Denied,
+    Invalid,
+    NoTerminator,
+    NotFound,
+    PluginError,
+    RestartNeeded,
+    StartError,
+    StreamClosed,
+    Unavailable,
+)
+from zrokd.model.share import Gating, NameSelection, Permission, ShareMode
+from zrokd.model.units import Secret
+from zrokd.net.relay import relay
+from zrokd.net.stream import SocketStream
+
+
+class WaitMode(Mode):
+    """Holds each stream until it is told to let go."""
+
+    name = "wait"
+
+    class Settings(Settings):
+        fails: bool = False
+        number: int = 0
+
+    def __init__(self, settings, ctx):
+        super().__init__(settings, ctx)
+        self.go = threading.Event()
+        self.serving = 0
+        self.most = 0
+
+    def open(self):
+        if self.settings.fails:
+            raise StartError("this mode cannot open")
+
+    def serve(self, stream, caller):
+        self.serving += 1
+        self.most = max(self.most, self.serving)
+        try:
+            while not self.go.is_set():
+                data = stream.recv(100, 10)
+                if not data:
+                    return
+                stream.send(b"%d:" % self.settings.number + data)
+        finally:
+            self.serving -= 1
+
+    def probe(self):
+        return "the target sleeps" if self.settings.number == 13 else ""
+
+
+MODES = {cls.name: cls for cls in (HelloMode, WebMode, TcpMode, WaitMode)}
+
+
+class World:
+    """A controller in memory over a real local overlay, and a frontend that leads every request to one share."""
+
+    def __init__(self, ctx, tmp_path):
+        self.ctx = ctx
+        self.overlay = LocalOverlay(LocalSettings(dir=str(tmp_path / "overlay")), ctx)
+        self.admin = self.overlay.admin("one")
+        self.node = self.overlay.node(self.admin.create_frontend("public").document)
+        self.reserved, self.shares, self.drafts, self.calls = {"docs"}, {}, {}, []
+        self.failing, self.urls_known, self.public_port = None, True, 0
+        self._numbers = count(1)
+        ctx.overlay = self.overlay
+
+    # -- what the controller's client offers ---
+
+    def _called(self, *call):
+        self.calls.append(call)
+        if self.failing is not None:
+            raise self.failing
+
+    def enable(self, description, host):
+        self._called("enable", description)
+        return self.admin.create_environment(description)
+
+    def share(self, draft):
+        self._called("share", draft.token or (draft.selections[0].name if draft.selections else ""))
+        wanted = draft.token or (draft.selections and draft.selections[0].name)
+        if draft.selections and draft.selections[0].name and draft.selections[0].name not in self.reserved:
+            raise NotFound("no such name")
+        for token, (z_id, name) in self.shares.items():
+            if wanted and name == wanted:
+                if z_id != draft.env_z_id:
+                    raise Conflict(f"{name!r} is in use by another environment")
+                return token, (f"{name}.localhost",)
+        token = draft.token or f"tok{next(self._numbers)}"
+        self.admin.create_share(token, draft.env_z_id, public=True, config={})
+        self.shares[token] = (draft.env_z_id, wanted or token)
+        self.drafts[token] = draft
+        return token, (f"{wanted or token}.localhost",)
+
+    def find_share(self, token):
+        self._called("find", token)
+        if token not in self.shares:
+            raise NotFound("no such share")
+        z_id, name = self.shares[token]
+        return z_id, (f"{name}.localhost",)
+
+    def share_urls(self, token):
+        if not self.urls_known:
+            raise NotFound("no such call")
+        return (f"http://{self.shares[token][1]}.localhost:{self.public_port or 1}",)
+
+    def create_name(self, namespace, name):
+        self._called("create_name", namespace, name)
+        if name in self.reserved:
+            raise Conflict("taken")
+        self.reserved.add(name)
+
+    def unshare(self, z_id, token):
+        self._called("unshare", token)
+        if token not in self.shares:
+            raise NotFound("no such share")
+        del self.shares[token]
+        self.admin.delete_share(token)
+
+    def close(self):
+        pass
+
+    def of(self, name):
+        return [call for call in self.calls if call[0] == name]
+
+    def dial(self, token):
+        return self.node.dial(token)
+
+
+@pytest.fixture
+def world(small_ctx, tmp_path):
+    world = World(small_ctx, tmp_path)
+    yield world
+    world.node.close()
+
+
+@pytest.fixture
+def frontend(world):
+    """frontend(): lets the public in: every connection to a port goes to the only share."""
+    sockets, greenlets = [], []
+
+    def accept(sock):
+        while True:
+            try:
+                client, _ = sock.accept()
+            except OSError:
+                return
+            greenlets.append(gevent.spawn(pass_on, SocketStream(client)))
+
+    def pass_on(visitor):
+        try:
+            share = world.dial(next(iter(world.shares)))
+        except Exception:
+            visitor.abort()
+            raise
+        try:
+            relay(visitor, share, idle_s=10)
+        finally:
+            visitor.close()
+            share.close()
+
+    def start(port=0):
+        sock = socket.create_server(("127.0.0.1", port))
+        sockets.append(sock)
+        greenlets.append(gevent.spawn(accept, sock))
+        world.public_port = sock.getsockname()[1]
+
+    yield start
+    for sock in sockets:
+        sock.close()
+    gevent.killall(greenlets)
+
+
+def share(mode="hello", **keys):
+    own = {key: keys.pop(key) for key in list(keys) if key in ShareSettings.model_fields}
+    made = ShareSettings(mode={"use": mode, **keys}, **own)
+    made.use.resolve(MODES[mode], MODES[mode].Settings(**keys))
+    return made
+
+
+def settings_of(*shares, **more):
+    return BackendSettings(
+        **{"controller": "http://c", "token": "account", "verify": False, **more}, shares=list(shares)
+    )
+
+
+@pytest.fixture
+def backend(world, small_ctx):
+    """backend(*shares, **settings): an open, serving role; closed at the end."""
+    roles = []
+
+    def start(*shares, serve=True, **more):
+        role = BackendRole(settings_of(*shares, **more), small_ctx)
+        role.connect = lambda url, token: world
+        roles.append(role)
+        role.open()
+        if serve:
+            role.serve()
+        return role
+
+    yield start
+    for role in roles:
+        role.close()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr("zrokd_plugins.role_backend.supervisor._SLOW_S", 0.05)
+    monkeypatch.setattr("zrokd_plugins.role_backend._SLOW_S", 0.05)
+
+
+@pytest.fixture
+def started(patient):
+    """started(role, number): its supervisors, once all are bound."""
+
+    def wait(role, number=1):
+        patient(
+            lambda: len(role.supervisors) == number and all(s.state == State.BOUND for s in role.supervisors.values())
+        )
+        return list(role.supervisors.values())
+
+    return wait
+
+
+def ask_raw(world, token, text=b"GET /?format=json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"):
+    stream = world.dial(token)
+    try:
+        stream.send(text)
+        data = b""
+        while piece := stream.recv(65536, 10):
+            data += piece
+        return data
+    finally:
+        stream.close()
+
+
+# -- sharing ---
+
+
+def test_the_module_provides_the_role():
+    assert zrokd_provide_roles() == [BackendRole]
+    assert BackendRole.name == "backend"
+
+
+def test_a_share_is_offered_bound_and_served(world, backend, started, small_ctx):
+    role = backend(share(name="docs"))
+    started(role)
+    assert b'"share": "tok1"' in ask_raw(world, "tok1")
+    assert small_ctx.hooks.wait("on_share_ready") == [("tok1", ("http://docs.localhost:1",), False)]
+    assert role.health().ok
+    assert role.health().detail == "1 of 1 shares are bound"
+
+
+def test_a_share_that_can_be_reached_is_verified(world, backend, frontend, small_ctx):
+    frontend()
+    backend(share(name="docs"), verify=True)
+    [(token, urls, verified)] = small_ctx.hooks.wait("on_share_ready")
+    assert (token, verified) == ("tok1", True)
+    assert urls == (f"http://docs.localhost:{world.public_port}",)
+
+
+def test_a_share_that_cannot_be_reached_is_told_and_asked_for_again(world, backend, frontend, small_ctx, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        world.public_port = sock.getsockname()[1]
+    backend(share(name="docs"), verify=True, verify_timeout=0.1)
+    assert small_ctx.hooks.wait("on_share_ready")[0][2] is False
+    assert "its public address does not lead here" in caplog.text
+    frontend(world.public_port)
+    ready = small_ctx.hooks.wait("on_share_ready", 2)
+    assert ready[1][2] is True
+
+
+def test_a_private_share_has_no_address(world, backend, small_ctx):
+    backend(share("wait", private=True, token="team-db"))
+    assert small_ctx.hooks.wait("on_share_ready") == [("team-db", (), True)]
+    assert world.drafts["team-db"].share_mode == ShareMode.PRIVATE
+
+
+def test_a_mode_that_speaks_no_http_is_not_asked_for(world, backend, small_ctx):
+    backend(share("wait", name="docs"), verify=True)
+    assert small_ctx.hooks.wait("on_share_ready")[0][2] is False
+
+
+def test_a_controller_without_the_urls_call_gets_by_with_host_names(world, backend, small_ctx):
+    world.urls_known = False
+    backend(share(name="docs"))
+    assert small_ctx.hooks.wait("on_share_ready")[0][1] == ("http://docs.localhost",)
+
+
+def test_the_draft_says_what_the_yaml_says(world, backend, started, tmp_path):
+    role = backend(
+        share("web", target=str(tmp_path), name="docs", namespace="ns", basic_auth=["ann:pa:ss", "bob:x"]),
+        share("wait", private=True, token="team-db", permission="open", grants=["a@b.c"]),
+    )
+    started(role, 2)
+    public, private = world.drafts["tok1"], world.drafts["team-db"]
+    assert (public.mode, public.target, public.share_mode) == ("web", str(tmp_path), ShareMode.PUBLIC)
+    assert public.selections == (NameSelection(namespace="ns", name="docs"),)
+    assert public.gating == Gating(
+        gate="basic",
+        config={"users": [{"username": "ann", "password": "pa:ss"}, {"username": "bob", "password": "x"}]},
+    )
+    assert (private.permission, private.grants, private.selections) == (Permission.OPEN, ("a@b.c",), ())
+
+
+def test_a_name_that_nobody_has_is_reserved(world, backend, started):
+    started(backend(share(name="fresh")))
+    assert world.of("create_name") == [("create_name", "public", "fresh")]
+    assert "tok1" in world.shares
+
+
+def test_a_target_that_does_not_answer_is_told_and_shared_anyway(backend, started, caplog, patient):
+    started(backend(share("wait", number=13)))
+    patient(lambda: caplog.text)
+    assert "the target sleeps; it is shared, and works as soon as that does" in caplog.text
+
+
+def test_a_probe_that_takes_its_time_or_fails_holds_nothing_up(backend, started, monkeypatch):
+    monkeypatch.setattr(HelloMode, "probe", lambda self: time.sleep(60))
+    monkeypatch.setattr(WaitMode, "probe", lambda self: 1 / 0)
+    started(backend(share(), share("wait")), 2)
+
+
+def test_a_daemon_without_an_overlay_does_not_start(world, small_ctx):
+    class Bare:
+        state_dir, log = small_ctx.state_dir, small_ctx.log
+
+        @property
+        def overlay(self):
+            raise PluginError("this daemon has no overlay")
+
+    role = BackendRole(settings_of(share()), Bare())
+    with pytest.raises(PluginError, match="no overlay"):
+        role.open()
+    role.close()
+
+
+# -- the environment ---
+
+
+def test_it_enables_itself_once(world, backend, started, small_ctx):
+    role = backend(share(name="docs"), description="web1")
+    started(role)
+    role.close()
+    started(backend(share(name="docs")))
+    assert world.of("enable") == [("enable", "web1")]
+    assert (small_ctx.state_dir / "environment.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_enabled_environment_is_used(world, backend, started, tmp_path):
+    identity = world.admin.create_environment("x")
+    folder = tmp_path / "home"
+    EnvironmentFile(folder).save(
+        EnabledEnvironment(controller="http://there", account_token=Secret("t"), identity=identity)
+    )
+    role = BackendRole(BackendSettings(environment=str(folder), shares=[share(name="docs")], verify=False), world.ctx)
+    asked = []
+    role.connect = lambda url, token: asked.append((url, token.reveal())) or world
+    role.open()
+    role.serve()
+    started(role)
+    role.close()
+    assert asked == [("http://there", "t")]
+    assert world.of("enable") == []
+    assert world.shares["tok1"][0] == identity.z_id
+
+
+def test_no_environment_and_no_token_is_one_sentence(world, small_ctx, tmp_path):
+    role = BackendRole(BackendSettings(environment=str(tmp_path / "none")), small_ctx)
+    with pytest.raises(StartError, match="no enabled environment in .*none; run `zrokd enable`"):
+        role.open()
+    role.close()
+
+
+def test_a_token_that_is_not_known_is_told_and_tried_again(world, backend, started, quick, caplog):
+    world.failing = Denied("the account token is not known")
+    role = backend(share(name="docs"))
+    deadline = time.monotonic() + 10
+    while len(world.of("enable")) < 3:
+        assert time.monotonic() < deadline
+        gevent.sleep(0.01)
+    assert "does not let us in: the account token is not known" in role.health().detail
+    assert not role.health().ok
+    world.failing = None
+    started(role)
+    assert role.health().ok
+
+
+# -- what goes away and comes back ---
+
+
+def test_a_controller_that_is_away_is_one_line_and_another_when_it_is_back(world, backend, started, caplog, patient):
+    caplog.set_level(logging.INFO)
+    world.failing = Unavailable("the controller at http://c does not answer; is it running?")
+    role = backend(share(name="docs"), share())
+    patient(lambda: len(world.calls) >= 4)
+    assert caplog.text.count("does not answer") == 1
+    world.failing = None
+    started(role, 2)
+    assert caplog.text.count("does not answer") == 1
+    assert caplog.text.count("answers again") == 1
+
+
+def test_it_goes_away_while_shares_are_offered(world, backend, started, caplog, patient):
+    caplog.set_level(logging.INFO)
+    role = backend(share(name="docs"))
+    started(role)
+    world.failing = Unavailable("the controller at http://c does not answer")
+    world.admin.delete_share("tok1")
+    patient(lambda: role.supervisors and next(iter(role.supervisors.values())).state == State.WAITING)
+    patient(lambda: len(world.calls) > 5)
+    assert caplog.text.count("does not answer") == 1
+    world.failing = None
+    world.shares.clear()
+    started(role)
+    assert caplog.text.count("answers again") == 1
+
+
+def test_a_share_that_was_deleted_is_told_and_made_again(world, backend, started, small_ctx):
+    role = backend(share(name="docs"))
+    started(role)
+    world.unshare("", "tok1")
+    [(token, reason)] = small_ctx.hooks.wait("on_share_lost")
+    assert token == "tok1"
+    assert "deleted" in reason
+    small_ctx.hooks.wait("on_share_ready", 2)
+    assert b"tok2" in ask_raw(world, "tok2")
+
+
+def test_connections_outlive_the_share_they_came_by(world, backend, started, small_ctx):
+    role = backend(share("wait", name="docs"))
+    started(role)
+    stream = world.dial("tok1")
+    stream.send(b"a")
+    assert stream.recv(100, 5) == b"0:a"
+    world.unshare("", "tok1")
+    small_ctx.hooks.wait("on_share_lost")
+    stream.send(b"b")
+    assert stream.recv(100, 5) == b"0:b"
+    stream.close()
+
+
+def test_a_restart_has_the_same_tokens(world, backend, started):
+    shares = [share(name="docs"), share(), share("wait", private=True), share("wait", private=True, token="team-db")]
+    role = backend(*shares)
+    started(role, 4)
+    before = set(world.shares)
+    role.drain(1.0)
+    role.close()
+    role = backend(*shares)
+    started(role, 4)
+    assert set(world.shares) == before
+    assert world.of("unshare") == []
+
+
+def test_a_share_that_the_controller_forgot_is_made_again(world, backend, started):
+    role = backend(share())
+    started(role)
+    role.close()
+    world.unshare("", "tok1")
+    started(backend(share()))
+    assert list(world.shares) == ["tok2"]
+
+
+def test_a_token_that_is_another_environments_is_not_used(world, backend, started):
+    role = backend(share())
+    started(role)
+    role.close()
+    world.shares["tok1"] = ("somebody else", "tok1")
+    started(backend(share()))
+    assert set(world.shares) == {"tok1", "tok2"}
+
+
+def test_what_the_yaml_no_longer_names_is_released_at_the_next_start(world, backend, started, patient):
+    role = backend(share(name="docs"), share("wait"))
+    started(role, 2)
+    role.close()
+    started(backend(share(name="docs")))
+    patient(lambda: len(world.shares) == 1)
+    assert world.shares.popitem()[1][1] == "docs"
+
+
+def test_a_damaged_memory_is_told_and_forgotten(world, backend, started, small_ctx, caplog):
+    (small_ctx.state_dir / "shares.json").write_text("{")
+    started(backend(share()))
+    assert "damaged" in caplog.text
+
+
+def test_a_full_disk_is_told_and_sharing_goes_on(world, backend, started, small_ctx, monkeypatch, caplog):
+    real = files._write_synced
+
+    def full(path, data):
+        if "shares" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(path, data)
+
+    monkeypatch.setattr(files, "_write_synced", full)
+    started(backend(share()))
+    assert "shares.json: No space left on device" in caplog.text
+    assert b"tok1" in ask_raw(world, "tok1")
+
+
+# -- a no ---
+
+
+@pytest.mark.parametrize("error", [Conflict("'docs' is in use"), Denied("not enough"), NotFound("no namespace")])
+def test_a_no_is_told_once_and_asked_again_slowly(world, backend, started, quick, patient, caplog, error):
+    role = backend(share(private=True, token="abc"), serve=False)
+    role.serve()
+    started(role)
+    role.close()
+    caplog.clear()
+    world.shares.clear()
+    world.admin.delete_share("abc")
+    world.failing = error
+    role = backend(share(private=True, token="abc"))
+    before = len(world.calls)
+    patient(lambda: len(world.calls) >= before + 4)
+    assert caplog.text.count(str(error)) == 1
+    assert str(error) in role.health().detail
+    world.failing = None
+    started(role)
+
+
+def test_the_pause_after_a_no_is_long(world, backend, patient):
+    world.shares["x"] = ("somebody else", "docs")
+    role = backend(share(name="docs"))
+    patient(lambda: world.of("share"))
+    gevent.sleep(0.5)
+    assert len(world.of("share")) == 1
+    assert "in use by another environment" in role.health().detail
+
+
+def test_what_breaks_a_rule_is_not_asked_again(world, backend, patient, caplog):
+    role = backend(share(name="docs"), serve=False)
+    real, world.share = world.share, lambda draft: (_ for _ in ()).throw(Invalid("'docs' is not allowed"))
+    role.serve()
+    patient(lambda: role.supervisors and next(iter(role.supervisors.values())).state == State.REFUSED)
+    assert "share docs is refused: 'docs' is not allowed" in caplog.text
+    assert "'docs' is not allowed" in role.health().detail
+    world.share = real
+
+
+def test_a_no_to_one_share_does_not_hold_up_another(world, backend, patient):
+    world.shares["x"] = ("somebody else", "docs")
+    role = backend(share(name="docs"), share())
+    patient(lambda: [s.state for s in role.supervisors.values()] == [State.WAITING, State.BOUND])
+    assert role.health().detail.startswith("1 of 2 shares are bound; docs: ")
+
+
+# -- limits, draining, the end ---
+
+
+def test_a_share_serves_no_more_visitors_at_once_than_it_may(world, backend, started, patient):
+    role = backend(share("wait"), max_streams=2)
+    [supervisor] = started(role)
+    streams = [world.dial("tok1") for _ in range(5)]
+    patient(lambda: supervisor.mode.serving == 2)
+    gevent.sleep(0.05)
+    assert supervisor.active == 2
+    for stream in streams:
+        stream.send(b"x")
+        assert stream.recv(100, 5) == b"0:x"
+        stream.close()
+    patient(lambda: supervisor.active == 0)
+    assert supervisor.mode.most == 2
+
+
+def test_draining_lets_connections_end_and_takes_no_new_ones(world, backend, started):
+    role = backend(share("wait", name="docs"))
+    [supervisor] = started(role)
+    stream = world.dial("tok1")
+    stream.send(b"a")
+    assert stream.recv(100, 5) == b"0:a"
+    draining = gevent.spawn(role.drain, 10.0)
+    gevent.sleep(0.05)
+    with pytest.raises(NoTerminator, match="nobody serves"):
+        world.dial("tok1")
+    assert not draining.ready()
+    stream.send(b"b")
+    assert stream.recv(100, 5) == b"0:b"
+    stream.close()
+    draining.get(timeout=5)
+    assert supervisor.active == 0
+    assert "tok1" in world.shares
+
+
+def test_what_still_runs_after_the_deadline_is_cut(world, backend, started):
+    role = backend(share("wait", name="docs"))
+    [_supervisor] = started(role)
+    stream = world.dial("tok1")
+    stream.send(b"a")
+    stream.recv(100, 5)
+    began = time.monotonic()
+    role.drain(0.2)
+    assert 0.2 <= time.monotonic() - began < 3
+    assert stream.recv(100, 5) == b""
+    stream.close()
+
+
+def test_shares_end_with_the_backend_when_it_is_asked_for(world, backend, started):
+    role = backend(share(name="docs"), share(), release_on_exit=True)
+    started(role, 2)
+    role.drain(1.0)
+    assert world.shares == {}
+    assert "docs" in world.reserved
+    assert world.admin.list_shares() == set()
+
+
+def test_an_unreachable_controller_does_not_hold_up_the_end(world, backend, started, caplog):
+    role = backend(share(name="docs"), release_on_exit=True)
+    started(role)
+    world.failing = Unavailable("away")
+    role.drain(1.0)
+    assert "could not be released: away" in caplog.text
+
+
+def test_draining_before_anything_was_shared(world, backend):
+    world.failing = Unavailable("away")
+    role = backend(share(name="docs"))
+    role.drain(1.0)
+    role.close()
+    role.close()
+
+
+def test_a_mode_that_raises_harms_nobody_else(world, backend, started, monkeypatch, capsys):
+    role = backend(share("wait"))
+    [supervisor] = started(role)
+    monkeypatch.setattr(supervisor.mode, "serve", lambda stream, caller: 1 / 0)
+    stream = world.dial("tok1")
+    assert stream.recv(100, 5) == b""
+    stream.close()
+    monkeypatch.undo()
+    stream = world.dial("tok1")
+    stream.send(b"x")
+    assert stream.recv(100, 5) == b"0:x"
+    stream.close()
+
+
+# -- reload ---
+
+
+def test_a_reload_touches_only_what_changed(world, backend, started, patient):
+    kept, gone, changed = share("wait"), share(), share("wait", name="docs", number=1)
+    role = backend(kept, gone, changed)
+    started(role, 3)
+    tokens = {s.share.label: role._office.memory.token(s.key) for s in role.supervisors.values()}
+    same = role.supervisors[kept.key]
+    on_kept, on_changed = world.dial(tokens["public wait"]), world.dial(tokens["docs"])
+    for stream, answer in ((on_kept, b"0:x"), (on_changed, b"1:x")):
+        stream.send(b"x")
+        assert stream.recv(100, 5) == answer
+    role.reload(settings_of(kept, share("wait", name="docs", number=2), share("wait", private=True, token="new")))
+    started(role, 3)
+    patient(lambda: tokens["public hello"] not in world.shares)
+    assert role.supervisors[kept.key] is same
+    assert set(world.shares) == {tokens["public wait"], tokens["docs"], "new"}
+    for stream, answer in ((on_kept, b"0:y"), (on_changed, b"1:y")):  # running connections go on as they were
+        stream.send(b"y")
+        assert stream.recv(100, 5) == answer
+        stream.close()
+    retired = list(role._tasks)
+    patient(lambda: all(task.done for task in retired[1:]))
+    fresh = world.dial(tokens["docs"])
+    fresh.send(b"z")
+    assert fresh.recv(100, 5) == b"2:z"
+    fresh.close()
+
+
+def test_a_replaced_share_can_be_reached_all_the_time(world, backend, started):
+    role = backend(share("wait", name="docs", number=1))
+    started(role)
+    stop, failures, answers = threading.Event(), [], set()
+
+    def visit():
+        while not stop.is_set():
+            stream = world.dial("tok1")
+            try:
+                stream.send(b"x")
+                answers.add(stream.recv(100, 5))
+            finally:
+                stream.close()
+            gevent.sleep(0.001)
+
+    visiting = gevent.spawn(visit)
+    visiting.link_exception(lambda g: failures.append(g.exception))
+    role.reload(settings_of(share("wait", name="docs", number=2)))
+    gevent.sleep(0.3)
+    stop.set()
+    visiting.join(5)
+    assert failures == []
+    assert answers >= {b"2:x"}
+
+
+def test_a_mode_that_cannot_open_keeps_the_old_settings(world, backend, started, small_ctx):
+    role = backend(share("wait", name="docs"))
+    [supervisor] = started(role)
+    before = (role.settings, len(small_ctx.built))
+    with pytest.raises(StartError, match="this mode cannot open"):
+        role.reload(settings_of(share("wait", number=3), share("wait", fails=True)))
+    assert (role.settings, len(small_ctx.built)) == before
+    assert role.supervisors == {supervisor.key: supervisor}
+    assert supervisor.state == State.BOUND
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"controller": "http://other"}, {"token": "other"}, {"ca": "/x"}, {"description": "x"}, {"max_streams": 5}],
+)
+def test_what_only_a_restart_can_change_is_named(world, backend, change):
+    role = backend(share(name="docs"))
+    with pytest.raises(RestartNeeded, match=f"roles.backend.{next(iter(change))}"):
+        role.reload(settings_of(share(name="docs"), **change))
+
+
+def test_a_reload_before_the_controller_answers(world, backend, started):
+    world.failing = Unavailable("away")
+    role = backend(share(name="docs"))
+    gevent.sleep(0.01)
+    role.reload(settings_of(share()))
+    world.failing = None
+    started(role)
+    assert [s.share.label for s in role.supervisors.values()] == ["public hello"]
+
+
+def test_a_mode_that_cannot_open_stops_the_start_and_closes_the_others(world, small_ctx):
+    role = BackendRole(settings_of(share("wait"), share("wait", fails=True)), small_ctx)
+    with pytest.raises(StartError):
+        role.open()
+    role.close()
+    assert small_ctx.built == []
+
+
+# -- verification ---
+
+
+@pytest.mark.parametrize(
+    ("status", "arrived"),
+    [(204, True), (401, True), (403, True), (302, True), (200, False), (404, False), (502, False), (503, False)],
+)
+def test_what_counts_as_arrived(origin, status, arrived):
+    asked = []
+
+    def answer(stream):
+        asked.append(stream.recv(65536, 5))
+        stream.send(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+
+    url = f"http://docs.localhost:{origin(answer)}"
+    reason = ask(url)
+    assert (reason == "") == arrived
+    assert arrived or f"{url} answers {status}" == reason
+    assert asked[0].startswith(b"GET /.well-known/zrokd/ping HTTP/1.1\r\n")
+    assert f"Host: {url.removeprefix('http://')}".encode() in asked[0]
+
+
+def test_an_address_without_anybody_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    assert ask(f"http://127.0.0.1:{port}") == f"http://127.0.0.1:{port} does not answer (ConnectionError)"
+
+
+def test_all_addresses_must_answer_and_are_asked_until_they_do():
+    answers = {"a": iter(["", "", ""]), "b": iter(["down", "down", ""])}
+    assert ask_until(("a", "b"), time.monotonic() + 10, lambda url: next(answers[url])) == ""
+    assert ask_until(("a",), time.monotonic(), lambda url: "down") == "down"
+    assert ask_until((), time.monotonic()) == ""
+
+
+# -- settings ---
+
+
+WRONG = [
+    ({"private": True, "name": "docs"}, "are for public shares"),
+    ({"private": True, "basic_auth": ["a:b"]}, "are for public shares"),
+    ({"token": "abc"}, "are for private shares"),
+    ({"grants": ["a@b.c"]}, "are for private shares"),
+    ({"name": "No"}, "not a valid name"),
+    ({"name": "ab"}, "not a valid name"),
+    ({"private": True, "token": "x" * 33}, "not a valid share token"),
+    ({"basic_auth": ["ann"]}, "user:password"),
+    ({"basic_auth": [":x"]}, "user:password"),
+    ({"basic_auth": ["ann:"]}, "user:password"),
+    ({"permission": "maybe"}, "open"),
+    ({"namespace": ""}, "at least 1"),
+]
+
+
+@pytest.mark.parametrize(("keys", "told"), WRONG)
+def test_a_wrong_share_is_told(keys, told):
+    with pytest.raises(ValidationError, match=told):
+        ShareSettings(mode="hello", **keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({}, "environment"),
+        ({"token": "t"}, "needs `controller`"),
+        ({"controller": "x", "token": "t"}, "pattern"),
+        ({"controller": "http://c", "token": "t", "max_streams": 0}, "greater"),
+        ({"controller": "http://c", "token": "t", "shares": [{"mode": "hello", "name": "docs"}] * 2}, "stands twice"),
+        (
+            {
+                "controller": "http://c",
+                "token": "t",
+                "shares": [{"mode": "hello", "private": True, "token": "abc"}] * 2,
+            },
+            "twice",
+        ),
+    ],
+)
+def test_a_wrong_backend_is_told(keys, told):
+    with pytest.raises(ValidationError, match=told):
+        BackendSettings(**keys)
+
+
+def loaded(*shares):
+    """The backend's settings as a configuration file gives them."""
+    classes = {("mode", name): cls for name, cls in MODES.items()} | {
+        ("mode", "proxy"): ProxyMode,
+        ("role", "backend"): BackendRole,
+        ("overlay", "local"): LocalOverlay,
+    }
+    role = {"controller": "http://c", "token": "t", "shares": list(shares)}
+    tree = {"version": 1, "overlay": {"use": "local"}, "roles": {"backend": role}}
+    return from_tree(tree, registry=lambda slot, name: classes[slot, name]).roles["backend"].settings
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        {"name": "docs", "mode": "web", "target": "/srv", "hidden": True},
+        {"name": "docs", "mode": {"use": "web", "target": "/srv", "hidden": True}},
+        {"name": "docs", "mode": {"use": "web", "target": "/srv"}, "hidden": True},
+    ],
+)
+def test_the_keys_of_a_mode_stand_beside_or_inside_it(share):
+    [made] = loaded(share).shares
+    assert made.use.component is WebMode
+    assert (made.use.settings.target, made.use.settings.hidden, made.name) == ("/srv", True, "docs")
+
+
+def test_the_mode_is_proxy_when_none_is_named():
+    [made] = loaded({"target": "http://127.0.0.1:3000"}).shares
+    assert made.use.component is ProxyMode
+    assert str(made.use.settings.target) == "http://127.0.0.1:3000"
+
+
+@pytest.mark.parametrize(
+    ("share", "path"),
+    [
+        ({"mode": "web", "target": "/srv", "hiden": True}, "roles.backend.shares[0].hiden"),
+        ({"mode": "web", "target": 5}, "roles.backend.shares[0].target"),
+        ({"mode": {"use": "web", "target": 5}}, "roles.backend.shares[0].mode.target"),
+        ({"mode": {"use": "web", "target": "/a"}, "target": "/b"}, "roles.backend.shares[0].target"),
+        ({"mode": "web", "target": "/srv", "name": "No"}, "roles.backend.shares[0].name"),
+    ],
+)
+def test_a_mistake_is_told_with_the_place_where_it_stands(share, path):
+    with pytest.raises(ConfigError) as caught:
+        loaded(share)
+    assert [problem.path for problem in caught.value.problems] == [path]
+
+
+def test_keys_tell_shares_apart_and_stay_the_same():
+    first, second = share("wait", number=1), share("wait", number=1)
+    assert list(keyed([first, second])) == [first.key, f"{first.key}#2"]
+    assert share("wait", number=1).key == first.key
+    others = [
+        share("wait", number=2),
+        share("wait", private=True, number=1),
+        share("wait", namespace="x", number=1),
+        share(),
+    ]
+    assert len({first.key, *(other.key for other in others)}) == 5
+    assert share(name="docs").key == share("wait", name="docs").key
+
+
+def test_a_stream_and_caller_reach_the_mode(world, backend, started, monkeypatch):
+    role = backend(share("wait"))
+    [supervisor] = started(role)
+    seen = []
+    monkeypatch.setattr(supervisor.mode, "serve", lambda stream, caller: seen.append(caller))
+    stream = world.dial("tok1")
+    assert stream.recv(1, 5) == b""
+    stream.close()
+    assert seen == [Caller(identity=f"uid:{os.getuid()}", address=f"pid:{os.getpid()}")]
+
+
+def test_the_memory_is_readable_for_people(world, backend, started, small_ctx):
+    started(backend(share(name="docs")))
+    kept = json.loads((small_ctx.state_dir / "shares.json").read_text())
+    assert kept["shares"] == {"name:public:docs": "tok1"}
+    assert kept["version"] == 1
+
+
+def test_a_closed_listener_is_no_loss(world, backend, started, small_ctx):
+    role = backend(share())
+    [supervisor] = started(role)
+    supervisor.stop()
+    assert small_ctx.hooks.of("on_share_lost") == []
+    assert supervisor.state == State.STOPPED
+    with pytest.raises(StreamClosed):
+        supervisor._listener.accept()

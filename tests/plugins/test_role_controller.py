@@ -1,0 +1,491 @@
+import json
+import logging
+import socket
+import sqlite3
+import time
+from types import SimpleNamespace
+
+import gevent
+import pytest
+import requests
+from gevent.event import Event
+from pydantic import ValidationError
+from zrokd_plugins.role_controller import ControllerRole, zrokd_provide_roles
+from zrokd_plugins.role_controller.declared import limits_of
+from zrokd_plugins.role_controller.identify import Identifier
+from zrokd_plugins.role_controller.settings import ControllerSettings, LimitSettings
+
+from zrokd.client.controller import Controller
+from zrokd.config.load import from_tree
+from zrokd.errors import Denied, Invalid, LimitReached, RestartNeeded, StartError, StoreError, Unavailable
+from zrokd.host.daemon import Daemon
+from zrokd.host.registry import Registry
+from zrokd.model.account import Credentials, Principal
+from zrokd.model.limits import Limits
+from zrokd.model.share import ShareDraft, ShareMode
+from zrokd.model.units import Secret
+
+CONTROLLER = {
+    "listen": "127.0.0.1:0",
+    "accounts": [{"email": "ann@example.com", "token": "anns-own-token"}],
+    "frontends": {"edge": {"token": "edges-own-token"}},
+    "namespaces": {"public": {"zone": "localhost", "url": "http://{host}:8080", "open": True, "frontends": ["edge"]}},
+}
+
+
+@pytest.fixture(scope="session")
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def load(tmp_path, registry):
+    """load(...): the configuration of a daemon that is only a controller; arguments change its role."""
+
+    def make(**changes):
+        tree = {
+            "version": 1,
+            "state_dir": str(tmp_path / "state"),
+            "drain": "2s",
+            "auth": [{"use": "token"}, {"use": "secret", "secrets": ["operators-secret"]}],
+            "roles": {"controller": {**CONTROLLER, **changes}},
+        }
+        return from_tree(tree, registry=registry, environ={})
+
+    return make
+
+
+@pytest.fixture
+def start(load, registry):
+    """start(...): a running daemon and its controller role."""
+    daemons = []
+
+    def begin(**changes):
+        daemon = Daemon(load(**changes), registry)
+        daemons.append(daemon)
+        daemon.start()
+        return daemon, daemon.components.roles["controller"]
+
+    yield begin
+    for daemon in daemons:
+        daemon.stop(0.1)
+
+
+@pytest.fixture
+def call():
+    """call(role, token): a client of it, closed at the end."""
+    clients = []
+
+    def make(role, token="anns-own-token"):
+        clients.append(Controller(f"http://{role.address}", Secret(token), timeout_s=10))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def draft(env, **changes):
+    return ShareDraft(**{"env_z_id": env, "share_mode": ShareMode.PUBLIC, "mode": "proxy", **changes})
+
+
+# -- life ---
+
+
+def test_a_controller_works_from_an_empty_folder(start, call, tmp_path):
+    _, role = start()
+    client = call(role)
+    identity = client.enable("desk", "linux")
+    token, hosts = client.share(draft(identity.z_id, target="http://127.0.0.1:1"))
+    assert hosts == (f"{token}.localhost",)
+    assert client.share_urls(token) == (f"http://{token}.localhost:8080",)
+    assert list(tmp_path.rglob(token))
+    edge = call(role, "edges-own-token")
+    assert [m.token for m in edge.mappings("", 0, 0).mappings] == [token]
+    assert json.loads(edge.identity().document)["overlay"] == "local"
+    assert role.health().ok
+
+
+def test_what_was_made_is_there_after_a_restart(start, call):
+    daemon, role = start()
+    identity = call(role).enable("desk", "linux")
+    token, _ = call(role).share(draft(identity.z_id))
+    daemon.stop(0.1)
+    _, again = start()
+    assert call(again).find_share(token)[0] == identity.z_id
+
+
+def test_declared_things_are_made_once_and_kept_so(start, call):
+    daemon, _ = start()
+    daemon.stop(0.1)
+    public = {**CONTROLLER["namespaces"]["public"], "zone": "new.example.com"}
+    _, role = start(namespaces={"public": public}, accounts=[{"email": "ann@example.com", "token": "another-token"}])
+    (namespace,) = call(role, "another-token").list_namespaces()
+    assert namespace.zone == "new.example.com"
+    with pytest.raises(Denied):
+        call(role).overview()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "sentence"),
+    [
+        ({"namespaces": {"public": {"zone": "Not A Zone"}}}, Invalid, "not a DNS zone"),
+        ({"namespaces": {"public": {"zone": "a.example", "frontends": ["ghost"]}}}, Invalid, "no frontend is called"),
+        ({"accounts": [{"email": "nobody", "token": "long-enough"}]}, Invalid, "not an e-mail address"),
+        ({"accounts": [{"email": "a@b.example", "token": "short"}]}, Invalid, "8 to 256"),
+    ],
+)
+def test_what_cannot_be_declared_stops_the_start_and_leaves_nothing_open(start, changes, error, sentence):
+    with pytest.raises(error, match=sentence) as caught:
+        start(**changes)
+    assert "short" not in str(caught.value)
+
+
+def test_a_port_in_use_stops_the_start(start):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StartError, match=str(taken.getsockname()[1])):
+        start(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_without_auto_migrate_an_old_database_stops_the_start(start):
+    with pytest.raises(StartError, match="zrokd db upgrade"):
+        start(auto_migrate=False)
+    daemon, _ = start()
+    daemon.stop(0.1)
+    start(auto_migrate=False)
+
+
+def test_a_newer_database_stops_the_start(start, tmp_path):
+    daemon, _ = start()
+    daemon.stop(0.1)
+    (file,) = tmp_path.rglob("*.sqlite3")
+    with sqlite3.connect(file) as database:
+        database.execute("insert into schema_migration (name, applied) values ('9999_future', '2040-01-01')")
+    database.close()
+    with pytest.raises(StartError, match="9999_future"):
+        start()
+
+
+def test_closing_a_role_that_never_opened_does_nothing():
+    role = ControllerRole(ControllerSettings(), SimpleNamespace())
+    role.drain(0)
+    role.close()
+    assert not role.health().ok
+
+
+# -- http ---
+
+
+def test_bodies_are_bounded_before_anybody_is_asked_who_he_is(start):
+    _, role = start(max_body="1KiB")
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"http://{role.address}/api/v2/enable", b"x" * 2000, headers=headers, timeout=10)
+    assert answer.status_code == 413
+
+
+def test_a_header_with_an_underscore_is_no_token(start):
+    _, role = start()
+    answer = requests.get(f"http://{role.address}/api/v2/overview", headers={"X_Token": "anns-own-token"}, timeout=10)
+    assert answer.status_code == 401
+
+
+def test_empty_answers_have_no_type(start):
+    _, role = start()
+    answer = requests.post(
+        f"http://{role.address}/api/v2/clientVersionCheck", json={"clientVersion": "v2.0.4"}, timeout=10
+    )
+    assert answer.content == b""
+    assert "Content-Type" not in answer.headers
+
+
+def test_passwords_of_shares_are_hashed_off_the_hub_and_verify(start, call):
+    from zrokd.model.passwords import verify_password
+    from zrokd.model.share import Gating
+
+    _, role = start()
+    env = call(role).enable("d", "h").z_id
+    users = [{"username": "u", "password": "open sesame"}]
+    call(role).share(draft(env, gating=Gating(gate="basic", config={"users": users})))
+    (mapping,) = call(role, "edges-own-token").mappings("", 0, 0).mappings
+    (user,) = mapping.gating.config["users"]
+    assert gevent.get_hub().threadpool.apply(verify_password, ("open sesame", user["hash"]))
+
+
+# -- waiting frontends ---
+
+
+def test_a_frontend_hears_of_a_share_at_once(start, call):
+    _, role = start()
+    edge, client = call(role, "edges-own-token"), call(role)
+    env, first = client.enable("d", "h").z_id, edge.mappings("", 0, 0)
+    waiting = gevent.spawn(edge.mappings, first.epoch, first.version, 20)
+    gevent.sleep(0.05)
+    began = time.monotonic()
+    token, _ = client.share(draft(env))
+    waiting.join(10)
+    assert [m.token for m in waiting.get().mappings] == [token]
+    assert time.monotonic() - began < 5
+
+
+def test_waiting_frontends_do_not_hold_up_the_end(start, call, patient):
+    daemon, role = start()
+    edge = call(role, "edges-own-token")
+    first = edge.mappings("", 0, 0)
+    waiting = gevent.spawn(edge.mappings, first.epoch, first.version, 25)
+    patient(lambda: role.active > 0)
+    gevent.sleep(0.1)
+    began = time.monotonic()
+    daemon.stop(20)
+    assert time.monotonic() - began < 5
+    assert waiting.get(timeout=5).mappings == ()
+
+
+# -- reload ---
+
+
+def test_limits_count_from_the_reload_on(start, call, load):
+    _, role = start()
+    call(role).enable("one", "h")
+    role.reload(load(listen="127.0.0.1:0", limits={"environments": 1}).roles["controller"].settings)
+    with pytest.raises((LimitReached, Exception), match="no more than 1 environments"):
+        call(role).enable("two", "h")
+    role.reload(load().roles["controller"].settings)
+    call(role).enable("two", "h")
+
+
+def test_accounts_namespaces_and_frontends_are_taken_up(start, call, load):
+    _, role = start()
+    changes = {
+        "accounts": [*CONTROLLER["accounts"], {"email": "bob@example.com", "token": "bobs-own-token"}],
+        "frontends": {"west": {"token": "wests-own-token"}},
+        "namespaces": {"public": {"zone": "localhost", "open": True, "frontends": ["west"]},
+                       "vip": {"zone": "vip.example.com", "open": True}},
+    }  # fmt: skip
+    role.reload(load(**changes).roles["controller"].settings)
+    assert {n.token for n in call(role, "bobs-own-token").list_namespaces()} == {"public", "vip"}
+    call(role, "wests-own-token").mappings("", 0, 0)
+    with pytest.raises(Denied):
+        call(role, "edges-own-token").mappings("", 0, 0)
+
+
+def test_a_new_port_is_taken_up_and_old_connections_live_on(start, load):
+    _, role = start()
+    old = str(role.address)
+    with requests.Session() as session:
+        assert session.get(f"http://{old}/api/v2/versions", timeout=10).status_code == 200
+        role.reload(load(listen="127.0.0.2:0").roles["controller"].settings)
+        assert str(role.address).startswith("127.0.0.2:")
+        assert session.get(f"http://{old}/api/v2/versions", timeout=10).status_code == 200
+    assert requests.get(f"http://{role.address}/api/v2/versions", timeout=10).status_code == 200
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{old}/api/v2/versions", timeout=10)
+
+
+def test_a_reload_that_changes_nothing_touches_nothing(start, load):
+    _, role = start()
+    old = role.address
+    role.reload(load().roles["controller"].settings)
+    assert role.address == old
+
+
+@pytest.mark.parametrize(
+    "change", [{"instance": "other"}, {"auto_migrate": False}, {"max_body": "1KiB"}, {"max_connections": 5}]
+)
+def test_what_is_fixed_at_the_start_needs_a_restart(start, load, change):
+    _, role = start()
+    with pytest.raises(RestartNeeded, match=f"roles.controller.{next(iter(change))}"):
+        role.reload(load(**change).roles["controller"].settings)
+
+
+def test_a_reload_that_the_store_refuses_leaves_all_as_it_was(start, call, load):
+    _, role = start()
+    old = role.address
+    changes = {
+        "listen": "127.0.0.2:0",
+        "frontends": {"edge": {"token": "another-edge-token"}},
+        "accounts": [{"email": "ann@example.com", "token": "short"}],
+    }
+    with pytest.raises(Invalid, match="8 to 256"):
+        role.reload(load(**changes).roles["controller"].settings)
+    assert role.address == old
+    call(role).overview()
+    call(role, "edges-own-token").mappings("", 0, 0)
+
+
+def test_a_reload_to_a_port_in_use_leaves_all_as_it_was(start, call, load):
+    _, role = start()
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StartError):
+        role.reload(load(listen=f"127.0.0.1:{taken.getsockname()[1]}").roles["controller"].settings)
+    call(role).overview()
+
+
+# -- reconciling and health ---
+
+
+def test_orphans_on_the_overlay_are_removed_soon_after_the_start(start, patient, caplog):
+    daemon, role = start()
+    role._admin.create_share("orphan", "z1", public=True, config={})
+    folder = next(path for path in daemon.configuration.state_dir.rglob("orphan"))
+    daemon.stop(0.1)
+    start()
+    patient(lambda: not folder.exists())
+    assert "reconciled: delete share orphan" in caplog.text
+
+
+def test_work_that_was_cut_short_is_finished_at_the_next_start(start, call, patient, tmp_path, monkeypatch):
+    daemon, role = start()
+    env = call(role).enable("d", "h").z_id
+    token, _ = call(role).share(draft(env))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(role._admin), "delete_share", _away)
+        with pytest.raises(Unavailable):
+            call(role).unshare(env, token)
+    daemon.stop(0.1)
+    assert list((tmp_path / "state").rglob(token))
+    start()
+    patient(lambda: not list((tmp_path / "state").rglob(token)))
+
+
+def test_work_under_way_is_not_judged_by_the_services_of_a_reload(start, call, load, monkeypatch, patient):
+    _, role = start()
+    env = call(role).enable("d", "h").z_id
+    admin, ready, go = type(role._admin), Event(), Event()
+
+    def slow(*args, **kwargs):
+        ready.set()
+        go.wait(10)
+        return real(*args, **kwargs)
+
+    real = admin.create_share
+    monkeypatch.setattr(admin, "create_share", slow)
+    sharing = gevent.spawn(call(role).share, draft(env))
+    ready.wait(10)
+    role.reload(load(limits={"shares": 5}).roles["controller"].settings)
+    role._reconcile()
+    go.set()
+    token, _ = sharing.get(timeout=10)
+    assert call(role).find_share(token)[0] == env
+
+
+def test_an_overlay_that_fails_is_told_once_and_in_health(start, patient, caplog, monkeypatch):
+    _, role = start(reconcile_every="1s")
+    patient(lambda: not role._reconciling.done)
+    monkeypatch.setattr(type(role._admin), "list_shares", _away)
+    for _ in range(3):
+        role._reconcile()
+    assert caplog.text.count("cannot be compared: the overlay is away") == 1
+    assert not role.health().ok
+    assert "the overlay is away" in role.health().detail
+    monkeypatch.undo()
+    role._reconcile()
+    assert role.health().ok
+
+
+def _away(self, *_):
+    from zrokd.errors import OverlayError
+
+    raise OverlayError("the overlay is away")
+
+
+def test_a_comparison_that_breaks_is_logged_and_tried_again(start, caplog, monkeypatch):
+    _, role = start()
+    monkeypatch.setattr(role, "services", SimpleNamespace(reconciler=None))
+    role._reconcile()
+    assert "comparing store and overlay failed" in caplog.text
+    assert not role.health().ok
+    monkeypatch.undo()
+    role._reconcile()
+    assert role.health().ok
+
+
+def test_no_secret_is_logged(start, call, caplog):
+    with caplog.at_level(logging.DEBUG):
+        daemon, role = start()
+        call(role).enable("d", "h")
+        call(role, "operators-secret").list_accounts()
+        call(role, "edges-own-token").identity()
+        with pytest.raises(Denied):
+            call(role, "a-wrong-token").overview()
+        daemon.stop(0.1)
+    for secret in ("anns-own-token", "edges-own-token", "operators-secret", "a-wrong-token"):
+        assert secret not in caplog.text
+
+
+# -- who asks ---
+
+
+class Says:
+    """An authenticator that returns or raises one thing."""
+
+    def __init__(self, answer):
+        self.name, self.answer, self.asked = "says", answer, 0
+
+    def authenticate(self, credentials, directory):
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+ANN, BOB = Principal(account_id=1, email="a@b.example"), Principal(account_id=2, email="b@b.example")
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected", "asked"),
+    [
+        ([None, ANN, BOB], ANN, [1, 1, 0]),
+        ([None, None], None, [1, 1]),
+        ([], None, []),
+        ([Denied("no"), ANN], None, [1, 0]),
+        ([RuntimeError("broken"), ANN], None, [1, 0]),
+    ],
+)
+def test_authenticators_are_asked_in_order_until_one_knows(answers, expected, asked):
+    chain = [Says(answer) for answer in answers]
+    identify = Identifier(lambda: chain, None, logging.getLogger("test"))
+    assert identify(Credentials(token="x")) == expected
+    assert [one.asked for one in chain] == asked
+
+
+def test_a_broken_authenticator_is_logged_without_the_token(caplog):
+    identify = Identifier(lambda: [Says(RuntimeError("broken"))], None, logging.getLogger("test"))
+    identify(Credentials(token="canary"))
+    assert "the authenticator says failed; denied" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_a_store_that_is_away_is_not_a_denial():
+    identify = Identifier(lambda: [Says(StoreError("locked")), Says(ANN)], None, logging.getLogger("test"))
+    with pytest.raises(StoreError):
+        identify(Credentials(token="x"))
+
+
+# -- settings ---
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"listen": "nowhere"},
+        {"instance": "Not valid"},
+        {"limits": {"shares": -2}},
+        {"reconcile_every": "0s"},
+        {"max_connections": 0},
+        {"namespaces": {"public": {}}},
+        {"frontends": {"edge": {}}},
+        {"accounts": [{"email": "a@b.example"}]},
+        {"unknown": 1},
+    ],
+)
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        ControllerSettings(**wrong)
+
+
+def test_limits_of_the_yaml_are_limits_of_the_model():
+    settings = LimitSettings(environments=1, shares=2, names=3, accesses=4)
+    assert limits_of(settings) == Limits(environments=1, shares=2, names=3, accesses=4)
+    assert limits_of(LimitSettings()) == Limits()
+
+
+def test_the_module_provides_it():
+    assert [cls.name for cls in zrokd_provide_roles()] == ["controller"]

@@ -1,0 +1,940 @@
+"""The frontend role over real sockets and the embedded overlay, with a controller made of promises."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import socket
+import stat
+import time
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import Greenlet
+from pydantic import ValidationError
+from zrokd_plugins import role_frontend
+from zrokd_plugins.filter_forwarded import ForwardedFilter, ForwardedSettings
+from zrokd_plugins.gate_basic import BasicGate, BasicSettings
+from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
+from zrokd_plugins.role_frontend import role as role_module
+from zrokd_plugins.role_frontend.role import FrontendRole
+from zrokd_plugins.role_frontend.settings import AccessSettings, FrontendSettings, LimitSettings
+from zrokd_plugins.role_frontend.usage import flush
+
+from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
+from zrokd.contracts import Use
+from zrokd.errors import Denied, Invalid, NotFound, RestartNeeded, StartError, StreamError, StreamTimeout, Unavailable
+from zrokd.model.environment import Identity
+from zrokd.model.http import Respond
+from zrokd.model.naming import Mapping, MappingChanges
+from zrokd.model.share import Gating
+from zrokd.model.units import Address, Secret, parse_address
+from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.server import serve
+from zrokd.net.meter import Meter
+from zrokd.net.signal import Bell
+from zrokd.net.stream import connect
+from zrokd.proxy.upstream import PoolLimits
+
+LOCAL = parse_address("127.0.0.1:0")
+WAIT_S = 5.0
+
+
+def eventually(check, why="") -> None:
+    """Wait until something holds for which there is no event."""
+    until = time.monotonic() + WAIT_S
+    while not check():
+        assert time.monotonic() < until, why or "it never came true"
+        gevent.sleep(0.005)
+
+
+# -- what the role is given ---
+
+
+class FakeController:
+    """One store of names, and the books about accesses. `away` makes it unreachable."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.given, self.epoch, self.version = identity, "e1", 0
+        self.changes: dict[str, Mapping] = {}
+        self.bell, self.away, self.refuses = Bell(), False, None
+        self.accesses: dict[str, tuple[str, str]] = {}
+        self.modes: dict[str, str] = {}
+        self.asked_identity = 0
+        self.waiting = 0
+
+    def name(self, host: str, token: str, gating: Gating | None = None) -> None:
+        self.version += 1
+        self.changes[host] = Mapping(
+            version=self.version, host=host, token=token, mode="proxy", gating=gating or Gating()
+        )
+        self.bell.ring()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def go_away(self) -> None:
+        self.away = True
+        self.bell.ring()
+
+    def _here(self) -> None:
+        if self.away:
+            raise Unavailable("the controller does not answer")
+
+    def identity(self) -> Identity:
+        self._here()
+        self.asked_identity += 1
+        return self.given
+
+    def mappings(self, epoch: str, since: int, wait_s: float) -> MappingChanges:
+        self._here()
+        if epoch == self.epoch and since == self.version and wait_s:
+            self.waiting += 1
+            self.bell.wait(self.bell.version, wait_s)
+            self.waiting -= 1
+            self._here()
+        full = epoch != self.epoch
+        news = [m for m in self.changes.values() if full or m.version > since]
+        return MappingChanges(epoch=self.epoch, version=self.version, full=full, mappings=tuple(news))
+
+    def access(self, z_id: str, share_token: str, bind_address: str, description: str) -> tuple[str, str]:
+        self._here()
+        if self.refuses:
+            raise self.refuses
+        token = f"access-{len(self.accesses) + 1}-{time.monotonic_ns()}"
+        self.accesses[token] = (share_token, bind_address)
+        return token, self.modes.get(share_token, "proxy")
+
+    def unaccess(self, z_id: str, share_token: str, access_token: str) -> None:
+        self._here()
+        if self.accesses.pop(access_token, None) is None:
+            raise NotFound("no such access, or not yours")
+
+
+class Host:
+    """A small host: enough of a Context, and a folder of shares that answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state_dir = folder / "state"
+        self.state_dir.mkdir(exist_ok=True)
+        self.log, self.clock, self.hooks = logging.getLogger("test.frontend"), self, self
+        self.exchanges, self.connections, self.ready, self.built, self.sinks = [], [], [], [], []
+        self.greenlets, self.listeners, self.streams = [], [], []
+        self.overlay = LocalOverlay(LocalSettings(dir=str(folder / "overlay")), self)
+        self.admin = self.overlay.admin("test")
+
+    monotonic = staticmethod(time.monotonic)
+
+    @staticmethod
+    def now_ms() -> int:
+        return int(time.time() * 1000)
+
+    def on_exchange(self, summary):
+        self.exchanges.append(summary)
+
+    def on_connection_closed(self, summary):
+        self.connections.append(summary)
+
+    def on_access_ready(self, token, address):
+        self.ready.append((token, address))
+
+    def components(self, slot):
+        return self.sinks if slot == "sink" else []
+
+    def build(self, use, name=""):
+        made = use.component(use.settings, self)
+        made.open()
+        self.built.append(made)
+        return made
+
+    def release(self, component):
+        if component in self.built:
+            self.built.remove(component)
+            component.close()
+
+    def spawn(self, function, *args, name=""):
+        return Task(self._own(Greenlet.spawn(function, *args)))
+
+    def _own(self, greenlet):
+        self.greenlets.append(greenlet)
+        return greenlet
+
+    @staticmethod
+    def offload(function, *args, **kwargs):
+        return gevent.get_hub().threadpool.apply(function, args, kwargs)
+
+    def listen(self, address: Address) -> socket.socket:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((address.host, address.port))
+        except OSError as error:
+            sock.close()
+            raise StartError(f"{address} is taken") from error
+        sock.listen()
+        return sock
+
+    def share(self, token: str, serve_one) -> None:
+        """Offer a share on the overlay: `serve_one(stream)` in a greenlet a connection."""
+        self.admin.create_share(token, "env", public=True, config={})
+        listener = self.overlay.node(self.identity().document).bind(token)
+        self.listeners.append(listener)
+        self._own(Greenlet.spawn(self._accept, listener, serve_one))
+
+    def _accept(self, listener, serve_one):
+        with contextlib.suppress(StreamError):
+            while True:
+                stream, _ = listener.accept()
+                self.streams.append(stream)
+                self._own(Greenlet.spawn(self._one, serve_one, stream))
+
+    @staticmethod
+    def _one(serve_one, stream):
+        with contextlib.suppress(StreamError):
+            serve_one(stream)
+        stream.close()
+
+    def identity(self) -> Identity:
+        return self.admin.create_frontend("public")
+
+    def close(self):
+        for listener in self.listeners:
+            listener.close()
+        gevent.killall(self.greenlets)
+        for stream in self.streams:
+            stream.close()
+
+
+class Task:
+    def __init__(self, greenlet):
+        self._greenlet = greenlet
+
+    def kill(self):
+        self._greenlet.kill()
+
+    def join(self, timeout_s=None):
+        self._greenlet.join(timeout_s)
+        return self._greenlet.dead
+
+    @property
+    def done(self):
+        return self._greenlet.dead
+
+
+def speaks(text: bytes):
+    """A share that answers every request with `text` and the fields it saw."""
+
+    def answer(exchange):
+        seen = b"\n".join(b": ".join(field) for field in exchange.head.fields)
+        exchange.respond(200, (), text + b"\n" + seen)
+
+    return lambda stream: serve(stream, answer, HttpLimits())
+
+
+def echoes(stream):
+    """A share that gives everything back, then says goodbye."""
+    while data := stream.recv(65536, WAIT_S):
+        stream.send(data)
+    stream.send(b"bye")
+
+
+@pytest.fixture
+def host(tmp_path):
+    made = Host(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def controller(host, monkeypatch):
+    made = FakeController(host.identity())
+    monkeypatch.setattr(role_module, "Controller", lambda url, token: made)
+    return made
+
+
+@pytest.fixture
+def start(host, controller):
+    roles = []
+
+    def started(serve_too=True, **settings):
+        role = FrontendRole(public(**settings) if "listen" not in settings else make(**settings), host)
+        roles.append(role)
+        role.open()
+        if serve_too:
+            role.serve()
+        return role
+
+    yield started
+    for role in roles:
+        role.close()
+        role.close()
+
+
+def use(component, settings=None) -> Use:
+    made = Use(use=component.name)
+    made.resolve(component, settings or component.Settings())
+    return made
+
+
+FORWARDED = use(ForwardedFilter, ForwardedSettings())
+
+
+def make(**settings) -> FrontendSettings:
+    return FrontendSettings(**{"filters": [FORWARDED], **settings})
+
+
+def public(**settings) -> FrontendSettings:
+    return make(**{"listen": LOCAL, "controller": "http://controller", "token": Secret("t"), **settings})
+
+
+def address(role) -> Address:
+    return role._entrance._listeners[-1].address
+
+
+class Client:
+    """A visitor's connection."""
+
+    def __init__(self, where: Address) -> None:
+        self.stream, self.got = connect(where, WAIT_S), b""
+
+    def ask(self, host: str, *more: str, path: str = "/") -> tuple[int, bytes]:
+        self.stream.send("\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *more, "", ""]).encode())
+        head = self.until(b"\r\n\r\n")
+        length = next((int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.startswith(b"Content-Length")), 0)
+        while len(self.got) < length:
+            self._more()
+        body, self.got = self.got[:length], self.got[length:]
+        return int(head.split(b" ")[1]), body
+
+    def until(self, mark: bytes) -> bytes:
+        while mark not in self.got:
+            self._more()
+        before, _, self.got = self.got.partition(mark)
+        return before + mark
+
+    def _more(self) -> None:
+        data = self.stream.recv(65536, WAIT_S)
+        assert data, f"ended after {self.got!r}"
+        self.got += data
+
+    def rest(self) -> bytes:
+        """What comes up to the end, however it ends; but it must end."""
+        try:
+            while data := self.stream.recv(65536, WAIT_S):
+                self.got += data
+        except StreamTimeout:
+            raise
+        except StreamError:
+            return self.got
+        return self.got
+
+
+def ask(where: Address, host: str, *more: str) -> tuple[int, bytes]:
+    client = Client(where)
+    try:
+        return client.ask(host, *more)
+    finally:
+        client.stream.close()
+
+
+def knows(role, *hosts: str) -> None:
+    eventually(lambda: all(role._entrance._names.table.lookup(host) for host in hosts), "the names never came")
+
+
+# -- public shares ---
+
+
+def test_the_module_provides_it():
+    assert role_frontend.zrokd_provide_roles() == [FrontendRole]
+    assert (FrontendRole.slot, FrontendRole.name) == ("role", "frontend")
+
+
+def test_a_visitor_reaches_a_share_by_its_name(host, controller, start):
+    host.share("tok-a", speaks(b"I am a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    status, body = ask(address(role), "A.zone:8080")
+    assert status == 200
+    assert body.startswith(b"I am a\n")
+    assert b"X-Forwarded-For: 127.0.0.1" in body
+    assert role.health().ok
+    assert "1 names" in role.health().detail
+
+
+def test_names_that_come_and_go_are_followed(host, controller, start):
+    host.share("tok-a", speaks(b"a"))
+    role = start()
+    eventually(lambda: controller.waiting)
+    assert ask(address(role), "a.zone")[0] == 404
+    controller.name("a.zone", "tok-a")
+    knows(role, "a.zone")
+    assert ask(address(role), "a.zone")[0] == 200
+    controller.name("a.zone", "")
+    eventually(lambda: ask(address(role), "a.zone")[0] == 404)
+
+
+def test_a_share_that_nobody_serves_is_502_at_once_and_200_when_it_is_back(host, controller, start):
+    host.admin.create_share("tok-a", "env", public=True, config={})
+    controller.name("a.zone", "tok-a")
+    controller.name("b.zone", "tok-unknown")
+    role = start()
+    knows(role, "a.zone", "b.zone")
+    began = time.monotonic()
+    assert ask(address(role), "a.zone")[0] == 502
+    assert ask(address(role), "b.zone")[0] == 502
+    assert time.monotonic() - began < 1.0
+    host.share("tok-a", speaks(b"back"))
+    assert ask(address(role), "a.zone")[0] == 200
+
+
+def test_the_visitors_of_a_deleted_share_are_cut(host, controller, start):
+    def websocket(stream):
+        stream.recv(65536, WAIT_S)
+        stream.send(b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+        stream.recv(65536, 4 * WAIT_S)
+
+    host.share("tok-a", websocket)
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    client = Client(address(role))
+    client.stream.send(
+        b"GET / HTTP/1.1\r\nHost: a.zone\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    client.until(b"hello")
+    controller.name("a.zone", "")
+    assert client.rest() == b""
+    client.stream.close()
+
+
+def test_without_names_and_without_controller_it_is_503_and_not_ready(controller, start):
+    controller.away = True
+    role = start()
+    assert ask(address(role), "a.zone")[0] == 503
+    eventually(lambda: "does not answer" in role.health().detail)
+    assert not role.health().ok
+
+
+def test_it_finds_the_controller_when_that_comes_up_later(host, controller, start):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    controller.away = True
+    role = start()
+    eventually(lambda: role.health().detail)
+    controller.away = False
+    knows(role, "a.zone")
+    assert ask(address(role), "a.zone")[0] == 200
+    assert role.health().ok
+
+
+def test_it_serves_from_disk_while_the_controller_is_away(host, controller, start):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    first = start()
+    knows(first, "a.zone")
+    first.close()
+    for kept in ("names.json", "identity.json"):
+        assert stat.S_IMODE((host.state_dir / kept).stat().st_mode) == 0o600
+    controller.away = True
+    second = start()
+    assert ask(address(second), "a.zone")[0] == 200
+    eventually(lambda: "from disk" in second.health().detail)
+    assert second.health().ok
+
+
+def test_names_are_on_disk_soon_after_they_change_so_that_a_killed_one_loses_nothing(host, controller, start):
+    role = start()
+    eventually(lambda: controller.waiting)
+    controller.name("late.zone", "tok-l")
+    names = host.state_dir / "names.json"
+    eventually(lambda: names.exists() and "late.zone" in names.read_text())
+    assert role.health().ok
+
+
+def test_what_changed_just_before_the_end_is_on_disk_too(host, controller, start):
+    role = start()
+    names = host.state_dir / "names.json"
+    for number in range(3):
+        controller.name(f"n{number}.zone", "tok-n")
+        knows(role, f"n{number}.zone")
+        eventually(lambda number=number: number or names.exists())
+    role.close()
+    assert "n2.zone" in names.read_text()
+
+
+def test_damaged_state_is_no_reason_not_to_start(host, controller, start, caplog):
+    (host.state_dir / "names.json").write_text("garbage")
+    (host.state_dir / "identity.json").write_text('{"z_id": "x", "document": "not an identity"}')
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    assert ask(address(role), "a.zone")[0] == 200
+    assert "damaged" in caplog.text
+    assert "cannot be used" in caplog.text
+
+
+def test_another_store_behind_the_controller_makes_it_ask_who_it_is_again(controller, start):
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    eventually(lambda: controller.waiting)
+    assert controller.asked_identity == 1
+    controller.epoch, controller.changes, controller.version = "e2", {}, 0
+    controller.name("b.zone", "tok-b")
+    knows(role, "b.zone")
+    eventually(lambda: controller.asked_identity == 2)
+    assert role._entrance._names.table.lookup("a.zone") is None
+
+
+def test_a_restart_of_the_controller_is_one_line_away_and_one_line_back(controller, start, caplog):
+    caplog.set_level(logging.INFO)
+    role = start()
+    eventually(lambda: controller.waiting)
+    controller.go_away()
+    eventually(lambda: role._entrance._names.feed.away)
+    controller.away = False
+    eventually(lambda: not role._entrance._names.feed.away)
+    lines = [message for message in caplog.messages if "controller" in message]
+    assert len(lines) == 2, lines
+
+
+def test_a_share_may_choose_a_gate(host, controller, start):
+    host.share("tok-a", speaks(b"secret"))
+    controller.name("a.zone", "tok-a", Gating(gate="basic", config={"users": []}))
+    role = start(gates={"basic": use(BasicGate, BasicSettings())})
+    knows(role, "a.zone")
+    assert ask(address(role), "a.zone")[0] == 401
+    assert ask(address(role), "a.zone", "Authorization: Basic YTpi")[0] == 401
+
+
+# -- private accesses ---
+
+
+@pytest.fixture
+def enabled(host, tmp_path, controller):
+    folder = tmp_path / "env"
+    identity = host.admin.create_environment("me")
+    EnvironmentFile(folder).save(
+        EnabledEnvironment(controller="http://controller", account_token=Secret("t"), identity=identity)
+    )
+    return str(folder)
+
+
+def private(share: str, **more) -> AccessSettings:
+    return AccessSettings(**{"share": share, "listen": LOCAL, **more})
+
+
+def test_an_http_share_is_reached_by_a_port_of_this_host(host, controller, start, enabled):
+    host.share("tok-p", speaks(b"private"))
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    ((token, where),) = host.ready
+    assert token == "tok-p"
+    status, body = ask(parse_address(where), "localhost:9191")
+    assert status == 200
+    assert b"Host: localhost:9191\n" in body
+    assert b"X-Forwarded-For: 127.0.0.1" in body
+    assert list(controller.accesses.values()) == [("tok-p", where)]
+    assert role.health().ok
+    role.close()
+    assert controller.accesses == {}
+    assert controller.closed
+
+
+def test_a_tcp_share_is_relayed_with_half_close(host, controller, start, enabled):
+    host.share("tok-t", echoes)
+    controller.modes["tok-t"] = "tcp"
+    role = start(listen=None, environment=enabled, accesses=[private("tok-t")])
+    client = Client(parse_address(host.ready[0][1]))
+    client.stream.send(b"anything but HTTP")
+    client.stream.send_eof()
+    assert client.rest() == b"anything but HTTPbye"
+    client.stream.close()
+    eventually(lambda: host.connections)
+    (told,) = host.connections
+    assert (told.share_token, told.rx_bytes, told.tx_bytes, told.outcome) == ("tok-t", 17, 20, "ok")
+    (sample,) = role._meter.take()
+    assert (sample.share_token, sample.rx_bytes, sample.tx_bytes) == ("tok-t", 17, 20)
+
+
+def test_a_raw_connection_to_a_share_that_is_down_ends_at_once_and_is_told(host, controller, start, enabled, caplog):
+    controller.modes["tok-t"] = "tcp"
+    start(listen=None, environment=enabled, accesses=[private("tok-t")])
+    client = Client(parse_address(host.ready[0][1]))
+    assert client.rest() == b""
+    client.stream.close()
+    eventually(lambda: host.connections)
+    assert host.connections[0].outcome != "ok"
+    assert "tok-t" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mode", "http", "relayed"),
+    [("proxy", False, True), ("tcp", True, False), ("web", None, False), ("socks", None, True)],
+)
+def test_whether_it_speaks_http_is_the_modes_to_say_and_the_operators_to_correct(
+    host, controller, start, enabled, mode, http, relayed
+):
+    host.share("tok-x", echoes if relayed else speaks(b"x"))
+    controller.modes["tok-x"] = mode
+    start(listen=None, environment=enabled, accesses=[private("tok-x", http=http)])
+    where = parse_address(host.ready[0][1])
+    if relayed:
+        client = Client(where)
+        client.stream.send(b"raw")
+        client.stream.send_eof()
+        assert client.rest() == b"rawbye"
+        client.stream.close()
+    else:
+        assert ask(where, "x")[0] == 200
+
+
+@pytest.mark.parametrize("refusal", [Denied("not granted"), NotFound("no such share, or not yours")])
+def test_a_refused_access_stops_the_start_with_its_reason(controller, start, enabled, refusal):
+    controller.refuses = refusal
+    with pytest.raises(type(refusal), match=str(refusal)):
+        start(listen=None, environment=enabled, accesses=[private("tok-p")])
+
+
+def test_a_refused_access_that_is_not_required_waits_until_it_is_granted(host, controller, start, enabled):
+    host.share("tok-p", speaks(b"private"))
+    controller.refuses = Denied("not granted")
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p", required=False)])
+    assert not role.health().ok
+    assert "not granted" in role.health().detail
+    controller.refuses = None
+    eventually(lambda: host.ready)
+    assert ask(parse_address(host.ready[0][1]), "x")[0] == 200
+    assert role.health().ok
+
+
+def test_an_access_waits_for_a_controller_that_is_away(host, controller, start, enabled):
+    controller.away = True
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    assert not role.health().ok
+    controller.away = False
+    eventually(lambda: host.ready)
+    assert role.health().ok
+
+
+def test_what_a_killed_run_held_is_given_back_by_the_next(host, controller, start, enabled):
+    start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    (left,) = controller.accesses
+    assert json.loads((host.state_dir / "accesses.json").read_text()) == {left: "tok-p"}
+    start(listen=None, environment=enabled, accesses=[private("tok-p")])  # the first was never closed
+    assert left not in controller.accesses
+    assert len(controller.accesses) == 1
+
+
+def test_an_access_that_cannot_be_given_back_now_is_given_back_later(host, controller, start, enabled, caplog):
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    controller.away = True
+    role.close()
+    assert len(controller.accesses) == 1
+    assert "stays in the controller's books" in caplog.text
+    controller.away = False
+    start(listen=None, environment=enabled, accesses=[private("tok-q")])
+    assert [share for share, _ in controller.accesses.values()] == ["tok-q"]
+
+
+def test_a_share_of_datagrams_is_refused_with_a_sentence_and_given_back(controller, start, enabled):
+    controller.modes["tok-u"] = "udp"
+    with pytest.raises(Invalid, match="datagrams"):
+        start(listen=None, environment=enabled, accesses=[private("tok-u")])
+
+
+def test_a_host_that_is_not_enabled_is_told_what_to_do(tmp_path, controller, start):
+    with pytest.raises(StartError, match="zrokd enable"):
+        start(listen=None, environment=str(tmp_path / "nowhere"), accesses=[private("tok-p")])
+
+
+def test_the_environment_may_be_named_by_its_file(host, controller, start, enabled):
+    start(listen=None, environment=f"{enabled}/environment.json", accesses=[private("tok-p")])
+    assert host.ready
+
+
+def test_a_taken_port_stops_the_start_before_anything_is_asked_of_the_controller(host, controller, start, enabled):
+    taken = host.listen(LOCAL)
+    where = Address(host="127.0.0.1", port=taken.getsockname()[1])
+    with pytest.raises(StartError):
+        start(listen=None, environment=enabled, accesses=[private("tok-p", listen=where)])
+    assert controller.accesses == {}
+    taken.close()
+
+
+# -- reload ---
+
+
+class Door(BasicGate):
+    """A gate that answers a status of its own."""
+
+    name = "door"
+
+    def open(self):
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+    def check(self, head, route):
+        return Respond(418)
+
+
+class Broken(Door):
+    name = "broken"
+
+    def open(self):
+        raise StartError("this gate cannot be opened")
+
+
+def test_new_gates_and_limits_hold_for_open_connections_without_cutting_them(host, controller, start):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a", Gating(gate="door"))
+    role = start()
+    knows(role, "a.zone")
+    client = Client(address(role))
+    assert client.ask("a.zone")[0] == 503
+    role.reload(public(gates={"door": use(Door)}, limits=LimitSettings(per_address=3)))
+    assert client.ask("a.zone")[0] == 418
+    assert role.settings.limits.per_address == 3
+    role.reload(public())
+    assert client.ask("a.zone")[0] == 503
+    client.stream.close()
+
+
+def test_a_gate_that_did_not_change_stays_the_same_one(host, start):
+    role = start(gates={"door": use(Door)})
+    (gate,) = [part for part in host.built if isinstance(part, Door)]
+    role.reload(public(gates={"door": use(Door)}, dial_timeout=9.0))
+    assert [part for part in host.built if isinstance(part, Door)] == [gate]
+    assert not gate.closed
+    role.reload(public())
+    assert gate.closed
+    assert gate not in host.built
+
+
+def test_a_new_address_is_taken_up_and_those_inside_are_not_cut(host, controller, start):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    before = address(role)
+    client = Client(before)
+    assert client.ask("a.zone")[0] == 200
+    role.reload(public(listen=parse_address("127.0.0.2:0")))
+    assert address(role).host == "127.0.0.2"
+    assert ask(address(role), "a.zone")[0] == 200
+    assert client.ask("a.zone")[0] == 200
+    client.stream.close()
+    with pytest.raises(StreamError):
+        connect(before, WAIT_S)
+
+
+def test_when_one_thing_cannot_be_had_everything_stays_as_it_was(host, controller, start, enabled):
+    role = start(environment=enabled, gates={"door": use(Door)}, accesses=[private("tok-p")])
+    before, built, ready, granted = role.settings, list(host.built), list(host.ready), dict(controller.accesses)
+    taken = host.listen(parse_address("127.0.0.3:0"))
+    busy = Address(host="127.0.0.3", port=taken.getsockname()[1])
+    attempts = {
+        "port": public(environment=enabled, listen=busy, gates={}, accesses=[private("tok-p")]),
+        "gate": public(environment=enabled, gates={"new": use(Door), "broken": use(Broken)}),
+        "access port": public(environment=enabled, accesses=[private("tok-q"), private("tok-r", listen=busy)]),
+    }
+    for what, settings in attempts.items():
+        with pytest.raises(StartError):
+            role.reload(settings)
+        assert role.settings is before, what
+        assert host.built == built, what
+        assert controller.accesses.keys() == granted.keys(), what
+    controller.refuses = Denied("no")
+    with pytest.raises(Denied):
+        role.reload(public(environment=enabled, accesses=[private("tok-p"), private("tok-q")]))
+    assert role.settings is before
+    assert ask(parse_address(ready[0][1]), "x")[0] == 502, "the old access still listens"
+    taken.close()
+
+
+def test_accesses_come_and_go(host, controller, start, enabled):
+    for token in ("tok-p", "tok-q"):
+        host.share(token, speaks(token.encode()))
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    inside = Client(parse_address(host.ready[0][1]))
+    assert inside.ask("x")[0] == 200
+    role.reload(make(environment=enabled, accesses=[private("tok-q")]))
+    assert [share for share, _ in controller.accesses.values()] == ["tok-q"]
+    assert ask(parse_address(host.ready[1][1]), "x")[0] == 200
+    assert inside.ask("x")[0] == 200, "those inside are not cut"
+    with pytest.raises(StreamError):
+        connect(parse_address(host.ready[0][1]), WAIT_S)
+    inside.stream.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"controller": "http://other"}, "controller"),
+        ({"token": Secret("other")}, "token"),
+        ({"environment": "/elsewhere"}, "environment"),
+        ({"limits": LimitSettings(max_connections=5)}, "limits.max_connections"),
+    ],
+)
+def test_what_only_a_restart_can_change_is_named(start, change, key):
+    role = start()
+    before = role.settings
+    with pytest.raises(RestartNeeded) as needed:
+        role.reload(public(**change))
+    assert needed.value.keys == (f"roles.frontend.{key}",)
+    assert role.settings is before
+
+
+def test_an_access_that_changes_and_keeps_its_port_needs_a_restart(host, start, enabled):
+    free = host.listen(LOCAL)
+    where = Address(host="127.0.0.1", port=free.getsockname()[1])
+    free.close()
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p", listen=where)])
+    with pytest.raises(RestartNeeded, match="accesses"):
+        role.reload(make(environment=enabled, accesses=[private("tok-p", listen=where, description="new")]))
+
+
+# -- drain, close, usage ---
+
+
+def test_a_drain_lets_running_requests_end_and_nobody_new_in(host, controller, start):
+    arrived, go = gevent.event.Event(), gevent.event.Event()
+
+    def slow(exchange):
+        arrived.set()
+        go.wait(WAIT_S)
+        exchange.respond(200, (), b"done")
+
+    host.share("tok-a", lambda stream: serve(stream, slow, HttpLimits()))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    where, busy = address(role), Client(address(role))
+    idle = Client(where)
+    running = Greenlet.spawn(busy.ask, "a.zone")
+    assert arrived.wait(WAIT_S)
+    eventually(lambda: role._entrance._listeners[-1].active == 2)
+    draining = Greenlet.spawn(role.drain, WAIT_S)
+    assert idle.rest() == b""
+    with pytest.raises(StreamError):
+        connect(where, WAIT_S)
+    assert not draining.dead
+    go.set()
+    assert running.get(timeout=WAIT_S) == (200, b"done")
+    draining.get(timeout=WAIT_S)
+    for client in (busy, idle):
+        client.stream.close()
+
+
+def test_a_drain_ends_at_its_deadline_and_close_cuts_what_is_left(host, controller, start, enabled):
+    host.share("tok-t", echoes)
+    controller.modes["tok-t"] = "tcp"
+    role = start(listen=None, environment=enabled, accesses=[private("tok-t")])
+    client = Client(parse_address(host.ready[0][1]))
+    client.stream.send(b"x")
+    client.until(b"x")
+    began = time.monotonic()
+    role.drain(0.1)
+    assert time.monotonic() - began < 2.0
+    role.close()
+    assert client.rest() == b""
+    assert len(host.connections) == 1
+    client.stream.close()
+
+
+def test_it_can_be_closed_when_it_was_never_served_or_opened(host, controller, start):
+    start(serve_too=False).close()
+    FrontendRole(public(), host).close()
+
+
+class Sink:
+    name = "test"
+
+    def __init__(self, fails=False) -> None:
+        self.fails, self.batches = fails, []
+
+    def write(self, batch):
+        if self.fails:
+            raise OSError("disk full")
+        self.batches.append(list(batch))
+
+
+def test_usage_goes_to_every_sink_and_one_that_fails_takes_nothing_from_the_others(host, caplog):
+    good, bad, last = Sink(), Sink(fails=True), Sink()
+    host.sinks = [good, bad, last]
+    meter = Meter(host.now_ms)
+    meter.add("tok-a", 3, 5)
+    flush(meter, host)
+    flush(meter, host)
+    for sink in (good, last):
+        ((sample,),) = sink.batches
+        assert (sample.share_token, sample.rx_bytes, sample.tx_bytes) == ("tok-a", 3, 5)
+    assert "disk full" in caplog.text
+
+
+def test_the_last_usage_is_handed_over_at_the_end(host, controller, start):
+    host.sinks = [Sink()]
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    _, body = ask(address(role), "a.zone")
+    role.close()
+    ((sample,),) = host.sinks[0].batches
+    assert (sample.share_token, sample.rx_bytes, sample.tx_bytes) == ("tok-a", 0, len(body))
+
+
+# -- settings ---
+
+
+def test_the_defaults_are_those_of_the_http_path_and_every_limit_has_a_key():
+    assert LimitSettings().http() == HttpLimits()
+    assert LimitSettings().pool() == PoolLimits()
+    odd = LimitSettings(**{name: _other(value) for name, value in LimitSettings()})
+    for made, default in ((odd.http(), HttpLimits()), (odd.pool(), PoolLimits())):
+        same = [f.name for f in dataclasses.fields(made) if getattr(made, f.name) == getattr(default, f.name)]
+        assert same == [], f"no key reaches {same}"
+
+
+def _other(value):
+    return 7777 if value is None else type(value)(value + 1)
+
+
+def test_limits_are_written_with_units():
+    limits = LimitSettings.model_validate({"head_size": "64KiB", "keep_alive": "2m", "body_size": "1GB"})
+    assert (limits.http().head_bytes, limits.http().keep_alive_s, limits.http().body_bytes) == (65536, 120.0, 10**9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({}, "listen"),
+        ({"listen": LOCAL}, "controller"),
+        ({"listen": LOCAL, "controller": "http://c"}, "token"),
+        ({"accesses": [private("tok-p"), private("tok-p")]}, "twice"),
+        ({"accesses": [private("tok-p")], "trusted_proxies": ["nowhere"]}, "nowhere"),
+        ({"accesses": [private("tok-p")], "limits": {"per_address": 0}}, "per_address"),
+        ({"accesses": [private("tok-p")], "unknown": 1}, "unknown"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, why):
+    with pytest.raises(ValidationError, match=why):
+        FrontendSettings(**settings)
+
+
+def test_visitors_are_told_of_by_default():
+    settings = FrontendSettings(accesses=[private("tok-p")])
+    assert [use.use for use in settings.filters] == ["forwarded"]
+    assert settings.filters[0] is not FrontendSettings(accesses=[private("tok-p")]).filters[0]
+
+
+def test_every_key_is_described():
+    for model in (FrontendSettings, LimitSettings, AccessSettings):
+        assert all(field.description for field in model.model_fields.values())

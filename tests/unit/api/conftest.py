@@ -1,0 +1,200 @@
+"""The API over real services: a database in a file, an overlay in memory, the authenticators of the house."""
+
+import json
+import logging
+import shutil
+import time
+from types import SimpleNamespace
+
+import falcon.testing
+import peewee
+import pytest
+from zrokd_plugins.auth_secret import SecretAuthenticator, SecretSettings
+from zrokd_plugins.auth_token import TokenAuthenticator
+from zrokd_plugins.role_controller.identify import Identifier
+
+from zrokd.api.app import BASE, create_app
+from zrokd.api.call import Settings
+from zrokd.contracts import OverlayAdmin
+from zrokd.errors import OverlayError
+from zrokd.model.environment import Identity
+from zrokd.model.naming import Namespace
+from zrokd.model.units import Secret
+from zrokd.net.signal import Bell
+from zrokd.service.services import make_services
+from zrokd.store import migrate
+from zrokd.store.database import Store
+
+MEDIA_TYPE = "application/zrok.v1+json"
+NO_TYPE = "none/none"
+ADMIN = "canary-admin-secret"
+EDGE = "canary-frontend-token"
+
+
+class MemoryOverlay(OverlayAdmin):
+    """Remembers the tokens of services. `away` makes every call fail."""
+
+    def __init__(self):
+        self.away, self.shares, self.made = False, set(), 0
+
+    def _here(self):
+        if self.away:
+            raise OverlayError("the overlay is away", retry_after_s=7)
+
+    def create_environment(self, name):
+        self._here()
+        self.made += 1
+        return Identity(z_id=f"z{self.made}.-x", document=json.dumps({"id": {"key": "canary-identity-key"}}))
+
+    def delete_environment(self, z_id):
+        self._here()
+
+    def create_frontend(self, name):
+        self._here()
+        return Identity(z_id=f"f-{name}", document='{"id": {}}')
+
+    def create_share(self, token, env_z_id, *, public, config):
+        self._here()
+        self.shares.add(token)
+
+    def delete_share(self, token):
+        self._here()
+        self.shares.discard(token)
+
+    def create_access(self, token, share_token, env_z_id):
+        self._here()
+
+    def delete_access(self, token, share_token):
+        self._here()
+
+    def list_shares(self):
+        self._here()
+        return set(self.shares)
+
+    def usage(self):
+        return []
+
+
+class Quiet:
+    """Hooks that nobody listens to; `refusal` is what reviews answer."""
+
+    refusal = None
+
+    def __getattr__(self, name):
+        if name.startswith("review_"):
+            return lambda subject, principal: self.refusal
+        return lambda *arguments: None
+
+
+def _typed(app):
+    """`app` with a stand-in for the Content-Type that it leaves out: falcon's test client takes no answer without."""
+
+    def call(environ, start_response):
+        def start(status, headers, exc_info=None):
+            typed = any(name.lower() == "content-type" for name, _ in headers)
+            return start_response(status, headers if typed else [*headers, ("Content-Type", NO_TYPE)], exc_info)
+
+        return app(environ, start)
+
+    return call
+
+
+class Api:
+    """Calls as a client makes them."""
+
+    def __init__(self, path):
+        self.overlay, self.hooks, self.bell = MemoryOverlay(), Quiet(), Bell()
+        self.database = peewee.SqliteDatabase(str(path), pragmas={"foreign_keys": 1})
+        self.services = make_services(Store(self.database), self.overlay, self.hooks, _Clock, self.bell)
+        self.services.frontends.ensure("edge", EDGE)
+        zone = Namespace(token="public", zone="example.com", open=True, url="https://{host}:8443")
+        self.services.namespaces.ensure(zone, ["edge"])
+        ctx = SimpleNamespace(log=logging.getLogger("zrokd.test"))
+        auth = [TokenAuthenticator(None, ctx), SecretAuthenticator(SecretSettings(secrets=[Secret(ADMIN)]), ctx)]
+        self.authenticate = Identifier(lambda: auth, self.services.directory, ctx.log)
+        self.settings = Settings(version="zrokd test", max_wait_s=20.0, hash_password=lambda text: "scrypt$made")
+        self.app = create_app(lambda: self.services, lambda c: self.authenticate(c), lambda: self.settings)
+        self._client = falcon.testing.TestClient(_typed(self.app))
+
+    def raw(self, method, path, *, token=None, body=None, headers=None, query=None):
+        """One request. `body` is bytes, or something to be written as JSON."""
+        sent = {"Accept": MEDIA_TYPE, **({"X-Token": token} if token else {})}
+        if body is not None:
+            sent["Content-Type"] = MEDIA_TYPE
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent |= headers or {}
+        return self._client.simulate_request(
+            method, BASE + path, headers={k: v for k, v in sent.items() if v is not None}, body=body, params=query
+        )
+
+    def ok(self, *args, **kwargs):
+        """The document of a request that must succeed; None when it is empty."""
+        answer = self.raw(*args, **kwargs)
+        assert answer.status_code in (200, 201), (args, kwargs, answer.status_code, answer.text)
+        return answer.json if answer.content else None
+
+    def refused(self, status, *args, **kwargs):
+        """The words of a request that must be refused so."""
+        answer = self.raw(*args, **kwargs)
+        assert answer.status_code == status, (args, kwargs, answer.status_code, answer.text)
+        return answer.json if isinstance(answer.json, str) else answer.json["message"]
+
+    # -- short ways ---
+
+    def account(self, email):
+        return self.services.accounts.create(email)
+
+    def env(self, token):
+        return self.ok("POST", "/enable", token=token, body={"description": "d", "host": "h"})["identity"]
+
+    def share(self, token, env, /, **changes):
+        asked = {"envZId": env, "shareMode": "public", "backendMode": "proxy", "target": "http://127.0.0.1:1"}
+        return self.ok("POST", "/share", token=token, body=asked | changes)["shareToken"]
+
+    def access(self, token, env, share):
+        return self.ok("POST", "/access", token=token, body={"envZId": env, "shareToken": share})["frontendToken"]
+
+    def everything(self):
+        """All rows of all tables, to see whether something changed."""
+        with self.database.connection_context():
+            names = [name for name in self.database.get_tables() if name != "schema_migration"]
+            return {name: self.database.execute_sql(f'select * from "{name}"').fetchall() for name in names}
+
+
+class _Clock:
+    now_ms = staticmethod(lambda: int(time.time() * 1000))
+    monotonic = staticmethod(time.monotonic)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    path = tmp_path_factory.mktemp("api") / "empty.sqlite3"
+    migrate.upgrade(peewee.SqliteDatabase(str(path)))
+    return path
+
+
+@pytest.fixture
+def api(tmp_path, empty_database):
+    return Api(shutil.copy(empty_database, tmp_path / "zrokd.sqlite3"))
+
+
+@pytest.fixture
+def ann(api):
+    """Ann's token."""
+    return api.account("ann@example.com")
+
+
+@pytest.fixture
+def bob(api):
+    """Bob's token."""
+    return api.account("bob@example.com")
+
+
+@pytest.fixture
+def admin():
+    return ADMIN
+
+
+@pytest.fixture
+def edge():
+    return EDGE

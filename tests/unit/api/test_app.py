@@ -1,0 +1,66 @@
+import inspect
+
+import pytest
+
+from zrokd.api.app import BASE, OPERATIONS
+from zrokd.api.call import Needs
+
+ZROK = {
+    "POST /clientVersionCheck", "GET /configuration", "GET /version", "GET /versions", "GET /overview",
+    "POST /enable", "POST /disable",
+    "POST /share", "PATCH /share", "DELETE /unshare", "GET /detail/share/{share_token}",
+    "POST /access", "PATCH /access", "DELETE /unaccess",
+    "POST /share/name", "PATCH /share/name", "DELETE /share/name",
+    "GET /share/names", "GET /share/names/{namespace_token}", "GET /share/namespaces",
+    "POST /account", "DELETE /account", "POST /regenerateAccountToken",
+    "POST /namespace", "PATCH /namespace", "DELETE /namespace", "GET /namespaces",
+    "POST /namespace/grant", "DELETE /namespace/grant",
+}  # fmt: skip
+TABLE = {f"{operation.method} {operation.path}": operation for operation in OPERATIONS}
+
+
+def test_the_table_has_zroks_operations_and_ours_below_a_path_of_their_own():
+    assert {key for key in TABLE if "/zrokd/" not in key} == ZROK
+    assert len(TABLE) == len(OPERATIONS)
+
+
+def test_the_base_path_is_zroks():
+    assert BASE == "/api/v2"
+
+
+@pytest.mark.parametrize("key", sorted(TABLE))
+def test_every_operation_says_which_it_is(key):
+    method, path = key.split()
+    told = inspect.getdoc(TABLE[key].handler)
+    assert path.partition("?")[0] in told
+    assert method in told or "and" in told
+
+
+@pytest.mark.parametrize("key", sorted(key for key in TABLE if TABLE[key].needs is not Needs.NOBODY))
+@pytest.mark.parametrize(
+    ("token", "message"), [(None, "unauthenticated for invalid credentials"), ("x", "invalid api key")]
+)
+def test_every_operation_but_the_open_ones_asks_who_that_is(api, key, token, message):
+    method, path = key.split()
+    path = path.format(share_token="t", namespace_token="n")
+    assert api.refused(401, method, path, token=token, body={} if method != "GET" else None) == message
+
+
+def test_few_operations_are_open():
+    assert {key for key in TABLE if TABLE[key].needs is Needs.NOBODY} == {
+        "POST /clientVersionCheck", "GET /configuration", "GET /version", "GET /versions"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", sorted(TABLE))
+def test_every_operation_is_for_one_kind_of_principal(api, ann, edge, admin, key):
+    tokens = {Needs.ACCOUNT: ann, Needs.FRONTEND: edge, Needs.ADMIN: admin}
+    needs = TABLE[key].needs
+    method, path = key.split()
+    path = path.format(share_token="t", namespace_token="n")
+    for kind, token in tokens.items():
+        answer = api.raw(method, path, token=token, body={} if method != "GET" else None)
+        if needs is Needs.NOBODY or kind is needs:
+            assert answer.status_code != 401 or needs is Needs.NOBODY, (key, kind)
+        else:
+            assert (answer.status_code, answer.json["message"]) == (401, "invalid api key"), (key, kind)

@@ -1,0 +1,135 @@
+"""Bob tries everything with what is Ann's: he is told what he would be told if it did not exist."""
+
+import pytest
+
+from zrokd.api.app import OPERATIONS
+from zrokd.api.call import Needs
+
+# What each operation takes that may be somebody else's, as (body, path values). MINE stands for Bob's own.
+FOREIGN = {
+    "GET /overview": [],
+    "POST /enable": [],
+    "GET /share/names": [],
+    "GET /share/namespaces": [],
+    "POST /disable": [({"identity": "ENV"}, {})],
+    "POST /share": [
+        ({"envZId": "ENV", "shareMode": "public", "backendMode": "proxy"}, {}),
+        ({"envZId": "ENV", "shareMode": "private", "backendMode": "proxy", "privateShareToken": "free"}, {}),
+        ({"envZId": "MINE", "shareMode": "public", "backendMode": "proxy",
+          "nameSelections": [{"namespaceToken": "NAMESPACE"}]}, {}),
+    ],
+    "PATCH /share": [({"shareToken": "SHARE", "addAccessGrants": ["bob@example.com"]}, {})],
+    "DELETE /unshare": [
+        ({"envZId": "ENV", "shareToken": "SHARE"}, {}),
+        ({"envZId": "MINE", "shareToken": "SHARE"}, {}),
+    ],
+    "GET /detail/share/{share_token}": [({}, {"share_token": "SHARE"})],
+    "GET /zrokd/shares/{share_token}": [({}, {"share_token": "SHARE"})],
+    "POST /access": [
+        ({"envZId": "ENV", "shareToken": "SHARE"}, {}),
+        ({"envZId": "MINE", "shareToken": "SHARE"}, {}),
+    ],
+    "PATCH /access": [({"frontendToken": "ACCESS", "bindAddress": "0.0.0.0:1"}, {})],
+    "DELETE /unaccess": [
+        ({"envZId": "ENV", "frontendToken": "ACCESS"}, {}),
+        ({"envZId": "MINE", "frontendToken": "ACCESS"}, {}),
+    ],
+    "POST /share/name": [({"namespaceToken": "NAMESPACE", "name": "fresh"}, {})],
+    "PATCH /share/name": [
+        ({"namespaceToken": "NAMESPACE", "name": "NAME"}, {}),
+        ({"namespaceToken": "public", "name": "NAME", "reserved": True}, {}),
+    ],
+    "DELETE /share/name": [
+        ({"namespaceToken": "NAMESPACE", "name": "NAME"}, {}),
+        ({"namespaceToken": "public", "name": "NAME"}, {}),
+    ],
+    "GET /share/names/{namespace_token}": [({}, {"namespace_token": "NAMESPACE"})],
+    "POST /regenerateAccountToken": [({"emailAddress": "EMAIL"}, {})],
+}  # fmt: skip
+CASES = [(key, body, path) for key, cases in FOREIGN.items() for body, path in cases]
+NOTHING = {
+    "ENV": "z99.-x", "SHARE": "bcdfghjkmnpq", "ACCESS": "AbCdEfGhIjKl", "NAMESPACE": "elsewhere", "NAME": "nowhere",
+    "EMAIL": "nobody@example.com",
+}  # fmt: skip
+
+
+@pytest.fixture
+def anns(api, ann, admin):
+    """Everything that Ann can have."""
+    api.ok("POST", "/namespace", token=admin, body={"token": "closed", "name": "closed.example.com"})
+    api.ok("POST", "/namespace/grant", token=admin, body={"namespaceToken": "closed", "email": "ann@example.com"})
+    env = api.env(ann)
+    for namespace in ("public", "closed"):
+        api.ok("POST", "/share/name", token=ann, body={"namespaceToken": namespace, "name": "blog"})
+    share = api.share(ann, env, shareMode="private", permissionMode="closed")
+    access = api.access(ann, env, share)
+    return {
+        "ENV": env, "SHARE": share, "ACCESS": access, "NAMESPACE": "closed", "NAME": "blog", "EMAIL": "ann@example.com"
+    }  # fmt: skip
+
+
+def filled(value, names):
+    if isinstance(value, dict):
+        return {key: filled(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, names) for item in value]
+    return names.get(value, value)
+
+
+def attempt(api, token, key, body, path, names):
+    method, template = key.split()
+    body = filled(body, names) if method != "GET" else None
+    answer = api.raw(method, template.format(**filled(path, names)), token=token, body=body)
+    words = answer.text
+    for placeholder, name in names.items():
+        words = words.replace(name, placeholder)
+    return answer.status_code, words
+
+
+def test_every_operation_of_accounts_is_in_the_matrix():
+    table = {f"{operation.method} {operation.path}" for operation in OPERATIONS if operation.needs is Needs.ACCOUNT}
+    assert set(FOREIGN) == table
+
+
+@pytest.mark.parametrize(("key", "body", "path"), CASES)
+def test_what_is_somebody_elses_is_as_if_it_did_not_exist(api, bob, anns, key, body, path):
+    mine = {"MINE": api.env(bob)}
+    before, services = api.everything(), set(api.overlay.shares)
+    foreign = attempt(api, bob, key, body, path, anns | mine)
+    assert foreign[0] == 404, foreign
+    assert api.everything() == before
+    assert api.overlay.shares == services
+    assert attempt(api, bob, key, body, path, NOTHING | mine) == foreign
+
+
+@pytest.mark.parametrize("key", [key for key in FOREIGN if key.startswith("GET") and not FOREIGN[key]])
+def test_lists_hold_nothing_of_somebody_elses(api, bob, anns, key):
+    text = api.raw("GET", key.split()[1], token=bob).text
+    assert [name for name in anns.values() if name in text] == []
+
+
+def test_a_taken_share_token_is_a_conflict_whoever_has_it(api, bob, anns):
+    mine = api.env(bob)
+    body = {"envZId": mine, "shareMode": "private", "backendMode": "proxy", "privateShareToken": anns["SHARE"]}
+    assert "taken" in api.refused(409, "POST", "/share", token=bob, body=body)
+
+
+def test_a_name_of_somebody_elses_cannot_be_shared_under(api, bob, anns):
+    selections = [{"namespaceToken": "public", "name": "blog"}]
+    body = {"envZId": api.env(bob), "shareMode": "public", "backendMode": "proxy", "nameSelections": selections}
+    assert "not reserved by you" in api.refused(409, "POST", "/share", token=bob, body=body)
+
+
+@pytest.mark.parametrize("text", ["'", '" or true or "', "%", "*", "\\", "😀", "null", "a" * 4000, "../..", "\x7f"])
+@pytest.mark.parametrize("key", sorted({key for key, _, _ in CASES}))
+def test_strange_texts_touch_nothing_and_break_nothing(api, bob, anns, key, text):
+    body, path = FOREIGN[key][0]
+    names = dict.fromkeys(anns, text) | {"MINE": text}
+    before = api.everything()
+    method, template = key.split()
+    quoted = dict.fromkeys(path, "x" if "/" in text or "\x7f" in text else text)
+    answer = api.raw(
+        method, template.format(**quoted), token=bob, body=filled(body, names) if method != "GET" else None
+    )
+    assert answer.status_code in (400, 404), answer.text
+    assert api.everything() == before

@@ -1,0 +1,341 @@
+import io
+import os
+import signal
+import socket
+import time
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from zrokd import hookimpl
+from zrokd.errors import ConfigError, PluginError, Problem, StartError
+from zrokd.host.daemon import Daemon
+from zrokd.host.logs import Logs
+
+TWO = {"roles": {"desk": {}, "shelf": {}}}
+
+
+@pytest.fixture
+def manager(tmp_path, monkeypatch):
+    """The service manager's socket; `told()` is all it was told so far."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.bind(str(tmp_path / "n"))
+    sock.setblocking(False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+    lines = []
+
+    def told():
+        while True:
+            try:
+                lines.append(sock.recv(4096).decode().split("\n"))
+            except BlockingIOError:
+                return [first for first, *_ in lines]
+
+    told.lines = lines
+    yield told
+    sock.close()
+
+
+def until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        gevent.sleep(0.005)
+
+
+def health(daemon):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(5)
+        sock.connect(str(daemon.configuration.state_dir / "health.sock"))
+        sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        return int(sock.recv(100).split()[1])
+
+
+# -- start and stop ---
+
+
+def test_a_life(daemon, diary, manager):
+    one = daemon(**TWO)
+    one.start()
+    assert diary == [
+        "role.desk open", "role.shelf open", "role.desk serve", "role.shelf serve", "role.desk ready", "role.shelf ready",
+    ]  # fmt: skip
+    assert manager() == ["READY=1"]
+    assert manager.lines[0] == ["READY=1", "STATUS=desk, shelf"]
+    diary.clear()
+    one.stop(3)
+    assert diary == [
+        "role.desk draining", "role.shelf draining", "role.desk drain 3", "role.shelf drain 3",
+        "role.shelf close", "role.desk close",
+    ]  # fmt: skip
+    assert manager() == ["READY=1", "STOPPING=1"]
+
+
+def test_health_answers_while_it_serves(daemon):
+    one = daemon()
+    one.start()
+    assert health(one) == 200
+    one.stop(0)
+    with pytest.raises(OSError, match=r"No such file|refused"):
+        health(one)
+
+
+def test_stopping_twice_is_fine_and_the_second_waits_for_the_first(daemon, diary):
+    one = daemon()
+    one.start()
+    one.components.roles["desk"].gate = gate = Event()
+    first, second = gevent.spawn(one.stop, 30), gevent.spawn(one.stop, 30)
+    until(lambda: "role.desk drain 30" in diary)
+    assert not second.ready()
+    gate.set()
+    gevent.joinall([first, second], timeout=10)
+    assert second.ready()
+    assert diary.count("role.desk close") == 1
+
+
+def test_a_role_that_does_not_drain_in_time_is_closed_anyway(daemon, diary, monkeypatch):
+    monkeypatch.setattr("zrokd.host.daemon._CLOSE_S", 0.05)
+    one = daemon()
+    one.start()
+    one.components.roles["desk"].gate = Event()
+    one.stop(0.05)
+    assert diary[-1] == "role.desk close"
+
+
+def test_a_role_whose_drain_fails_is_closed_and_logged(daemon, diary, caplog):
+    one = daemon(roles={"desk": {"fail": "drain 1 badly"}, "shelf": {}})
+    one.start()
+    one.stop(1)
+    assert diary[-2:] == ["role.shelf close", "role.desk close"]
+    assert "drain role.desk failed" in caplog.text
+
+
+def test_listeners_hear_hooks_like_components(configure, registry):
+    class Screen:
+        def __init__(self):
+            self.seen = []
+
+        @hookimpl
+        def zrokd_on_share_lost(self, token):
+            self.seen.append(token)
+
+    screen = Screen()
+    one = Daemon(configure(), registry, listeners=[screen])
+    one.start()
+    one.components.plugins.on_share_lost("tok", "gone")
+    one.stop(0)
+    assert screen.seen == ["tok"]
+
+
+def test_a_listener_with_a_misspelt_hook_does_not_start(configure, registry):
+    class Screen:
+        @hookimpl
+        def zrokd_on_shar_lost(self):
+            pass
+
+    with pytest.raises(PluginError, match=r"listener.Screen: there is no hook zrokd_on_shar_lost"):
+        Daemon(configure(), registry, listeners=[Screen()]).start()
+
+
+def test_open_connections_are_those_of_the_roles(daemon):
+    one = daemon(**TWO)
+    one.start()
+    one.components.roles["desk"].active = 3
+    assert one.open_connections() == 3
+
+
+def test_logs_go_by_the_configuration(configure, registry):
+    stream = io.StringIO()
+    one = Daemon(configure(log={"level": "info", "format": "json"}), registry, logs=Logs(stream))
+    one.start()
+    one.stop(0)
+    assert '"message": "serving desk"' in stream.getvalue()
+    assert '"message": "stopped"' in stream.getvalue()
+
+
+# -- a start that fails ---
+
+
+@pytest.mark.parametrize("step", ["open", "serve"])
+@pytest.mark.parametrize("how", ["", " badly"])
+def test_what_fails_at_the_start_leaves_nothing_open(daemon, diary, manager, step, how):
+    one = daemon(roles={"desk": {}, "shelf": {"fail": step + how}})
+    words = "oops" if how else "failed on purpose"
+    with pytest.raises((StartError, PluginError), match=words):
+        one.start()
+    assert diary[-2:] == ["role.shelf close", "role.desk close"]
+    assert manager() == []
+    again = daemon()
+    again.start()  # the lock and the health socket are free
+
+
+def test_a_second_daemon_on_one_state_directory_is_told_who_holds_it(daemon):
+    daemon().start()
+    with pytest.raises(StartError, match=f"is in use by process {os.getpid()}; stop that daemon"):
+        daemon().start()
+
+
+def test_a_taken_health_port_is_one_sentence(daemon):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        one = daemon(health={"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
+        with pytest.raises(StartError, match="another program listens there"):
+            one.start()
+
+
+def test_a_socket_nobody_listens_on_is_told(daemon, monkeypatch, caplog):
+    from zrokd.host import systemd
+
+    spare = socket.create_server(("127.0.0.1", 0))
+    fd = spare.detach()
+    monkeypatch.setattr(systemd, "_FIRST_FD", fd)
+    for name, value in {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"}.items():
+        monkeypatch.setenv(name, value)
+    daemon().start()
+    assert "handed over a socket that nothing listens on" in caplog.text
+    assert "http" in caplog.text
+
+
+# -- reload ---
+
+
+def test_a_good_reload(daemon, diary, manager, caplog):
+    caplog.set_level("INFO", "zrokd.daemon")
+    one = daemon()
+    one.start()
+    diary.clear()
+    one.next = {"roles": {"desk": {"note": "new"}}, "observers": [{"use": "ear"}]}
+    assert one.reload()
+    assert diary == ["observer.ear open", "role.new reload"]
+    assert one.configuration.roles["desk"].settings.note == "new"
+    assert manager() == ["READY=1", "RELOADING=1", "READY=1"]
+    assert "reloaded: roles.desk, observers" in caplog.text
+    assert one.reload()
+    assert "reloaded: nothing changed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fresh", "words"),
+    [
+        ({"roles": {"desk": {"note": 5}}, "drain": "soon"}, "reload refused, the old state stays"),
+        ({"state_dir": "/tmp/elsewhere"}, "needs a restart to change: state_dir"),
+        ({"roles": {"desk": {"fail": "reload"}}}, "reload failed, the old state stays: the new port is taken"),
+        ({"observers": [{"use": "ear", "fail": "open badly"}]}, "could not be opened"),
+    ],
+)
+def test_a_bad_reload_keeps_the_old_state_and_says_why(daemon, manager, caplog, fresh, words):
+    one = daemon()
+    one.start()
+    before = one.configuration
+    one.next = fresh
+    assert not one.reload()
+    assert one.configuration is before
+    assert words in caplog.text
+    assert manager() == ["READY=1", "RELOADING=1", "READY=1"]
+
+
+def test_every_mistake_of_a_new_file_is_logged(configure, registry, caplog):
+    def load():
+        raise ConfigError([Problem("one", "a", "f.yml", 1, 2), Problem("two", "b", "f.yml", 3, 4)])
+
+    one = Daemon(configure(), registry, load=load)
+    one.start()
+    assert not one.reload()
+    one.stop(0)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [text.partition("stays: ")[2] for text in told] == ["f.yml:1:2: a: one", "f.yml:3:4: b: two"]
+
+
+def test_a_daemon_without_a_file_cannot_reload(configure, registry, caplog):
+    one = Daemon(configure(), registry)
+    one.start()
+    assert not one.reload()
+    one.stop(0)
+    assert "has no file to read again" in caplog.text
+
+
+def test_a_role_that_was_taken_away_drains_and_closes(daemon, diary):
+    one = daemon(**TWO, drain="7s")
+    one.start()
+    diary.clear()
+    one.next = {"roles": {"desk": {}}, "drain": "7s"}
+    assert one.reload()
+    until(lambda: "role.shelf close" in diary)
+    assert diary == ["role.shelf drain 7", "role.shelf close"]
+
+
+def test_a_stop_does_not_wait_for_a_role_that_was_taken_away(daemon, diary):
+    one = daemon(**TWO)
+    one.start()
+    one.components.roles["shelf"].gate = Event()
+    one.next = {"roles": {"desk": {}}}
+    one.reload()
+    one.stop(0)
+    assert "role.shelf close" in diary
+
+
+# -- a process of its own ---
+
+
+@pytest.fixture
+def running(daemon):
+    """running(roles=...): a daemon whose `run` is under way, and the greenlet."""
+
+    def start(**tree):
+        one = daemon(**tree)
+        return one, gevent.spawn(one.run)
+
+    return start
+
+
+def test_sigterm_ends_with_0(running, diary):
+    _, run = running()
+    until(lambda: "role.desk ready" in diary)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 0
+    assert diary[-1] == "role.desk close"
+
+
+def test_sighup_reloads(running, diary):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    one.next = {"roles": {"desk": {"note": "new"}}}
+    os.kill(os.getpid(), signal.SIGHUP)
+    until(lambda: "role.new reload" in diary)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 0
+
+
+def test_a_second_sigint_ends_at_once(running, diary):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    one.components.roles["desk"].gate = gate = Event()
+    os.kill(os.getpid(), signal.SIGINT)
+    until(lambda: "role.desk drain 30" in diary)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert run.get(timeout=10) == 130
+    gate.set()
+
+
+def test_a_signal_during_the_start_ends_it_cleanly(daemon, diary, registry, monkeypatch):
+    one = daemon()
+    monkeypatch.setattr(registry("role", "desk"), "open", lambda self: gevent.sleep(100))
+    run = gevent.spawn(one.run)
+    until(lambda: one.components._contexts)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 128 + signal.SIGTERM
+    assert diary == ["role.desk close"]
+
+
+def test_a_start_that_fails_is_raised(daemon):
+    with pytest.raises(StartError, match="on purpose"):
+        daemon(roles={"desk": {"fail": "open"}}).run()
+
+
+def test_the_first_signal_is_told(daemon, diary):
+    one, told = daemon(), []
+    run = gevent.spawn(one.run, told.append)
+    until(lambda: "role.desk ready" in diary)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert run.get(timeout=10) == 0
+    assert told == [signal.SIGINT]

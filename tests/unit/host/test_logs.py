@@ -1,0 +1,140 @@
+import io
+import json
+import logging
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zrokd.host.logs import Logs, escape
+from zrokd.model.units import Secret
+
+LOG = logging.getLogger("zrokd.role.frontend")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def written():
+    """written(style, level, secrets, terminal): the stream that is logged to."""
+    made = []
+
+    def start(style="json", level="info", secrets=(), terminal=False):
+        stream = Terminal() if terminal else io.StringIO()
+        logs = Logs(stream)
+        logs.apply(level, style, secrets)
+        made.append(logs)
+        return stream
+
+    yield start
+    for logs in made:
+        logs.close()
+
+
+def test_text_says_time_level_and_component(written):
+    stream = written("text")
+    LOG.warning("port %d is slow", 80)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d warning role.frontend: port 80 is slow\n", stream.getvalue())
+
+
+def test_json_is_one_object_a_line(written):
+    stream = written("json")
+    LOG.info("one\ntwo")
+    LOG.error("three")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first["message"] == "one\\ntwo"
+    assert (second["level"], second["component"], second["message"]) == ("error", "role.frontend", "three")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["time"])
+
+
+@pytest.mark.parametrize(("terminal", "is_json"), [(True, False), (False, True)])
+def test_auto_is_text_on_a_terminal_and_json_elsewhere(written, terminal, is_json):
+    stream = written("auto", terminal=terminal)
+    LOG.info("hello")
+    assert stream.getvalue().startswith("{") == is_json
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_secrets_do_not_reach_the_log(written, style):
+    stream = written(style, secrets=[Secret("hunter2-hunter2"), Secret("hunter2")])
+    LOG.info("token %s", "hunter2-hunter2")
+    try:
+        raise ValueError("hunter2 is wrong")
+    except ValueError:
+        LOG.exception("failed")
+    assert "hunter2" not in stream.getvalue()
+    assert "***" in stream.getvalue()
+
+
+def test_a_secret_shorter_than_six_letters_would_hide_half_of_every_line_and_is_left(written):
+    stream = written(secrets=[Secret("e")])
+    LOG.info("hello")
+    assert "hello" in stream.getvalue()
+
+
+def test_a_reload_changes_level_form_and_secrets(written):
+    stream = io.StringIO()
+    logs = Logs(stream)
+    logs.apply("warning", "text", [])
+    LOG.info("unheard")
+    logs.apply("debug", "json", [Secret("secret-secret")])
+    LOG.debug("heard secret-secret")
+    logs.close()
+    assert json.loads(stream.getvalue())["message"] == "heard ***"
+
+
+def test_a_traceback_stands_below_its_line_in_text_and_inside_it_in_json(written):
+    for style in ("text", "json"):
+        stream = written(style)
+        try:
+            raise ValueError("bad \x1b[31m thing")
+        except ValueError:
+            LOG.exception("failed")
+        assert "ValueError" in stream.getvalue()
+        assert "\x1b" not in stream.getvalue()
+        if style == "json":
+            assert "ValueError" in json.loads(stream.getvalue())["traceback"]
+
+
+def test_after_close_nothing_is_written():
+    stream = io.StringIO()
+    logs = Logs(stream)
+    logs.apply("info", "text", [])
+    logs.close()
+    logs.close()
+    LOG.info("late")
+    assert stream.getvalue() == ""
+    assert logging.getLogger("zrokd").propagate
+
+
+def test_a_message_that_does_not_fit_its_arguments_is_still_logged(written):
+    stream = written("text")
+    LOG.info("%d", "x")
+    assert "%d" in stream.getvalue()
+    assert "x" in stream.getvalue()
+
+
+@given(st.text())
+def test_what_is_logged_stays_on_its_line(text):
+    line = escape(text)
+    assert len(line.splitlines()) <= 1
+    assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb", "a\\nb"),
+        ("a\r\nb", "a\\r\\nb"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("tab\there", "tab\there"),
+        ("\u2028", "\\u2028"),
+        ("grün ✓", "grün ✓"),
+    ],
+)
+def test_control_characters_are_escaped(text, line):
+    assert escape(text) == line

@@ -1,0 +1,166 @@
+import types
+
+import pytest
+
+from zrokd import hookimpl
+from zrokd.contracts import Gate, Observer, Settings
+from zrokd.errors import PluginError
+from zrokd.host.modules import check_hooks, classes_of, hooks_of, new_manager
+from zrokd.model.http import Allow
+
+
+class Open(Gate):
+    name = "open"
+
+    def check(self, head, route):
+        return Allow()
+
+
+def module(**functions):
+    made = types.ModuleType("sample")
+    for name, function in functions.items():
+        setattr(made, name, function)
+    return made
+
+
+def providing(*classes, hook="zrokd_provide_gates"):
+    def provide():
+        return classes
+
+    provide.__name__ = hook
+    return module(**{hook: hookimpl(provide)})
+
+
+def test_a_module_gives_its_classes():
+    assert classes_of(providing(Open), "sample") == (Open,)
+
+
+def test_a_module_without_hooks_gives_nothing():
+    assert classes_of(module(helper=lambda: 1), "sample") == ()
+
+
+def test_every_slot_has_its_hook():
+    from zrokd.contracts import SLOTS
+
+    hooks = {name for name in vars(new_manager().hook) if name.startswith("zrokd_provide_")}
+    assert hooks == {f"zrokd_provide_{slot}s" for slot in SLOTS}
+
+
+class Nameless(Gate):
+    def check(self, head, route):
+        return Allow()
+
+
+class Unfinished(Gate):
+    name = "unfinished"
+
+
+class OddSettings(Open):
+    Settings = dict
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ((object,), "gives <class 'object'>, which is no Gate"),
+        (("Open",), "gives 'Open', which is no Gate"),
+        ((Nameless,), "gives Nameless, which has no name"),
+        ((Unfinished,), "gives Unfinished, which lacks check"),
+        ((OddSettings,), "gives OddSettings, whose Settings are no zrokd.contracts.Settings"),
+    ],
+)
+def test_a_class_that_does_not_fit_is_refused(given, sentence):
+    with pytest.raises(PluginError, match=f"sample of dist 1: zrokd_provide_gates {sentence}"):
+        classes_of(providing(*given), "sample of dist 1")
+
+
+def test_a_class_in_the_wrong_slot_is_refused():
+    with pytest.raises(PluginError, match="zrokd_provide_sinks gives .*, which is no Sink"):
+        classes_of(providing(Open, hook="zrokd_provide_sinks"), "sample")
+
+
+def test_a_misspelt_hook_is_named_with_the_one_that_was_meant():
+    with pytest.raises(
+        PluginError, match="sample: there is no hook zrokd_provide_gate; did you mean zrokd_provide_gates"
+    ):
+        classes_of(providing(Open, hook="zrokd_provide_gate"), "sample")
+
+
+def test_an_unmarked_hook_is_refused():
+    with pytest.raises(PluginError, match="zrokd_provide_gates is not marked with @zrokd.hookimpl"):
+        classes_of(module(zrokd_provide_gates=lambda: [Open]), "sample")
+
+
+def test_a_provider_that_raises_stops_with_its_reason():
+    @hookimpl
+    def zrokd_provide_gates():
+        raise KeyError("no licence")
+
+    with pytest.raises(PluginError, match="sample: zrokd_provide_gates failed: KeyError: 'no licence'"):
+        classes_of(module(zrokd_provide_gates=zrokd_provide_gates), "sample")
+
+
+def test_a_telling_hook_in_a_module_is_refused():
+    @hookimpl
+    def zrokd_on_ready():
+        pass
+
+    with pytest.raises(PluginError, match="zrokd_on_ready stands in the module; make it a method"):
+        classes_of(module(zrokd_on_ready=zrokd_on_ready), "sample")
+
+
+class Deaf(Observer):
+    name = "deaf"
+
+    @hookimpl
+    def zrokd_on_shere_lost(self, token):
+        pass
+
+
+class Curious(Observer):
+    name = "curious"
+
+    @hookimpl
+    def zrokd_on_share_lost(self, token, colour):
+        pass
+
+
+class Unmarked(Observer):
+    name = "unmarked"
+
+    def zrokd_on_ready(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("cls", "sentence"),
+    [
+        (Deaf, "there is no hook zrokd_on_shere_lost; did you mean zrokd_on_share_lost"),
+        (Curious, "colour"),
+        (Unmarked, "zrokd_on_ready is not marked"),
+    ],
+)
+def test_the_hooks_of_a_class_are_checked_before_it_is_made(cls, sentence):
+    with pytest.raises(PluginError, match=f"{cls.__name__}.*{sentence}"):
+        classes_of(providing(cls, hook="zrokd_provide_observers"), "sample")
+
+
+class Listening:
+    """Its property must not run when hooks are looked for."""
+
+    @property
+    def costly(self):
+        raise AssertionError("asked")
+
+    @hookimpl
+    def zrokd_on_ready(self):
+        pass
+
+
+def test_hooks_are_found_without_touching_properties():
+    assert hooks_of(Listening()) == ["zrokd_on_ready"]
+
+
+def test_hooks_are_found_on_instances_and_classes_alike():
+    assert check_hooks(Open, "x") == []
+    assert hooks_of(Open(Settings(), None)) == []

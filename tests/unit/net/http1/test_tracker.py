@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.tracker import ConnectionTracker
+
+
+def test_it_knows_connections_while_they_are_open(make_pair):
+    tracker = ConnectionTracker()
+    connection = HttpConnection(make_pair()[0], HttpLimits())
+    with tracker.track(connection) as tracked:
+        assert tracked is connection
+        assert len(tracker) == 1
+    assert len(tracker) == 0
+
+
+def test_drain_closes_idle_connections_and_lets_busy_ones_end(make_pair):
+    tracker = ConnectionTracker()
+    idle, busy = (HttpConnection(make_pair()[0], HttpLimits()) for _ in range(2))
+    busy.idle = False
+    with tracker.track(idle), tracker.track(busy):
+        assert idle.keep_alive
+        assert busy.keep_alive
+        tracker.drain()
+        tracker.drain()
+        assert idle.stream.fileno() == -1
+        assert busy.stream.fileno() >= 0
+        assert not busy.keep_alive
+
+
+def test_a_connection_that_comes_while_draining_serves_one_exchange(make_pair):
+    tracker = ConnectionTracker()
+    tracker.drain()
+    late = HttpConnection(make_pair()[0], HttpLimits())
+    with tracker.track(late):
+        assert not late.keep_alive
+        assert late.stream.fileno() >= 0

@@ -1,0 +1,147 @@
+"""Accounts, their tokens, and their limits."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from zrokd.errors import Conflict, NotFound
+from zrokd.model.limits import Limits
+from zrokd.store import accounts, names, namespaces, shares
+from zrokd.store.hashing import digest
+
+
+def hold(store, account, token, expires=None, label=""):
+    store.write(accounts.add_token, account.id, digest(token), label, 1)
+    if expires is not None:
+        from zrokd.store.tables import AccountToken
+
+        store.write(lambda: AccountToken.update(expires_at_ms=expires).execute())
+
+
+def test_an_account_is_found_by_its_address(store, rows):
+    ann = rows.account()
+    assert store.read(accounts.by_email, "ann@example.com") == ann
+    assert store.read(accounts.by_email, "bob@example.com") is None
+
+
+def test_an_address_has_one_account(store, rows):
+    rows.account()
+    with pytest.raises(Conflict, match="an account with the address ann@example.com already"):
+        rows.account()
+
+
+def test_of_many_registrations_at_once_one_wins(store):
+    def attempt(_):
+        try:
+            store.write(accounts.add, "ann@example.com", "", 1)
+        except Conflict:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(attempt, range(50))) == 1
+
+
+def test_accounts_are_listed_by_address(store, rows):
+    for email in ("cat@example.com", "ann@example.com", "bob@example.com"):
+        rows.account(email)
+    assert [a.email[:3] for a in store.read(accounts.every)] == ["ann", "bob", "cat"]
+    assert set(store.read(accounts.ids_by_email, ("bob@example.com", "eve@example.com"))) == {"bob@example.com"}
+
+
+def test_a_token_leads_to_its_account(store, rows):
+    ann, bob = rows.account(), rows.account("bob@example.com")
+    hold(store, ann, "one")
+    hold(store, ann, "two")
+    hold(store, bob, "three")
+    assert [store.read(accounts.by_token, digest(t), 5) for t in ("one", "two", "three", "four")] == [
+        ann,
+        ann,
+        bob,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(("now_ms", "valid"), [(99, True), (100, False), (101, False)])
+def test_a_token_ends_when_it_expires(store, rows, now_ms, valid):
+    ann = rows.account()
+    hold(store, ann, "one", expires=100)
+    assert (store.read(accounts.by_token, digest("one"), now_ms) is not None) == valid
+
+
+def test_a_token_is_held_once(store, rows):
+    hold(store, rows.account(), "one")
+    with pytest.raises(Conflict, match="in use already"):
+        hold(store, rows.account("bob@example.com"), "one")
+
+
+@pytest.mark.parametrize(("label", "left"), [(None, []), ("configuration", ["own"]), ("nothing", ["own", "given"])])
+def test_tokens_are_dropped_all_or_by_label(store, rows, label, left):
+    ann = rows.account()
+    hold(store, ann, "own")
+    hold(store, ann, "given", label="configuration")
+    store.write(accounts.drop_tokens, ann.id, label)
+    assert [t for t in ("own", "given") if store.read(accounts.by_token, digest(t), 1)] == left
+
+
+def test_a_removed_account_leaves_only_history(store, rows):
+    ann, bob = rows.account(), rows.account("bob@example.com")
+    hold(store, ann, "one")
+    share = rows.share(rows.environment(bob))
+    space = rows.namespace()
+    store.write(lambda: (shares.grant(share.id, [ann.id]), namespaces.grant(space, ann.id)))
+    store.write(accounts.remove, ann.id, 9)
+    assert store.read(accounts.by_email, ann.email) is None
+    assert store.read(accounts.by_token, digest("one"), 1) is None
+    assert not store.read(shares.is_granted, share.id, ann.id)
+    assert store.read(accounts.every) == (bob,)
+    assert rows.account().id != ann.id
+    with pytest.raises(NotFound):
+        store.write(accounts.lock, ann.id, 10)
+
+
+def test_locking_gives_the_account_as_it_is(store, rows):
+    ann = rows.account()
+    assert store.write(accounts.lock, ann.id, 9) == ann
+    with pytest.raises(NotFound, match="no such account"):
+        store.write(accounts.lock, 99, 9)
+
+
+DEFAULT = Limits(environments=1, shares=2, names=3, accesses=4)
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ([], DEFAULT),
+        (
+            [Limits(environments=5, shares=5, names=5, accesses=5)],
+            Limits(environments=5, shares=5, names=5, accesses=5),
+        ),
+        ([Limits(environments=5, shares=0), Limits(environments=2, shares=9)], Limits(environments=5, shares=9)),
+        ([Limits(environments=0, shares=0, names=0, accesses=0), Limits()], Limits()),
+    ],
+    ids=["none", "one", "the best of two", "endless wins"],
+)
+def test_limits_come_from_the_classes_an_account_is_in(store, rows, classes, expected):
+    ann = rows.account()
+    for number, limits in enumerate(classes):
+        row = store.write(accounts.add_limit_class, f"class {number}", limits, 1)
+        store.write(accounts.apply_limit_class, ann.id, row)
+        store.write(accounts.apply_limit_class, ann.id, row)
+    assert store.read(accounts.limits, ann.id, DEFAULT) == expected
+    assert store.read(accounts.limits, rows.account("bob@example.com").id, DEFAULT) == DEFAULT
+
+
+def test_a_limit_class_has_its_own_label(store):
+    store.write(accounts.add_limit_class, "small", Limits(), 1)
+    with pytest.raises(Conflict, match="a limit class 'small' already"):
+        store.write(accounts.add_limit_class, "small", Limits(), 1)
+
+
+def test_names_of_a_removed_account_can_be_freed(store, rows):
+    ann, space = rows.account(), rows.namespace()
+    rows.name(space, ann)
+    store.write(names.remove_of_account, ann.id, 5)
+    assert store.read(names.of_account, ann.id) == ()
+    rows.name(space, rows.account("bob@example.com"))

@@ -1,0 +1,81 @@
+"""Sentences for what the driver raises."""
+
+import sqlite3
+
+import peewee
+import pytest
+
+from zrokd.errors import Conflict, Invalid, StoreError
+from zrokd.store.failures import sentence, taken, translated
+
+
+def driver(code, text="whatever"):
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+def wrapped(original):
+    try:
+        try:
+            raise original
+        except sqlite3.Error as error:
+            raise peewee.OperationalError(error, *error.args)  # noqa: B904 - as peewee does
+    except peewee.OperationalError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        (sqlite3.SQLITE_BUSY, "locked"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "locked"),
+        (sqlite3.SQLITE_LOCKED, "locked"),
+        (sqlite3.SQLITE_READONLY, "read-only"),
+        (sqlite3.SQLITE_READONLY_DBMOVED, "read-only"),
+        (sqlite3.SQLITE_FULL, "full"),
+        (sqlite3.SQLITE_IOERR_WRITE, "disk under the database fails"),
+        (sqlite3.SQLITE_CORRUPT, "damaged"),
+        (sqlite3.SQLITE_CANTOPEN, "cannot be opened"),
+        (sqlite3.SQLITE_NOTADB, "not a database"),
+    ],
+)
+def test_a_result_code_has_a_sentence(code, part):
+    assert part in sentence(wrapped(driver(code)))
+
+
+def test_the_first_cause_counts_when_the_rollback_fails_too():
+    try:
+        try:
+            raise driver(sqlite3.SQLITE_FULL)
+        except sqlite3.Error:
+            raise wrapped(driver(sqlite3.SQLITE_ERROR, "cannot rollback - no transaction is active"))  # noqa: B904
+    except peewee.OperationalError as error:
+        outer = error
+    outer.__context__.__context__ = driver(sqlite3.SQLITE_FULL)
+    assert sentence(outer) == "the disk under the database is full"
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (peewee.IntegrityError("UNIQUE"), Conflict),
+        (peewee.DataError("too long"), Invalid),
+        (OverflowError("int too large"), Invalid),
+        (peewee.OperationalError("no such table: x"), StoreError),
+        (peewee.InterfaceError("connection closed"), StoreError),
+        (peewee.ProgrammingError("syntax"), StoreError),
+        (KeyError("ours to fix"), KeyError),
+        (Conflict("worded before"), Conflict),
+    ],
+)
+def test_what_the_driver_raises_becomes_ours(raised, told):
+    with pytest.raises(told) as caught, translated():
+        raise raised
+    if not isinstance(raised, told):
+        assert caught.value.__cause__ is raised
+
+
+def test_a_broken_rule_is_told_as_its_noun_says():
+    with pytest.raises(Conflict, match="^the name 'blog' is taken$"), taken("the name 'blog' is taken"):
+        raise peewee.IntegrityError("UNIQUE constraint failed: name.namespace_id, name.name")

@@ -1,0 +1,194 @@
+"""Up, down, up again, killed midway, and databases of other versions."""
+
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import peewee
+import pytest
+
+from zrokd.errors import StartError, StoreError
+from zrokd.store import migrate
+from zrokd.store.database import Store
+from zrokd.store.tables import ALL
+
+FIRST = "0001_initial"
+
+
+def tables_of(database):
+    with database.connection_context():
+        return set(database.get_tables())
+
+
+def nouns():
+    return {table._meta.table_name for table in ALL}
+
+
+def pretend_newer(database, name="0002_colours"):
+    with database.connection_context():
+        database.execute_sql("insert into schema_migration (name, applied) values (?, '2030-01-01 00:00:00')", (name,))
+
+
+@pytest.fixture
+def with_second(monkeypatch, tmp_path):
+    """Let there be a second migration with this text; its directory."""
+
+    def add(text, name="0002_colours.py"):
+        folder = tmp_path / "migrations"
+        if not folder.exists():
+            shutil.copytree(migrate._SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / name).write_text(textwrap.dedent(text))
+        monkeypatch.setattr(migrate, "_SCRIPTS", folder)
+        return folder
+
+    return add
+
+
+SECOND = """
+    import peewee
+
+    class Colour(peewee.Model):
+        name = peewee.TextField()
+
+    def up(migrator, db):
+        with db.bind_ctx([Colour]):
+            db.create_tables([Colour])
+
+    def down(migrator, db):
+        with db.bind_ctx([Colour]):
+            db.drop_tables([Colour])
+"""
+
+
+def test_a_fresh_database_has_everything_pending(database):
+    assert migrate.status(database) == (migrate.Step(FIRST),)
+    assert migrate.status(database)[0].pending
+
+
+def test_looking_does_not_change_the_database(database):
+    migrate.status(database)
+    assert tables_of(database) == set()
+
+
+def test_an_upgrade_makes_all_tables_and_says_when(database):
+    assert migrate.upgrade(database) == (FIRST,)
+    (step,) = migrate.status(database)
+    assert not step.pending and step.known and step.applied_at[:2] == "20"
+    assert tables_of(database) == nouns() | {"schema_migration"}
+
+
+def test_an_upgrade_of_what_is_current_does_nothing(database):
+    migrate.upgrade(database)
+    assert migrate.upgrade(database) == ()
+    migrate.check(database)
+
+
+def test_down_and_up_again(database):
+    migrate.upgrade(database)
+    assert migrate.downgrade(database) == (FIRST,)
+    assert tables_of(database) == {"schema_migration"}
+    assert migrate.downgrade(database) == ()
+    assert migrate.upgrade(database) == (FIRST,)
+    assert nouns() <= tables_of(database)
+
+
+@pytest.mark.parametrize(
+    ("steps", "undone"),
+    [(0, ()), (-1, ()), (1, ("0002_colours",)), (2, ("0002_colours", FIRST)), (9, ("0002_colours", FIRST))],
+)
+def test_a_downgrade_goes_as_many_steps_as_it_is_told(database, with_second, steps, undone):
+    with_second(SECOND)
+    assert migrate.upgrade(database) == (FIRST, "0002_colours")
+    assert migrate.downgrade(database, steps) == undone
+
+
+def test_a_database_that_was_never_upgraded_is_not_run_on(database):
+    with pytest.raises(StartError, match=f"has schema none, and this zrokd needs {FIRST}: run `zrokd db upgrade`"):
+        migrate.check(database)
+
+
+def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, with_second):
+    migrate.upgrade(database)
+    with_second(SECOND)
+    with pytest.raises(StartError, match=f"has schema {FIRST}, and this zrokd needs 0002_colours"):
+        migrate.check(database)
+
+
+@pytest.mark.parametrize("what", [migrate.check, migrate.upgrade, migrate.downgrade])
+def test_a_newer_schema_is_refused_and_both_versions_are_named(database, what):
+    migrate.upgrade(database)
+    pretend_newer(database)
+    with pytest.raises(StartError, match=f"has schema 0002_colours, and this zrokd knows none after {FIRST}"):
+        what(database)
+    assert nouns() <= tables_of(database)
+
+
+def test_a_newer_schema_can_still_be_looked_at(database):
+    migrate.upgrade(database)
+    pretend_newer(database)
+    assert [(step.name, step.known) for step in migrate.status(database)] == [(FIRST, True), ("0002_colours", False)]
+
+
+BROKEN = """
+    def up(migrator, db):
+        db.execute_sql("create table half (a)")
+        db.execute_sql("nonsense")
+"""
+
+
+def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(database, with_second):
+    with_second(BROKEN)
+    with pytest.raises(StoreError, match="nonsense"):
+        migrate.upgrade(database)
+    assert "half" not in tables_of(database)
+    assert [step.pending for step in migrate.status(database)] == [False, True]
+    with_second(SECOND)
+    assert migrate.upgrade(database) == ("0002_colours",)
+
+
+KILLED = """
+    import os
+
+    def up(migrator, db):
+        db.execute_sql("create table half (a)")
+        db.execute_sql("insert into half values (1)")
+        os._exit(9)
+"""
+
+CHILD = """
+import sys, pathlib, peewee
+from zrokd.store import migrate
+migrate._SCRIPTS = pathlib.Path(sys.argv[2])
+migrate.upgrade(peewee.SqliteDatabase(sys.argv[1], pragmas={"journal_mode": "wal"}))
+"""
+
+
+def test_an_upgrade_killed_midway_can_be_run_again(database, with_second):
+    folder = with_second(KILLED)
+    ended = subprocess.run([sys.executable, "-c", CHILD, database.database, str(folder)], check=False, timeout=60)
+    assert ended.returncode == 9
+    assert tables_of(database) == nouns() | {"schema_migration"}
+    assert [step.pending for step in migrate.status(database)] == [False, True]
+    with_second(SECOND)
+    assert migrate.upgrade(database) == ("0002_colours",)
+    with database.connection_context():
+        assert database.execute_sql("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_data_survives_an_upgrade(database, with_second):
+    from zrokd.store import accounts
+
+    migrate.upgrade(database)
+    store = Store(database)
+    store.write(accounts.add, "ann@example.com", "", 1)
+    with_second(SECOND)
+    migrate.upgrade(database)
+    assert [account.email for account in store.read(accounts.every)] == ["ann@example.com"]
+
+
+def test_what_is_not_a_database_is_said_so(tmp_path):
+    file = tmp_path / "zrokd.sqlite3"
+    file.write_bytes(b"not a database at all, but long enough to be read as a header..." * 20)
+    with pytest.raises(StoreError, match="the file is not a database"):
+        migrate.status(peewee.SqliteDatabase(str(file)))

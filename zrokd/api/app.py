@@ -1,0 +1,78 @@
+"""The falcon application: the whole API on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import falcon
+
+from zrokd.api import errors
+from zrokd.api.call import Needs, Operation, Settings
+from zrokd.api.dispatch import Authenticate, resource_of
+from zrokd.api.resources import access, account, environment, frontend, metadata, name, namespace, share, upkeep
+from zrokd.service.services import Services
+
+_NOBODY, _ACCOUNT, _FRONTEND, _ADMIN = Needs.NOBODY, Needs.ACCOUNT, Needs.FRONTEND, Needs.ADMIN
+
+BASE = "/api/v2"
+OPERATIONS = (
+    # zrok's
+    Operation("POST", "/clientVersionCheck", _NOBODY, metadata.check_client_version),
+    Operation("GET", "/configuration", _NOBODY, metadata.configuration),
+    Operation("GET", "/version", _NOBODY, metadata.version),
+    Operation("GET", "/versions", _NOBODY, metadata.versions),
+    Operation("GET", "/overview", _ACCOUNT, metadata.overview),
+    Operation("POST", "/enable", _ACCOUNT, environment.enable),
+    Operation("POST", "/disable", _ACCOUNT, environment.disable),
+    Operation("POST", "/share", _ACCOUNT, share.create),
+    Operation("PATCH", "/share", _ACCOUNT, share.modify),
+    Operation("DELETE", "/unshare", _ACCOUNT, share.delete),
+    Operation("GET", "/detail/share/{share_token}", _ACCOUNT, share.detail),
+    Operation("POST", "/access", _ACCOUNT, access.create),
+    Operation("PATCH", "/access", _ACCOUNT, access.modify),
+    Operation("DELETE", "/unaccess", _ACCOUNT, access.delete),
+    Operation("POST", "/share/name", _ACCOUNT, name.create),
+    Operation("PATCH", "/share/name", _ACCOUNT, name.modify),
+    Operation("DELETE", "/share/name", _ACCOUNT, name.delete),
+    Operation("GET", "/share/names", _ACCOUNT, name.listing),
+    Operation("GET", "/share/names/{namespace_token}", _ACCOUNT, name.listing),
+    Operation("GET", "/share/namespaces", _ACCOUNT, name.namespaces),
+    Operation("POST", "/regenerateAccountToken", _ACCOUNT, account.regenerate_own),
+    Operation("POST", "/account", _ADMIN, account.create),
+    Operation("DELETE", "/account", _ADMIN, account.delete),
+    Operation("POST", "/namespace", _ADMIN, namespace.create),
+    Operation("PATCH", "/namespace", _ADMIN, namespace.modify),
+    Operation("DELETE", "/namespace", _ADMIN, namespace.delete),
+    Operation("GET", "/namespaces", _ADMIN, namespace.listing),
+    Operation("POST", "/namespace/grant", _ADMIN, namespace.grant),
+    Operation("DELETE", "/namespace/grant", _ADMIN, namespace.revoke),
+    # ours
+    Operation("GET", "/zrokd/mappings", _FRONTEND, frontend.mappings),
+    Operation("GET", "/zrokd/identity", _FRONTEND, frontend.identity),
+    Operation("GET", "/zrokd/shares/{share_token}", _ACCOUNT, share.urls),
+    Operation("GET", "/zrokd/accounts", _ADMIN, account.listing),
+    Operation("POST", "/zrokd/accounts/token", _ADMIN, account.regenerate_any),
+    Operation("GET", "/zrokd/frontends", _ADMIN, frontend.listing),
+    Operation("POST", "/zrokd/reconcile", _ADMIN, upkeep.reconcile, takes_body=False),
+)
+
+
+def create_app(
+    services: Callable[[], Services], authenticate: Authenticate, settings: Callable[[], Settings]
+) -> falcon.App[Any, Any]:
+    """The WSGI application of a controller.
+
+    `services` and `settings` are asked at each call, so that a reload counts at once. `authenticate` may switch
+    greenlets; None from it answers 401, Unavailable 503.
+    """
+    app = falcon.App()
+    app.resp_options.default_media_type = None  # type: ignore[assignment]  # no body, no Content-Type [zrok]
+    app.req_options.strip_url_path_trailing_slash = True  # [zrok]
+    errors.install(app)
+    by_path: dict[str, list[Operation]] = {}
+    for operation in OPERATIONS:
+        by_path.setdefault(operation.path, []).append(operation)
+    for path, operations in by_path.items():
+        app.add_route(BASE + path, resource_of(operations, services, authenticate, settings))
+    return app

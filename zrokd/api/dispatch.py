@@ -1,0 +1,86 @@
+"""From a request to an operation and back: media types, credentials, body, in this order; then the one handler call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import falcon
+
+from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
+from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
+from zrokd.errors import Invalid
+from zrokd.model.account import Credentials, Principal
+from zrokd.service.services import Services
+
+Authenticate = Callable[[Credentials], Principal | None]
+_NOBODY = Principal()
+_BODIES = frozenset(["POST", "PATCH", "PUT", "DELETE"])
+
+
+def resource_of(
+    operations: Iterable[Operation],
+    services: Callable[[], Services],
+    authenticate: Authenticate,
+    settings: Callable[[], Settings],
+) -> object:
+    """A falcon resource with one responder per operation."""
+
+    def responder(operation: Operation) -> Callable[..., None]:
+        def respond(_self: object, request: falcon.Request, response: falcon.Response, **path: str) -> None:
+            _check_media(request)
+            principal = _identify(request, operation.needs, authenticate)
+            call = Call(
+                services=services(),
+                settings=settings(),
+                principal=principal,
+                body=_body(request) if operation.takes_body else {},
+                query=_query(request),
+                path=path,
+                peer=request.remote_addr or "",
+            )
+            _send(response, operation.handler(call))
+
+        return respond
+
+    responders = {f"on_{operation.method.lower()}": responder(operation) for operation in operations}
+    return type("Resource", (), responders)()
+
+
+def _check_media(request: falcon.Request) -> None:
+    if not acceptable(request.get_header("Accept")):
+        raise falcon.HTTPNotAcceptable(title=f"only {MEDIA_TYPE} is offered")
+    if request.method in _BODIES and request.content_length and not is_json(request.content_type):
+        raise falcon.HTTPUnsupportedMediaType(title=f"send {MEDIA_TYPE}")
+
+
+def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate) -> Principal:
+    if needs is Needs.NOBODY:
+        return _NOBODY
+    token = request.get_header("X-Token")
+    if not token:
+        raise falcon.HTTPUnauthorized(title="unauthenticated for invalid credentials")
+    principal = authenticate(Credentials(token=token, peer=request.remote_addr or ""))
+    if principal is None or not needs.met_by(principal):
+        raise falcon.HTTPUnauthorized(title="invalid api key")
+    return principal
+
+
+def _body(request: falcon.Request) -> Mapping[str, Any]:
+    if request.method not in _BODIES:
+        return {}
+    if not request.content_length:
+        raise Invalid("a JSON body is missing")
+    return decode(request.bounded_stream.read())
+
+
+def _query(request: falcon.Request) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else value[0] for key, value in request.params.items()}
+
+
+def _send(response: falcon.Response, answer: Answer) -> None:
+    response.status = answer.status
+    if answer.document is not EMPTY:
+        response.content_type = MEDIA_TYPE
+        response.data = json.dumps(answer.document, separators=(",", ":")).encode()

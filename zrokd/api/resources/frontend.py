@@ -1,0 +1,24 @@
+"""What frontends ask, and what the operator asks of them."""
+
+from __future__ import annotations
+
+from zrokd.api.call import Answer, Call
+from zrokd.wire import answers
+from zrokd.wire.requests import mappings_query_from_wire
+
+
+def mappings(call: Call) -> Answer:
+    """GET /zrokd/mappings?epoch=E&since=N&wait_s=S: waits for news, without holding a database connection."""
+    asked = mappings_query_from_wire(call.query, max_wait_s=call.settings.max_wait_s)
+    changes = call.services.frontends.mappings(call.principal.frontend, asked.epoch, asked.since, asked.wait_s)
+    return Answer(200, answers.changes_to_wire(changes))
+
+
+def identity(call: Call) -> Answer:
+    """GET /zrokd/identity."""
+    return Answer(200, answers.identity_to_wire(call.services.frontends.identity(call.principal.frontend)))
+
+
+def listing(call: Call) -> Answer:
+    """GET /zrokd/frontends."""
+    return Answer(200, [answers.frontend_to_wire(name) for name in call.services.frontends.list()])

@@ -1,0 +1,46 @@
+"""Versions, configuration, overview."""
+
+from __future__ import annotations
+
+import re
+
+from zrokd.api.call import OK, Answer, Call
+from zrokd.errors import Invalid
+from zrokd.wire import answers
+from zrokd.wire.requests import CheckClientVersion, from_wire
+
+# Source: zrok controller/config, compatibility.version_patterns
+_CLIENTS = re.compile(r"^(refs/(heads|tags)/)?v2\.0|^zrokd ")
+_FOR_OLD_CLIENTS = "this controller speaks zrok v2; please upgrade your client"
+
+
+def check_client_version(call: Call) -> Answer:
+    """POST /clientVersionCheck."""
+    version = from_wire(CheckClientVersion, call.body).client_version
+    if not _CLIENTS.match(version):
+        raise Invalid(f"a client of version {version[:60]!r} cannot work with this controller; it wants v2.0")
+    return OK
+
+
+def version(_call: Call) -> Answer:
+    """GET /version."""
+    return Answer(200, _FOR_OLD_CLIENTS)
+
+
+def versions(call: Call) -> Answer:
+    """GET /versions."""
+    return Answer(200, answers.versions_to_wire(call.settings.version))
+
+
+def configuration(call: Call) -> Answer:
+    """GET /configuration."""
+    return Answer(200, answers.configuration_to_wire(call.settings.version))
+
+
+def overview(call: Call) -> Answer:
+    """GET /overview."""
+    found = call.services.overviews.of(call.principal)
+    environments = [
+        answers.resources_to_wire(view.environment, view.shares, view.accesses) for view in found.environments
+    ]
+    return Answer(200, answers.overview_to_wire(environments, found.names, found.namespaces))

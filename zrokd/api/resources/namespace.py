@@ -1,0 +1,53 @@
+"""Namespaces: the operator's operations."""
+
+from __future__ import annotations
+
+from zrokd.api.call import OK, Answer, Call
+from zrokd.wire import answers
+from zrokd.wire.requests import GrantNamespace, MakeNamespace, ModifyNamespace, OneNamespace, from_wire
+
+
+def create(call: Call) -> Answer:
+    """POST /namespace."""
+    asked = from_wire(MakeNamespace, call.body)
+    namespace = call.services.namespaces.create(
+        asked.name, token=asked.token, description=asked.description, is_open=asked.open
+    )
+    return Answer(201, answers.created_namespace_to_wire(namespace))
+
+
+def modify(call: Call) -> Answer:
+    """PATCH /namespace."""
+    asked = from_wire(ModifyNamespace, call.body)
+    call.services.namespaces.modify(
+        asked.namespace_token,
+        zone=asked.name,
+        description=asked.description,
+        is_open=asked.open if asked.open_set else None,
+    )
+    return OK
+
+
+def delete(call: Call) -> Answer:
+    """DELETE /namespace."""
+    call.services.namespaces.delete(from_wire(OneNamespace, call.body).namespace_token)
+    return OK
+
+
+def listing(call: Call) -> Answer:
+    """GET /namespaces."""
+    return Answer(200, [answers.operators_namespace_to_wire(each) for each in call.services.namespaces.list()])
+
+
+def grant(call: Call) -> Answer:
+    """POST /namespace/grant."""
+    asked = from_wire(GrantNamespace, call.body)
+    call.services.namespaces.grant(asked.namespace_token, asked.email)
+    return OK
+
+
+def revoke(call: Call) -> Answer:
+    """DELETE /namespace/grant."""
+    asked = from_wire(GrantNamespace, call.body)
+    call.services.namespaces.revoke(asked.namespace_token, asked.email)
+    return OK

@@ -1,0 +1,164 @@
+"""One HTTP call to the controller's API: bounded in time and size, its failures told in our own errors.
+
+Works with and without gevent: under the monkey patch waiting switches greenlets, otherwise it blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from zrokd import __version__
+from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unavailable, ZrokdError
+from zrokd.model.units import Secret
+
+MEDIA_TYPE = "application/zrok.v1+json"
+MAX_ANSWER_BYTES = 8 << 20
+_CONNECT_S = 5.0
+_CHUNK = 1 << 16
+_FAULTS: dict[int, type[ZrokdError]] = {
+    401: Denied,
+    403: Denied,
+    404: NotFound,
+    409: Conflict,
+    429: LimitReached,
+}
+
+
+class Transport:
+    """Calls to one controller. Several greenlets or threads may call at once."""
+
+    def __init__(self, url: str, token: Secret, *, timeout_s: float, verify: bool | str) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise Invalid(f"{url!r} is not the URL of a controller; write it like https://api.example.com")
+        self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.verify = verify
+        # Its own "authentication" keeps requests from sending a password it finds in ~/.netrc.
+        self._session.auth = lambda request: request
+        self._session.headers.update(
+            {"Accept": MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": f"zrokd/{__version__}"}
+        )
+        if token:
+            self._session.headers["x-token"] = token.reveal()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        wait_s: float = 0.0,
+    ) -> Any:
+        """The decoded JSON answer, None when it is empty. `wait_s`: how long the controller may think about it.
+
+        :raises Denied, NotFound, Conflict, Invalid, LimitReached: the controller says no; mostly in its own words.
+        :raises Unavailable: no answer, or none that makes sense.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": MEDIA_TYPE}
+        timeout = (min(_CONNECT_S, self._timeout_s), self._timeout_s + wait_s)
+        try:
+            with self._session.request(
+                method,
+                f"{self.url}/api/v2{path}",
+                data=data,
+                params=query,
+                headers=headers,
+                timeout=timeout,
+                stream=True,
+                allow_redirects=False,  # a redirect would take the token along to another host
+            ) as response:
+                return self._answer(response, self._read(response, time.monotonic() + self._timeout_s + wait_s))
+        except requests.exceptions.InvalidURL as error:
+            raise Invalid(f"{self.url!r} is not the URL of a controller: {error}") from error
+        except requests.exceptions.SSLError as error:
+            raise Unavailable(
+                f"the controller at {self.url} shows a certificate that is not trusted here; name its authority"
+                f" in REQUESTS_CA_BUNDLE or in `ca` ({_root(error)})"
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error
+        except requests.exceptions.RequestException as error:
+            raise Unavailable(
+                f"the controller at {self.url} does not answer ({_root(error)}); is it running?"
+            ) from error
+
+    def close(self) -> None:
+        """Give the connections back. Idempotent."""
+        self._session.close()
+
+    def _read(self, response: requests.Response, until: float) -> bytes:
+        data = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            data += chunk
+            if len(data) > MAX_ANSWER_BYTES:
+                raise Unavailable(f"the controller at {self.url} answers with more than {MAX_ANSWER_BYTES >> 20} MiB")
+            if time.monotonic() > until:
+                raise Unavailable(f"the controller at {self.url} takes too long to answer")
+        return bytes(data)
+
+    def _answer(self, response: requests.Response, data: bytes) -> Any:
+        status = response.status_code
+        if 200 <= status < 300:
+            return self._decode(data)
+        if 300 <= status < 400:
+            place = response.headers.get("Location", "elsewhere")
+            raise Invalid(f"{self.url} is not the controller: it sends us to {place}; give the controller's own URL")
+        said = _said(data)
+        if status >= 500:
+            raise Unavailable(
+                f"the controller at {self.url} cannot do it now ({status}{f': {said}' if said else ''})",
+                _retry_after_s(response),
+            )
+        raise _FAULTS.get(status, Invalid)(said or self._advice(status))
+
+    def _decode(self, data: bytes) -> Any:
+        if not data:
+            return None
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise Unavailable(f"{self.url} does not answer like a controller; is the URL right?") from error
+
+    def _advice(self, status: int) -> str:
+        match status:
+            case 401 | 403:
+                return f"the controller at {self.url} does not accept this token, or it is not enough for this"
+            case 404:
+                return f"the controller at {self.url} knows no such thing, or it is not yours"
+            case 409:
+                return f"the controller at {self.url} has this already, or it is in use"
+        return f"the controller at {self.url} does not take this request ({status})"
+
+
+def _said(data: bytes) -> str:
+    """The controller's own words: a bare JSON string, or the `message` of an object. Source: zrok errorMessage."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    text = document.get("message") if isinstance(document, dict) else document
+    return " ".join(text.split())[:500] if isinstance(text, str) else ""
+
+
+def _retry_after_s(response: requests.Response) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(min(int(text), 300)) if text.isascii() and text.isdigit() else 2.0
+
+
+def _root(error: BaseException) -> str:
+    """The innermost reason, without the layers of the HTTP library."""
+    seen = error
+    while True:
+        inner = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
+        if not isinstance(inner, BaseException) or inner is seen:
+            break
+        seen = inner
+    return getattr(seen, "strerror", None) or str(seen) or type(seen).__name__

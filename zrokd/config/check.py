@@ -1,0 +1,82 @@
+"""A tree -> settings, components resolved all the way down, every mistake kept."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from zrokd.config import scalars
+from zrokd.config.problems import paths_of, problems_of
+from zrokd.config.tree import KeyPath, Tree, at
+from zrokd.config.uses import gather, uses_in
+from zrokd.contracts import Component, Settings
+from zrokd.errors import PluginError
+
+
+class Lookup(Protocol):
+    """Finds component classes; the host's registry is one."""
+
+    def __call__(self, slot: str, name: str) -> type[Component]:
+        """The class of `slot.name`. :raises PluginError: there is none, or it is broken."""
+
+
+def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree, registry: Lookup) -> Any:
+    """An instance of `model` with all its components resolved, or None. `data` stands at `base` of the tree.
+
+    Mistakes go to the tree. What a file may leave out is written into `data`.
+    """
+    gather(model, data, base, tree)
+    uses = uses_in(model, data)
+    instance = _validate(model, data, base, tree)
+    for found in uses:
+        entry = at(data, found.path)
+        component, settings = _resolve(entry, found.slot, (*base, *found.path), tree, registry)
+        if instance is not None and settings is not None:
+            at(instance, found.path).resolve(component, settings)
+    return instance
+
+
+def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any]:
+    """Class and settings of one component; (None, None) where it has no name, which was said already."""
+    options = {"use": entry} if isinstance(entry, str) else dict(entry)
+    name = options.pop("use", None)
+    if not isinstance(name, str):
+        return None, None
+    try:
+        component = registry(slot, name)
+    except PluginError as error:
+        _refuse_plugin(error, path, tree, at_key=not isinstance(entry, str))
+        return None, None
+    return component, check(component.Settings, options, path, tree, registry)
+
+
+def _refuse_plugin(error: PluginError, path: KeyPath, tree: Tree, *, at_key: bool) -> None:
+    """Keep it at the value of `use`, or at the key that stands for one."""
+    hint = str(getattr(error, "hint", ""))
+    message = str(error).removesuffix(f"; {hint}") if hint else str(error)
+    named = (*path, "use") in tree.values
+    tree.refuse(message, (*path, "use") if named else path, key=at_key and not named, hint=hint)
+
+
+def _validate(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree) -> Any:
+    """An instance of `model`, or None with the mistakes added to the tree."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        if _read_as_yaml(paths_of(error, data), data, base, tree):
+            return _validate(model, data, base, tree)
+        tree.problems += problems_of(error, model, data, base, tree)
+        return None
+
+
+def _read_as_yaml(paths: list[KeyPath], data: dict[str, Any], base: KeyPath, tree: Tree) -> bool:
+    """Where a referenced text was not taken, try the number, truth or nothing that it would be in a file."""
+    changed = False
+    for path in paths:
+        if path and tree.as_written((*base, *path)) in tree.origins:
+            holder, value = at(data, path[:-1]), at(data, path)
+            better = scalars.plain(value) if isinstance(value, str) else value
+            changed |= better is not value and better != value
+            holder[path[-1]] = better
+    return changed

@@ -1,0 +1,62 @@
+"""Which secrets a configuration holds, and which of them others on this machine can read."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from zrokd.config.tree import KeyPath, Tree
+from zrokd.contracts import Use
+from zrokd.errors import Problem
+from zrokd.model.units import Secret
+
+
+def secrets_in(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Secret]]:
+    """Every secret below `value`, and where it stands in the tree."""
+    if isinstance(value, Secret):
+        if value:
+            yield path, value
+    elif isinstance(value, Use):
+        yield from secrets_in(value.settings, path)
+    else:
+        for key, item in _items(value):
+            yield from secrets_in(item, (*path, key))
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, BaseModel):
+        return [(name, getattr(value, name)) for name in type(value).model_fields]
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
+
+
+def warnings_for(tree: Tree, secrets: Iterable[tuple[KeyPath, Secret]]) -> Iterator[Problem]:
+    """One warning per file that holds a secret and can be read by others."""
+    told: set[Path] = set()
+    for path, _ in secrets:
+        origin, mark = tree.origins.get(tree.as_written(path)), tree.mark(path)
+        holder = origin.file if origin else Path(mark.file) if mark and mark.line else None
+        if holder is None or holder in told or not _is_exposed(holder):
+            continue
+        told.add(holder)
+        if origin:
+            message, hint = f"{holder} holds a secret and can be read by others", f"run chmod 600 {holder}"
+        else:
+            message = "a secret stands in a file that can be read by others"
+            hint = f"run chmod 600 {holder}, or write !file, !cred or !secret"
+        yield tree.problem(message, path, hint=hint)
+
+
+def _is_exposed(file: Path) -> bool:
+    """Whether others may read it. Root's files may be given to the group of a service: that is how it is done."""
+    try:
+        status = file.stat()
+    except OSError:
+        return False
+    group = bool(status.st_mode & stat.S_IRGRP) and status.st_uid != 0
+    return bool(status.st_mode & stat.S_IROTH) or group

@@ -1,0 +1,69 @@
+"""What libyaml says, in an operator's words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from zrokd.errors import Problem
+
+_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
+_WORDS = {
+    "mapping values are not allowed in this context": "a second `:` in this line, or wrong indentation; put a "
+    "value that holds `: ` in quotes",
+    "did not find expected key": "wrong indentation, or a quote or bracket before this is not closed",
+    "did not find expected '-' indicator": "wrong indentation, or an item of this list does not begin with `-`",
+    "block sequence entries are not allowed in this context": "a list cannot begin here; put `-` on a line of its own",
+    "could not find expected ':'": "this key has no `:`",
+    "found unexpected end of stream": "a quote is never closed",
+    "found unexpected document indicator": "a quote is never closed",
+    "did not find expected ',' or ']'": "a `[` is not closed, or a comma is missing",
+    "did not find expected ',' or '}'": "a `{` is not closed, or a comma is missing",
+    "did not find expected alphabetic or numeric character": "`*` and `&` begin aliases; put the value in quotes",
+    "found undefined alias": "this alias stands for nothing; put a value that begins with `*` in quotes",
+    "found duplicate anchor": "this anchor stands twice",
+    "found unknown escape character": "a `\\` in \"double quotes\" begins an escape; use 'single quotes'",
+    "but found another document": "a second document begins here; take the `---` away",
+    "did not find expected <document start>": "the file must hold keys and values, like `version: 1`",
+}
+
+
+class Refused(yaml.MarkedYAMLError):
+    """YAML, but more of it than a configuration needs."""
+
+    def __init__(self, what: str, mark: Any) -> None:
+        super().__init__(None, None, f"the file {what}", mark)
+
+
+def problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
+    """A syntax error with its place."""
+    mark = getattr(error, "problem_mark", None)
+    said = str(getattr(error, "problem", None) or error).strip()
+    lines = lines_of(text)
+    if mark is None:
+        return Problem(f"this is not YAML: {short(said)}", file=file)
+    source = lines[mark.line] if mark.line < len(lines) else ""
+    message = said if isinstance(error, Refused) else _words(said, source[mark.column : mark.column + 1])
+    return Problem(message, file=file, line=mark.line + 1, column=mark.column + 1, source=source)
+
+
+def _words(said: str, character: str) -> str:
+    if "tab character" in said or ("cannot start any token" in said and character == "\t"):
+        return "a tab stands here; YAML wants blanks for indenting"
+    if "cannot start any token" in said:
+        return f"a value cannot begin with {character!r}; put it in quotes"
+    known = next((words for begin, words in _WORDS.items() if said.startswith(begin)), "")
+    return known or f"this is not YAML: {short(said)}"
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as YAML counts them."""
+    return _BREAKS.split(text)
+
+
+def short(value: object, most: int = 80) -> str:
+    """`value` as messages show it: a text in quotes, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -1,0 +1,260 @@
+"""The daemon: load, open, serve, reload, drain, close."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.queue import Queue
+
+from zrokd.contracts import Role
+from zrokd.errors import ConfigError, RestartNeeded, ZrokdError
+from zrokd.host.components import Components
+from zrokd.host.greenlets import Greenlets, GreenletTask
+from zrokd.host.health import HealthServer
+from zrokd.host.limits import raise_descriptor_limit
+from zrokd.host.lock import StateLock
+from zrokd.host.logs import Logs
+from zrokd.host.registry import Registry
+from zrokd.host.reload import Reload
+from zrokd.host.sockets import Sockets
+from zrokd.host.systemd import Inherited, Notifier, take_sockets
+from zrokd.host.watchdog import Watchdog
+from zrokd.model.units import Address
+
+if TYPE_CHECKING:
+    from zrokd.config.load import Configuration
+
+LOG = logging.getLogger("zrokd.daemon")
+_CLOSE_S = 5.0  # after the drain, for roles that do not keep to it
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDED = 0  # in the queue of signals: the greenlet we wait for is over
+
+
+class Daemon:
+    """One running zrokd. `run` for a process of its own; `start`, `reload`, `stop` for tests and embedding."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        registry: Registry,
+        *,
+        load: Callable[[], Configuration] | None = None,
+        listeners: Sequence[object] = (),
+        logs: Logs | None = None,
+        inherited: Sequence[Inherited] = (),
+    ) -> None:
+        """`load` reads the configuration again for a reload; `listeners` are told hooks like components are.
+
+        `inherited` are listening sockets to be used before new ones, beside those of the service manager.
+
+        :raises StartError: the service manager handed over something that is no listening socket.
+        """
+        self.configuration = configuration
+        self._load, self._listeners, self._logs = load, listeners, logs
+        self._notifier = Notifier(os.environ)
+        self._lock = StateLock(configuration.state_dir)
+        self._greenlets = Greenlets(LOG)
+        self._watchdog = Watchdog(self._notifier, self._greenlets, LOG)
+        self._health: HealthServer | None = None
+        self._stopping = False
+        self._ended = Event()
+        self._sockets = Sockets([*inherited, *take_sockets(os.environ)])
+        self.components = Components(configuration.state_dir, registry, self._sockets, LOG)
+
+    # -- life ---
+
+    def start(self) -> None:
+        """Open everything and serve. :raises ZrokdError: nothing is left open. Switches greenlets."""
+        try:
+            self._begin()
+        except BaseException:
+            self._close()
+            raise
+        self._notifier.ready(self._status())
+        LOG.info("serving %s", self._status())
+        self.components.plugins.on_ready()
+
+    def reload(self) -> bool:
+        """Take up the configuration as it is now; whether that went well. Never half. Switches greenlets."""
+        self._notifier.reloading()
+        try:
+            return self._reloaded()
+        finally:
+            self._notifier.ready(self._status())
+
+    def stop(self, drain_s: float | None = None) -> None:
+        """Drain for `drain_s` seconds (default: the configuration's) at most, then close. Switches greenlets.
+
+        Idempotent; a second caller waits for the first.
+        """
+        if self._stopping or self._ended.is_set():
+            self._ended.wait()
+            return
+        self._stopping = True
+        self._notifier.stopping()
+        if self._health is not None:
+            self._health.draining = True
+        self.components.plugins.on_draining()
+        self._drain(list(self.components.roles.values()), drain_s)
+        self._close()
+
+    def open_connections(self) -> int:
+        """How many requests and streams the roles still carry; for the drain's countdown."""
+        return sum(int(getattr(role, "active", 0)) for role in self.components.roles.values())
+
+    # -- a process of its own ---
+
+    def run(self, on_signal: Callable[[int], None] | None = None) -> int:
+        """Serve until SIGTERM or SIGINT; the exit code. A second SIGINT ends at once (130). Blocks.
+
+        :raises ZrokdError: it could not start.
+        """
+        signals: Any = Queue()
+        handlers = [gevent.signal_handler(number, signals.put, number) for number in _SIGNALS]
+        try:
+            return self._run(signals, on_signal)
+        finally:
+            for handler in handlers:
+                handler.cancel()
+
+    def _run(self, signals: Any, on_signal: Callable[[int], None] | None) -> int:
+        starting = _Attempt(self.start, signals)
+        number = int(signals.get())
+        while number == signal.SIGHUP:  # once it serves, another one makes it read its file again
+            number = int(signals.get())
+        if number != _ENDED:
+            starting.kill()
+            return 128 + number
+        starting.get()
+        while (number := int(signals.get())) == signal.SIGHUP:
+            self.reload()
+        if on_signal is not None:
+            on_signal(number)
+        return self._stop_unless_asked_again(signals)
+
+    def _stop_unless_asked_again(self, signals: Any) -> int:
+        stopping = _Attempt(self.stop, signals)
+        while (number := int(signals.get())) != _ENDED:
+            if number == signal.SIGINT:
+                return 128 + number
+        stopping.get()
+        return 0
+
+    # -- parts ---
+
+    def _begin(self) -> None:
+        self._apply_logs(self.configuration)
+        raise_descriptor_limit(LOG)
+        self._lock.acquire()
+        for listener in self._listeners:
+            self.components.plugins.register(listener, f"listener.{type(listener).__name__}")
+        self.components.open_all(self.configuration)
+        self._health = self._open_health()
+        for role in self.components.roles.values():
+            self.components.attempt(type(role), "started", role.serve)
+        self._watchdog.start()
+        for problem in self.configuration.warnings:
+            LOG.warning("%s", ConfigError([problem]))
+        for unused in self._sockets.unused():
+            LOG.warning("the service manager handed over a socket that nothing listens on: %s", unused)
+
+    def _apply_logs(self, configuration: Configuration) -> None:
+        if self._logs is not None:
+            self._logs.apply(configuration.log.level, configuration.log.format, configuration.secrets)
+
+    def _open_health(self) -> HealthServer:
+        configured: Address | None = self.configuration.health.listen
+        address = configured or Address(path=str(self.configuration.state_dir.absolute() / "health.sock"))
+        server = HealthServer(self.components, self._sockets.listen(address), LOG)
+        server.start()
+        return server
+
+    def _reloaded(self) -> bool:
+        if self._load is None:
+            LOG.error("reload refused: this daemon has no file to read again")
+            return False
+        try:
+            fresh = self._load()
+            step = Reload(self.components, self.configuration, fresh, LOG)
+            step.apply()
+        except ConfigError as error:
+            for problem in error.problems:
+                LOG.error("reload refused, the old state stays: %s", ConfigError([problem]))
+            return False
+        except RestartNeeded as error:
+            LOG.error("reload refused, the old state stays: %s", error)
+            return False
+        except ZrokdError as error:
+            LOG.error("reload failed, the old state stays: %s", error)
+            return False
+        self.configuration = fresh
+        self._apply_logs(fresh)
+        for role in step.retired:
+            self._greenlets.spawn(self._retire, role, name="retire a role")
+        LOG.info("reloaded: %s", ", ".join(step.changed) or "nothing changed")
+        return True
+
+    def _retire(self, role: Role) -> None:
+        self._drain([role], None)
+        self.components.end(role)
+
+    def _drain(self, roles: Sequence[Role], drain_s: float | None) -> None:
+        deadline_s = self.configuration.drain_s if drain_s is None else drain_s
+        drains: list[GreenletTask] = [
+            self._greenlets.spawn(role.drain, deadline_s, name=f"drain {self.components.label(role)}") for role in roles
+        ]
+        with gevent.Timeout(deadline_s + _CLOSE_S, False):
+            for drain in drains:
+                drain.join()
+        for drain in drains:
+            drain.kill()
+
+    def _close(self) -> None:
+        self._watchdog.stop()
+        self._greenlets.kill_all()
+        if self._health is not None:
+            self._health.close()
+        self.components.end_all()
+        for listener in self._listeners:
+            self.components.plugins.unregister(listener)
+        self._lock.close()
+        LOG.info("stopped")
+        if self._logs is not None:
+            self._logs.close()
+        self._ended.set()
+
+    def _status(self) -> str:
+        return ", ".join(self.components.roles) or "no role"
+
+
+class _Attempt:
+    """Runs `function` in a greenlet of its own and puts _ENDED on `queue` at its end; `get` raises what it raised."""
+
+    def __init__(self, function: Callable[[], object], queue: Any) -> None:
+        self._function, self._queue = function, queue
+        self._error: BaseException | None = None
+        self._greenlet = gevent.spawn(self._go)
+
+    def _go(self) -> None:
+        try:
+            self._function()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._queue.put(_ENDED)
+
+    def get(self) -> None:
+        """Wait for its end."""
+        self._greenlet.join()
+        if self._error is not None:
+            raise self._error
+
+    def kill(self) -> None:
+        """End it; its own clean-up runs first."""
+        self._greenlet.kill()

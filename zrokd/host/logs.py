@@ -1,0 +1,112 @@
+"""Logs: text for people on a terminal, one JSON object a line for machines; secrets hidden, lines kept lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterable
+from typing import IO
+
+from zrokd.model.units import Secret
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x80-\x9f\u2028\u2029]")
+_SHORTEST_SECRET = 6  # shorter ones would hide half of every line
+
+
+def escape(text: str) -> str:
+    """`text` without control characters, so that a line stays a line."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class Redactor:
+    """Replaces known secrets in what is logged."""
+
+    def __init__(self) -> None:
+        self._pattern: re.Pattern[str] | None = None
+
+    def set(self, secrets: Iterable[Secret]) -> None:
+        """Hide these from now on."""
+        texts = sorted({s.reveal() for s in secrets if len(s.reveal()) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, texts))) if texts else None
+
+    def clean(self, text: str) -> str:
+        """`text` with secrets as ***."""
+        return self._pattern.sub("***", text) if self._pattern else text
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def _message(self, record: logging.LogRecord) -> str:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # a plugin's arguments that do not fit
+            text = f"{record.msg} {record.args!r}"
+        return escape(self._redactor.clean(text))
+
+    def _traceback(self, record: logging.LogRecord) -> str:
+        if not record.exc_info:
+            return ""
+        lines = self._redactor.clean(self.formatException(record.exc_info)).split("\n")
+        return "\n".join(map(escape, lines))
+
+
+class TextFormatter(_Formatter):
+    """`12:01:02 warning role.frontend: text`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback below it."""
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        line = f"{clock} {record.levelname.lower():7} {record.name.removeprefix('zrokd.')}: {self._message(record)}"
+        trace = self._traceback(record)
+        return f"{line}\n{trace}" if trace else line
+
+
+class JsonFormatter(_Formatter):
+    """One object a line: time, level, component, message, and traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        entry = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "component": record.name.removeprefix("zrokd."),
+            "message": self._message(record),
+        }
+        if trace := self._traceback(record):
+            entry["traceback"] = trace
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class Logs:
+    """The handler of this process's log."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._redactor = Redactor()
+        self._handler: logging.Handler | None = None
+
+    def apply(self, level: str, style: str, secrets: Iterable[Secret]) -> None:
+        """Log by these settings from now on. `style` is text, json, or auto: text on a terminal."""
+        self._redactor.set(secrets)
+        self.close()
+        self._handler = logging.StreamHandler(self._stream)
+        text = style == "text" or (style == "auto" and self._stream.isatty())
+        self._handler.setFormatter(TextFormatter(self._redactor) if text else JsonFormatter(self._redactor))
+        root = logging.getLogger("zrokd")
+        root.addHandler(self._handler)
+        root.setLevel(level.upper())
+        root.propagate = False
+
+    def close(self) -> None:
+        """Take the handler away. Idempotent."""
+        if self._handler is not None:
+            root = logging.getLogger("zrokd")
+            root.removeHandler(self._handler)
+            root.propagate = True
+            self._handler = None

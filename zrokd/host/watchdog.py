@@ -1,0 +1,46 @@
+"""Tells the service manager that we live, as long as the hub turns."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import gevent
+
+from zrokd.host.greenlets import Greenlets, GreenletTask
+from zrokd.host.systemd import Notifier
+
+_BEAT_S = 0.5
+_SLOW_S = 0.5
+
+
+class Watchdog:
+    """Measures how late the hub is, and feeds the manager's watchdog only where it was not late by half its period."""
+
+    def __init__(self, notifier: Notifier, greenlets: Greenlets, log: logging.Logger) -> None:
+        self._notifier, self._greenlets, self._log = notifier, greenlets, log
+        self._task: GreenletTask | None = None
+        self.worst_lag_s = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = self._greenlets.spawn(self._beat, name="watchdog")
+
+    def stop(self) -> None:
+        """End. Idempotent. Switches greenlets."""
+        if self._task is not None:
+            self._task.kill()
+            self._task = None
+
+    def _beat(self) -> None:
+        period_s = self._notifier.watchdog_s
+        pause_s = min(_BEAT_S, period_s / 4) if period_s else _BEAT_S
+        while True:
+            before = time.monotonic()
+            gevent.sleep(pause_s)
+            lag_s = time.monotonic() - before - pause_s
+            self.worst_lag_s = max(self.worst_lag_s, lag_s)
+            if lag_s > _SLOW_S:
+                self._log.warning("the event loop stood still for %.2f s", lag_s)
+            if period_s and lag_s < period_s / 2:
+                self._notifier.watchdog()

@@ -1,0 +1,100 @@
+"""Answers that we write ourselves, and what every answer gets: framing, Connection, Date."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+from zrokd.errors import StreamError
+from zrokd.model.http import Fields, RequestHead, ResponseHead
+from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.framing import CHUNKED, NONE, UNTIL_CLOSE, Framing
+from zrokd.net.http1.head import encode_response
+
+_OWN = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class _Date:
+    """The Date field's value, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = b""
+
+    def now(self) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True).encode()
+        return self._text
+
+
+_DATE = _Date()
+
+
+def reason(status: int) -> bytes:
+    """The usual reason phrase, or nothing."""
+    return _REASONS.get(status, b"")
+
+
+def framing_for(framing: Framing, minor: int) -> Framing:
+    """How to pass on a body of this framing to a client of HTTP/1.`minor`: old ones know no chunks."""
+    if framing.kind in ("chunked", "until_close"):
+        return CHUNKED if minor else UNTIL_CLOSE
+    return framing
+
+
+def dress(head: ResponseHead, framing: Framing, *, keep_alive: bool, minor: int) -> ResponseHead:
+    """The head with framing, Connection and Date as they must be for a client of HTTP/1.`minor`.
+
+    An answer without body keeps its Content-Length, which tells of the one to GET, except where it may not have one.
+    Source: RFC 9110 §6.6.1, §8.6; RFC 9112 §6.1, §9.3.
+    """
+    length = head.get(b"Content-Length")
+    fields = [field for field in head.fields if field[0].lower() not in _OWN]
+    if framing.kind == "chunked":
+        fields.append((b"Transfer-Encoding", b"chunked"))
+    elif framing.kind == "length":
+        fields.append((b"Content-Length", b"%d" % framing.length))
+    elif framing.kind == "none" and length is not None and head.status >= 200 and head.status != 204:
+        fields.append((b"Content-Length", length))
+    if not keep_alive:
+        fields.append((b"Connection", b"close"))
+    elif not minor:
+        fields.append((b"Connection", b"keep-alive"))
+    if head.get(b"Date") is None:
+        fields.append((b"Date", _DATE.now()))
+    return ResponseHead(head.status, head.reason, tuple(fields), head.minor)
+
+
+def answer(
+    connection: HttpConnection,
+    status: int,
+    fields: Fields = (),
+    body: bytes = b"",
+    *,
+    request: RequestHead | None = None,
+    keep_alive: bool = False,
+) -> bool:
+    """Send a whole answer of ours; whether the connection can serve another request. Switches greenlets.
+
+    `request` is None when its head could not be read. Without `keep_alive` we linger, so that a client which still
+    sends reads the answer; the caller closes the stream. :raises StreamError: the client is gone.
+    """
+    method, minor = (request.method, request.minor) if request else (b"GET", 1)
+    framing = NONE if status in (204, 304) else Framing("length", len(body))
+    keep_alive = keep_alive and connection.keep_alive
+    head = dress(ResponseHead(status, reason(status), fields), framing, keep_alive=keep_alive, minor=minor)
+    connection.send(encode_response(head) + (b"" if method == b"HEAD" or framing == NONE else body))
+    if not keep_alive:
+        connection.linger()
+    return keep_alive
+
+
+def refuse(connection: HttpConnection, status: int, text: str) -> None:
+    """Tell a client why its message was refused, and end the connection's use. The text must not echo the request."""
+    try:
+        answer(connection, status, ((b"Content-Type", b"text/plain; charset=utf-8"),), f"{text}\n".encode())
+    except StreamError:
+        return  # it is gone, and was refused anyway

@@ -1,0 +1,207 @@
+"""Bodies as they come and go over a connection."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from zrokd.errors import MessageError, StreamError, StreamTimeout
+from zrokd.model.http import Fields
+from zrokd.net.http1.chunked import ChunkDecoder, encode_chunk, encode_last_chunk
+from zrokd.net.http1.framing import Framing
+from zrokd.net.http1.limits import HttpLimits
+
+
+class Source(Protocol):
+    """Where a reader takes its bytes from: a connection."""
+
+    limits: HttpLimits
+
+    def take(self, max_bytes: int, timeout_s: float | None) -> bytes:
+        """Buffered bytes, or the next to come; b"" at the end of the stream."""
+
+    def push_back(self, data: bytes) -> None:
+        """Give back what was taken too much."""
+
+
+class Pace:
+    """Ends a body whose sender keeps us waiting: too long at once, or too slow on average."""
+
+    def __init__(self, source: Source, idle_s: float, *, least: bool) -> None:
+        self._source = source
+        self._idle_s = idle_s
+        self._least = source.limits.body_rate_bytes_s if least else 0
+        self._waited_s = 0.0
+        self._came = 0
+
+    def take(self, max_bytes: int) -> bytes:
+        """As the source's. :raises StreamTimeout: nothing came in time, or too little."""
+        since = time.monotonic()
+        data = self._source.take(max_bytes, self._idle_s)
+        self._waited_s += time.monotonic() - since
+        self._came += len(data)
+        if self._waited_s > self._source.limits.body_grace_s and self._came < self._least * self._waited_s:
+            raise StreamTimeout("the body comes too slowly")
+        return data
+
+
+class BodyReader(ABC):
+    """A body as it comes. Switches greenlets."""
+
+    trailers: Fields = ()  # after the end, those that may stand there
+    done = False
+
+    @abstractmethod
+    def read(self, max_bytes: int = 65536) -> bytes:
+        """Some bytes, b"" at the end.
+
+        :raises StreamError: it was cut short, or does not come in time.
+        :raises MessageError: it is malformed, or larger than allowed.
+        """
+
+
+class NoBody(BodyReader):
+    """Nothing follows the head."""
+
+    done = True
+
+    def read(self, max_bytes: int = 65536) -> bytes:  # noqa: ARG002
+        """Nothing."""
+        return b""
+
+
+class LengthReader(BodyReader):
+    """As many bytes as Content-Length said."""
+
+    def __init__(self, pace: Pace, length: int) -> None:
+        self._pace = pace
+        self._left = length
+        self.done = not length
+
+    def read(self, max_bytes: int = 65536) -> bytes:
+        """As the base says."""
+        if self.done:
+            return b""
+        data = self._pace.take(min(max_bytes, self._left))
+        if not data:
+            raise StreamError(f"the body ended {self._left} bytes short")
+        self._left -= len(data)
+        self.done = not self._left
+        return data
+
+
+class ChunkedReader(BodyReader):
+    """Chunks, until the last one."""
+
+    def __init__(self, pace: Pace, source: Source) -> None:
+        self._pace = pace
+        self._source = source
+        self._decoder = ChunkDecoder(source.limits)
+
+    def read(self, max_bytes: int = 65536) -> bytes:
+        """As the base says."""
+        payload = b""
+        while not payload and not self.done:
+            data = self._pace.take(max_bytes)
+            if not data:
+                raise StreamError("the body ended before its last chunk")
+            payload, used = self._decoder.feed(data)
+            self._source.push_back(data[used:])
+            self.done = self._decoder.done
+        if self.done:
+            self.trailers = self._decoder.trailers
+        return payload
+
+
+class UntilCloseReader(BodyReader):
+    """Everything until the end of the stream."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+
+    def read(self, max_bytes: int = 65536) -> bytes:
+        """As the base says."""
+        data = b"" if self.done else self._pace.take(max_bytes)
+        self.done = not data
+        return data
+
+
+class LimitedReader(BodyReader):
+    """Another reader, with a limit on what it gives."""
+
+    def __init__(self, reader: BodyReader, max_bytes: int) -> None:
+        self._reader = reader
+        self._left = max_bytes
+
+    def read(self, max_bytes: int = 65536) -> bytes:
+        """As the base says."""
+        data = self._reader.read(max_bytes)
+        self._left -= len(data)
+        if self._left < 0:
+            raise too_large()
+        self.done, self.trailers = self._reader.done, self._reader.trailers
+        return data
+
+
+def too_large() -> MessageError:
+    """The error for a body over its limit."""
+    return MessageError(413, "the body is too large")
+
+
+def make_reader(source: Source, framing: Framing, idle_s: float, *, least: bool) -> BodyReader:
+    """The reader for a body of this framing; `least`: its sender must keep up the least rate."""
+    pace = Pace(source, idle_s, least=least)
+    if framing.kind == "length":
+        return LengthReader(pace, framing.length)
+    if framing.kind == "chunked":
+        return ChunkedReader(pace, source)
+    if framing.kind == "until_close":
+        return UntilCloseReader(pace)
+    return NoBody()
+
+
+class Target(Protocol):
+    """Where a writer puts its bytes: a connection."""
+
+    def send(self, data: bytes) -> None:
+        """Hand them over, within the limit for stalled peers."""
+
+
+class BodyWriter:
+    """A body as it goes. A head given to it travels with the first bytes. Switches greenlets."""
+
+    def __init__(self, target: Target, framing: Framing, head: bytes = b"") -> None:
+        self._target = target
+        self._framing = framing
+        self._head = head
+        self._left = framing.length
+
+    def write(self, data: bytes) -> None:
+        """Send `data` in the body's framing. :raises ValueError: more than was announced."""
+        if self._framing.kind == "none" or not data:
+            return
+        if self._framing.kind == "chunked":
+            data = encode_chunk(data)
+        elif self._framing.kind == "length":
+            self._left -= len(data)
+            if self._left < 0:
+                raise ValueError("the body is longer than announced")
+        self._send(data)
+
+    def flush(self) -> None:
+        """Send the head now, when it still waits."""
+        if self._head:
+            self._send(b"")
+
+    def finish(self, trailers: Fields = ()) -> None:
+        """Send what ends the body. :raises ValueError: less came than was announced."""
+        if self._framing.kind == "length" and self._left:
+            raise ValueError("the body is shorter than announced")
+        if self._framing.kind == "chunked":
+            self._send(encode_last_chunk(trailers))
+        self.flush()
+
+    def _send(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        self._target.send(head + data if head else data)

@@ -1,0 +1,285 @@
+"""One exchange between two connections: request up and answer down at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import gevent
+
+from zrokd.errors import MessageError, StreamError, StreamTimeout
+from zrokd.model.http import RequestHead, ResponseHead
+from zrokd.net.http1.answer import dress, framing_for
+from zrokd.net.http1.body import BodyReader, BodyWriter
+from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.framing import NONE, Framing, response_framing
+from zrokd.net.http1.head import encode_request, encode_response
+from zrokd.net.http1.hops import hop_by_hop, wants_websocket
+from zrokd.net.http1.upload import Upload
+from zrokd.net.relay import relay
+
+_PIECES_PER_TURN = 16  # then other greenlets get theirs
+_REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """How it ended. Bytes are body bytes, or the tunnel's."""
+
+    status: int  # of the final answer that went to the client; 0: none did, and the caller answers `answer`
+    rx: int  # from the client
+    tx: int  # to the client
+    reusable_client: bool
+    reusable_upstream: bool
+    upgraded: bool = False
+    outcome: str = "ok"  # or why it ended early
+    answer: int = 0  # with status 0: what the client shall be told: 400, 408, 413, 502, 504; 0: it is gone
+    retryable: bool = False  # the upstream died before its first byte, and the request has no body
+
+
+class _ClientGone(Exception):
+    """The client takes no more."""
+
+
+def forward(
+    client: HttpConnection,
+    head: RequestHead,
+    upstream: HttpConnection,
+    *,
+    edit: Callable[[ResponseHead], ResponseHead] | None = None,
+    on_bytes: Callable[[int, int], None] | None = None,
+) -> Forwarded:
+    """Send `head` and the client's body to `upstream`, and its answer back, both at the same time.
+
+    `head` is the one that `client` read last, perhaps with changed fields; the body's framing is the connection's to
+    know, whatever the fields say. `edit` may change the final answer's head. `on_bytes(rx, tx)` is told of body bytes
+    as they pass. An answer that was cut short reaches the client cut short: its stream is aborted. The caller closes
+    what is not reusable. Switches greenlets.
+
+    :raises MessageError: nothing was sent to the upstream; the client is told its status.
+    """
+    return _Exchange(client, head, upstream, edit or _unchanged, on_bytes or _nobody).run()
+
+
+def _unchanged(head: ResponseHead) -> ResponseHead:
+    return head
+
+
+def _nobody(_rx: int, _tx: int) -> None:
+    return
+
+
+class _Exchange:
+    def __init__(
+        self,
+        client: HttpConnection,
+        head: RequestHead,
+        upstream: HttpConnection,
+        edit: Callable[[ResponseHead], ResponseHead],
+        tell: Callable[[int, int], None],
+    ) -> None:
+        self._client = client
+        self._upstream = upstream
+        self._limits = upstream.limits
+        self._edit = edit
+        self._tell = tell
+        self._method, self._minor = head.method, head.minor
+        self._sent, self._upgrade = _outgoing(head, client.framing)
+        self._reader = client.request_reader()
+        writer = upstream.writer(client.framing, encode_request(self._sent))
+        self._upload = Upload(self._reader, writer, upstream, tell)
+        self._tx = 0
+        self._heard = False  # a head from the upstream
+
+    def run(self) -> Forwarded:
+        framing = self._client.framing
+        try:
+            self._upload.start(here=framing.kind == "none" or _is_here(framing, self._client))
+            answer = self._final_answer()
+            if answer.status == 101:
+                return self._tunnel(answer)
+            return self._deliver(answer)
+        except _ClientGone as error:
+            return self._ended(0, f"client: {error}")
+        except (StreamError, MessageError) as error:
+            return self._no_answer(error)
+        finally:
+            self._upload.stop()
+
+    # -- until the final head ---
+
+    def _final_answer(self) -> ResponseHead:
+        for _ in range(self._limits.interim_answers + 1):
+            self._await_answer()
+            answer = self._upstream.read_response(self._method)
+            self._heard = True
+            if answer.status >= 200:
+                return answer
+            if answer.status == 101:
+                return self._checked_upgrade(answer)
+            self._send_interim(answer)
+        raise MessageError(502, "too many interim answers")
+
+    def _await_answer(self) -> None:
+        """Wait for its first byte. The limit counts from the end of the request, which has limits of its own."""
+        while not self._upstream.buffered:
+            began, ended = time.monotonic(), self._upload.ended_at
+            left_s = self._limits.first_byte_s - (began - ended if ended else 0.0)
+            if left_s <= 0:
+                raise StreamTimeout(f"no answer within {self._limits.first_byte_s:g} s")
+            if self._upstream.stream.wait_readable(left_s):
+                return
+
+    def _checked_upgrade(self, answer: ResponseHead) -> ResponseHead:
+        answer = hop_by_hop(answer)
+        if not self._upgrade or not wants_websocket(answer):
+            raise MessageError(502, "the upstream switches protocols unasked")
+        return answer
+
+    def _send_interim(self, answer: ResponseHead) -> None:
+        """Pass a 1xx on; HTTP/1.0 knows none. Source: RFC 9110 §15.2."""
+        if not self._minor:
+            return
+        answer = hop_by_hop(answer).without(b"Content-Length", b"Transfer-Encoding")
+        self.send(encode_response(answer))
+
+    def send(self, data: bytes) -> None:
+        """Hand bytes to the client; for its BodyWriter. Its faults come as _ClientGone, unlike the upstream's."""
+        try:
+            self._client.send(data)
+        except StreamError as error:
+            raise _ClientGone(str(error)) from error
+
+    # -- the final answer ---
+
+    def _deliver(self, answer: ResponseHead) -> Forwarded:
+        framing = response_framing(answer, self._method)
+        outgoing = framing_for(framing, self._minor)
+        keep = self._client.keep_alive and self._upload.complete and outgoing.kind != "until_close"
+        edited = self._edit(_without_hops(answer))
+        head = encode_response(dress(edited, outgoing, keep_alive=keep, minor=self._minor))
+        outcome = self._stream_body(answer, framing, outgoing, head)
+        if outcome != "ok":
+            return self._ended(answer.status, outcome)
+        self._upload.stop()
+        if not keep and (not self._upload.complete or self._client.unread()):
+            self._client.linger()
+        clean = self._upload.complete and framing.kind != "until_close" and not self._upstream.buffered
+        return self._ended(answer.status, outcome, client=keep, upstream=clean and self._upstream.keep_alive)
+
+    def _stream_body(self, answer: ResponseHead, framing: Framing, outgoing: Framing, head: bytes) -> str:
+        """Send head and body; "ok", or who failed and how."""
+        reader = self._upstream.reader(framing, self._body_idle_s(answer))
+        writer = BodyWriter(self, outgoing, head)
+        try:
+            if not self._upstream.buffered:
+                writer.flush()
+            self._copy(reader, writer)
+            writer.finish(reader.trailers)
+        except _ClientGone as error:
+            return f"client: {error}"
+        except (StreamError, MessageError) as error:
+            self._client.stream.abort()  # the client must never take this for a whole answer
+            return f"upstream: {error}"
+        return "ok"
+
+    def _copy(self, reader: BodyReader, writer: BodyWriter) -> None:
+        pieces = 0
+        while piece := reader.read():
+            self._tx += len(piece)
+            self._tell(0, len(piece))
+            writer.write(piece)
+            pieces += 1
+            if pieces % _PIECES_PER_TURN == 0:
+                gevent.sleep(0)
+
+    def _body_idle_s(self, answer: ResponseHead) -> float:
+        events = (answer.get(b"Content-Type") or b"").lower().startswith(b"text/event-stream")
+        return self._limits.stream_idle_s if events else self._limits.response_idle_s
+
+    # -- other ends ---
+
+    def _tunnel(self, answer: ResponseHead) -> Forwarded:
+        self.send(encode_response(self._edit(answer)))
+        result = relay(
+            self._client.detach(), self._upstream.detach(), idle_s=self._limits.stream_idle_s, on_bytes=self._tell
+        )
+        return Forwarded(
+            status=101,
+            rx=result.a_to_b,
+            tx=result.b_to_a,
+            reusable_client=False,
+            reusable_upstream=False,
+            upgraded=True,
+            outcome=result.outcome,
+        )
+
+    def _no_answer(self, error: StreamError | MessageError) -> Forwarded:
+        """Nothing final went to the client: say what it shall be told."""
+        fault = self._upload.client_fault
+        if fault is not None:
+            return replace(self._ended(0, f"client: {fault}"), answer=_client_status(fault))
+        status = 504 if isinstance(error, StreamTimeout) else 502
+        bare = self._client.framing in (NONE, Framing("length", 0))
+        silent = not self._heard and not self._upstream.buffered and type(error) is StreamError
+        return replace(self._ended(0, f"upstream: {error}"), answer=status, retryable=bare and silent)
+
+    def _ended(self, status: int, outcome: str, *, client: bool = False, upstream: bool = False) -> Forwarded:
+        return Forwarded(
+            status=status,
+            rx=self._upload.moved,
+            tx=self._tx,
+            reusable_client=client,
+            reusable_upstream=upstream,
+            outcome=outcome,
+        )
+
+
+def _outgoing(head: RequestHead, framing: Framing) -> tuple[RequestHead, bool]:
+    """The head as it goes up, and whether it asks for a websocket. :raises MessageError: 400, 417."""
+    clean = hop_by_hop(head)
+    upgrade = wants_websocket(clean) and head.method == b"GET" and head.minor == 1 and framing.kind == "none"
+    fields = clean.fields if upgrade or not wants_websocket(clean) else clean.fields[:-2]
+    kept = tuple([field for field in fields if field[0].lower() not in _REPLACED])
+    fields = kept + _framing_fields(framing) + _expect_fields(head, framing)
+    return RequestHead(clean.method, clean.target, 1, fields), upgrade
+
+
+def _framing_fields(framing: Framing) -> tuple[tuple[bytes, bytes], ...]:
+    if framing.kind == "chunked":
+        return ((b"Transfer-Encoding", b"chunked"),)
+    if framing.kind == "length":
+        return ((b"Content-Length", b"%d" % framing.length),)
+    return ()
+
+
+def _expect_fields(head: RequestHead, framing: Framing) -> tuple[tuple[bytes, bytes], ...]:
+    """The upstream decides about 100-continue; without a body, or in HTTP/1.0, there is nothing to decide.
+
+    Source: RFC 9110 §10.1.1.
+    """
+    expect = head.get(b"Expect")
+    if expect is None or not head.minor:
+        return ()
+    if expect.lower() != b"100-continue":
+        raise MessageError(417, "the only expectation met here is 100-continue")
+    return ((b"Expect", b"100-continue"),) if framing not in (NONE, Framing("length", 0)) else ()
+
+
+def _without_hops(answer: ResponseHead) -> ResponseHead:
+    try:
+        clean = hop_by_hop(answer)
+        return clean.without(b"Connection", b"Upgrade") if wants_websocket(clean) else clean
+    except MessageError as error:
+        raise MessageError(502, str(error)) from error
+
+
+def _is_here(framing: Framing, client: HttpConnection) -> bool:
+    return framing.kind == "length" and framing.length <= len(client.buffered)
+
+
+def _client_status(fault: StreamError | MessageError) -> int:
+    if isinstance(fault, MessageError):
+        return fault.status
+    return 408 if isinstance(fault, StreamTimeout) else 0

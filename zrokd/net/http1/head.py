@@ -1,0 +1,154 @@
+"""Heads: bytes -> RequestHead or ResponseHead, and back.
+
+Strict on purpose: what two readers could read differently is refused. Source: RFC 9112 §2-§6, RFC 9110 §5, §7.2.
+"""
+
+from __future__ import annotations
+
+import re
+
+from zrokd.errors import MessageError
+from zrokd.model.http import Fields, RequestHead, ResponseHead
+from zrokd.net.http1.framing import request_framing, response_framing
+from zrokd.net.http1.limits import HttpLimits
+
+DEFAULTS = HttpLimits()
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([!\"$-~]++) HTTP/([0-9])\.([0-9])\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r\n")
+# One field a line; a head is valid when there are as many of them as lines.
+_FIELD = re.compile(rb"^(" + _TOKEN + rb"):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)\r\n", re.MULTILINE)
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+)://([^/?]*+)(.*)", re.DOTALL)
+
+
+def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
+    """The head in `data`, which ends with its empty line. Absolute-form becomes origin-form with its authority as Host.
+
+    :raises MessageError: with the status its sender is told.
+    """
+    line = _REQUEST_LINE.match(data)
+    if line is None:
+        raise refused_line(data, limits)
+    if line.end() > limits.request_line_bytes:
+        raise refused_line(data, limits)
+    method, target, major, minor = line.groups()
+    if major != b"1":
+        raise MessageError(505, "this version of HTTP is not spoken here")
+    _check_method(method)
+    fields = _parse_fields(data, limits.head_bytes, limits.fields)
+    head = RequestHead(method, target, int(minor != b"0"), fields)
+    _check_host(head)
+    head = _origin_form(head)
+    request_framing(head)
+    return head
+
+
+def check_request_line(data: bytes, limits: HttpLimits = DEFAULTS) -> None:
+    """Refuse the beginning of a head as soon as its first line cannot be valid any more. :raises MessageError:"""
+    end = data.find(b"\r\n")
+    if end >= 0 and not _REQUEST_LINE.match(data):
+        raise refused_line(data, limits)
+    if (end if end >= 0 else len(data)) > limits.request_line_bytes:
+        raise refused_line(data, limits)
+
+
+def refused_line(data: bytes, limits: HttpLimits) -> MessageError:
+    """Why the first line of `data` is not a request line."""
+    line = data.partition(b"\r\n")[0]
+    if len(line) > limits.request_line_bytes and re.match(_TOKEN + rb" ", line[:64]):
+        return MessageError(414, "the request line is too long")
+    return MessageError(400, "the first line is not METHOD TARGET HTTP/1.1")
+
+
+def _check_method(method: bytes) -> None:
+    if method == b"CONNECT":
+        raise MessageError(405, "CONNECT is not served here")
+    if method == b"TRACE":
+        raise MessageError(405, "TRACE is not served here")
+
+
+def _check_host(head: RequestHead) -> None:
+    hosts = [value for name, value in head.fields if len(name) == 4 and name.lower() == b"host"]
+    if len(hosts) != 1 and (hosts or head.minor):
+        raise MessageError(400, "there must be exactly one Host")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise MessageError(400, "Host is not a host name with an optional port")
+
+
+def _origin_form(head: RequestHead) -> RequestHead:
+    target = head.target
+    if target.startswith(b"/") or (target == b"*" and head.method == b"OPTIONS"):
+        return head
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or absolute[1].lower() not in (b"http", b"https"):
+        raise MessageError(400, "the target is neither a path nor an http URL")
+    if not _HOST.fullmatch(absolute[2]):
+        raise MessageError(400, "the target's authority is not a host name with an optional port")
+    return RequestHead(head.method, _path(head.method, absolute[3]), head.minor, _with_host(head.fields, absolute[2]))
+
+
+def _path(method: bytes, rest: bytes) -> bytes:
+    if not rest and method == b"OPTIONS":
+        return b"*"
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def _with_host(fields: Fields, host: bytes) -> Fields:
+    return ((b"Host", host), *(field for field in fields if field[0].lower() != b"host"))
+
+
+def parse_response(data: bytes, limits: HttpLimits = DEFAULTS) -> ResponseHead:
+    """The head in `data`, which ends with its empty line. :raises MessageError: 502."""
+    line = _STATUS_LINE.match(data)
+    if line is None:
+        raise MessageError(502, "the first line is not HTTP/1.1 STATUS REASON")
+    minor, status, reason = line.groups()
+    try:
+        fields = _parse_fields(data, limits.response_head_bytes, limits.response_fields)
+    except MessageError as error:
+        raise MessageError(502, str(error)) from error
+    head = ResponseHead(int(status), (reason or b"").strip(b" \t"), fields, int(minor != b"0"))
+    if head.status >= 200 and head.status != 204:  # the others carry no body whatever they say
+        response_framing(ResponseHead(200, b"", fields, head.minor), b"GET")
+    return head
+
+
+def _parse_fields(data: bytes, max_bytes: int, max_fields: int) -> Fields:
+    if len(data) > max_bytes:
+        raise MessageError(431, f"the head is larger than {max_bytes} bytes")
+    fields = _FIELD.findall(data)
+    if len(fields) != data.count(b"\n") - 2 or not data.endswith(b"\r\n\r\n"):
+        raise MessageError(400, "a header line is not NAME: VALUE")
+    if len(fields) > max_fields:
+        raise MessageError(431, f"there are more than {max_fields} fields")
+    if b" \r\n" in data or b"\t\r\n" in data:
+        return tuple((name, value.rstrip(b" \t")) for name, value in fields)
+    return tuple(fields)
+
+
+def parse_trailers(data: bytes, max_fields: int) -> Fields:
+    """The trailer fields in `data`, empty line included. :raises MessageError: 400."""
+    return _parse_fields(b"\r\n" + data, len(data) + 2, max_fields)
+
+
+def encode_request(head: RequestHead) -> bytes:
+    """The head as bytes, empty line included."""
+    return b"%s %s HTTP/1.%d\r\n%s" % (head.method, head.target, head.minor, encode_fields(head.fields))
+
+
+def encode_response(head: ResponseHead) -> bytes:
+    """The head as bytes, empty line included. We always answer as HTTP/1.1. Source: RFC 9110 §6.2."""
+    return b"HTTP/1.1 %d %s\r\n%s" % (head.status, head.reason, encode_fields(head.fields))
+
+
+def encode_fields(fields: Fields) -> bytes:
+    """Field lines and the empty line after them.
+
+    :raises ValueError: a value made here holds CR, LF or NUL, which would let it forge other fields.
+    """
+    data = b"".join([b"%s: %s\r\n" % field for field in fields])
+    if data.count(b"\n") != len(fields) or data.count(b"\r") != len(fields) or b"\0" in data:
+        raise ValueError("a header field holds CR, LF or NUL")
+    return data + b"\r\n"

@@ -1,0 +1,67 @@
+"""Fields that belong to one connection only. Source: RFC 9110 §7.6.1."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from zrokd.errors import MessageError
+from zrokd.model.http import Fields, RequestHead, ResponseHead
+
+Head = TypeVar("Head", RequestHead, ResponseHead)
+
+_HOPS = frozenset(
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"upgrade",
+    }
+)
+_NEEDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_UPGRADE: Fields = ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
+
+
+def hop_by_hop(head: Head) -> Head:
+    """The head without its hop-by-hop fields and without what Connection nominates; call it before adding own fields.
+
+    A websocket upgrade stays, as exactly `Connection: Upgrade` and `Upgrade: websocket`; other protocols (h2c) do not.
+    Content-Length and Transfer-Encoding stay too: who frames the body replaces them. Idempotent.
+
+    :raises MessageError: 400: Connection nominates Host, Content-Length or Transfer-Encoding.
+    """
+    nominated = connection_tokens(head)
+    if nominated & _NEEDED:
+        raise MessageError(400, "Connection nominates a field that every hop needs")
+    drop = _HOPS | nominated
+    fields = tuple([field for field in head.fields if field[0].lower() not in drop])
+    if b"upgrade" in nominated and (head.get(b"Upgrade") or b"").lower() == b"websocket":
+        fields += _UPGRADE
+    if isinstance(head, RequestHead):
+        return RequestHead(head.method, head.target, head.minor, fields)
+    return ResponseHead(head.status, head.reason, fields, head.minor)
+
+
+def connection_tokens(head: RequestHead | ResponseHead) -> frozenset[bytes]:
+    """What the Connection fields say, in lower case."""
+    tokens = [
+        token.strip(b" \t").lower()
+        for name, value in head.fields
+        if len(name) == 10 and name.lower() == b"connection"
+        for token in value.split(b",")
+    ]
+    return frozenset(tokens)
+
+
+def keeps_alive(head: RequestHead | ResponseHead) -> bool:
+    """Whether its sender wants to use the connection again. Source: RFC 9112 §9.3."""
+    tokens = connection_tokens(head)
+    return b"close" not in tokens and (head.minor > 0 or b"keep-alive" in tokens)
+
+
+def wants_websocket(head: RequestHead | ResponseHead) -> bool:
+    """Whether a head that went through `hop_by_hop` asks for, or grants, a websocket."""
+    return head.fields[-2:] == _UPGRADE

@@ -1,0 +1,37 @@
+"""The HTTP connections of one server, so that a drain can end the idle ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zrokd.net.http1.connection import HttpConnection
+
+
+class ConnectionTracker:
+    """Open connections. After `drain` every connection ends with its running exchange."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._open: set[HttpConnection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextmanager
+    def track(self, connection: HttpConnection) -> Iterator[HttpConnection]:
+        """Know the connection while the block runs."""
+        self._open.add(connection)
+        connection.keep_alive = not self.draining
+        try:
+            yield connection
+        finally:
+            self._open.discard(connection)
+
+    def drain(self) -> None:
+        """Close idle connections now; busy ones after their exchange. New ones serve one exchange. Idempotent."""
+        self.draining = True
+        for connection in list(self._open):
+            connection.keep_alive = False
+            if connection.idle:
+                connection.stream.close()

@@ -1,0 +1,77 @@
+"""The request's way up, while the answer may come down already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent import Greenlet
+
+from zrokd.errors import MessageError, StreamError
+from zrokd.net.http1.body import BodyReader, BodyWriter
+from zrokd.net.http1.connection import HttpConnection
+
+_PIECES_PER_TURN = 16  # then other greenlets get theirs
+
+
+class Upload:
+    """Sends one request's head and body. A body that is not here yet is sent by a greenlet of its own."""
+
+    def __init__(
+        self, reader: BodyReader, writer: BodyWriter, upstream: HttpConnection, tell: Callable[[int, int], None]
+    ) -> None:
+        self.moved = 0
+        self.complete = False  # everything was sent
+        self.ended_at: float | None = None
+        self.client_fault: StreamError | MessageError | None = None
+        self.upstream_fault: StreamError | None = None
+        self._reader = reader
+        self._writer = writer
+        self._upstream = upstream
+        self._tell = tell
+        self._greenlet: Any = None
+
+    def start(self, *, here: bool) -> None:
+        """Send all now when the whole body is `here` already, else what comes as it comes. May switch greenlets."""
+        if here:
+            self._run(flush=False)
+        else:
+            self._greenlet = Greenlet.spawn(self._run, flush=True)
+
+    def stop(self) -> None:
+        """Send no more. Idempotent. Switches greenlets."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def _run(self, *, flush: bool) -> None:
+        try:
+            if flush:
+                self._writer.flush()
+            self._copy()
+        except StreamError as error:  # the answer may be there all the same: let who reads it find out
+            self.upstream_fault = error
+        finally:
+            self.ended_at = time.monotonic()
+
+    def _copy(self) -> None:
+        pieces = 0
+        while piece := self._next():
+            self.moved += len(piece)
+            self._tell(len(piece), 0)
+            self._writer.write(piece)
+            pieces += 1
+            if pieces % _PIECES_PER_TURN == 0:
+                gevent.sleep(0)
+        if self.client_fault is None:
+            self._writer.finish(self._reader.trailers)
+            self.complete = True
+
+    def _next(self) -> bytes:
+        try:
+            return self._reader.read()
+        except (StreamError, MessageError) as error:
+            self.client_fault = error
+            self._upstream.stream.abort()  # it must never take this for a whole request
+            return b""

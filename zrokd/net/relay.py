@@ -1,0 +1,178 @@
+"""Bytes both ways between two streams.
+
+Each direction copies through a buffer that exists only while bytes come. A direction that moved a mebibyte between two
+kernel sockets goes on by splice, through a pipe borrowed for the burst.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gevent import Greenlet
+
+from zrokd.contracts.overlay import Stream
+from zrokd.errors import StreamError, StreamTimeout
+from zrokd.net.pipes import PIPE_BYTES, PIPES, Pipe, PipePool
+from zrokd.net.stream import SocketStream
+
+_SMALL, _LARGE = 64 * 1024, 256 * 1024
+_SPLICE_AFTER = 1024 * 1024
+_ROUNDS = 16  # of a burst, then neighbours get their turn
+_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+
+
+class Relayed(NamedTuple):
+    """What went through, and how it ended: "ok", "idle", or the reason."""
+
+    a_to_b: int
+    b_to_a: int
+    outcome: str
+
+
+def relay(
+    a: Stream,
+    b: Stream,
+    *,
+    idle_s: float | None,
+    on_bytes: Callable[[int, int], None] | None = None,
+    pipes: PipePool = PIPES,
+) -> Relayed:
+    """Move bytes until both directions ended, or nothing moved either way for `idle_s` seconds.
+
+    Half-closes pass through. When one stream breaks, both are aborted; when idle, both are closed; else they stay as
+    they are. The caller closes them in any case. `on_bytes(a_to_b, b_to_a)` hears increments. Switches greenlets.
+    """
+    session = _Session(a, b, idle_s)
+    tell = on_bytes or _nobody
+    back = _Direction(session, b, a, lambda count: tell(0, count), pipes)
+    there = _Direction(session, a, b, lambda count: tell(count, 0), pipes)
+    other: Any = Greenlet.spawn(back.run)
+    try:
+        there.run()
+        other.join()
+    finally:
+        other.kill()
+    return Relayed(there.moved, back.moved, session.outcome)
+
+
+def _nobody(_a_to_b: int, _b_to_a: int) -> None:
+    return
+
+
+class _Session:
+    """What both directions share: the last sign of life, and how it ended."""
+
+    def __init__(self, a: Stream, b: Stream, idle_s: float | None) -> None:
+        self.outcome = "ok"
+        self.idle_s = idle_s
+        self.last = time.monotonic()
+        self._streams = (a, b)
+
+    def left_s(self) -> float | None:
+        """Seconds until idle."""
+        return None if self.idle_s is None else self.last + self.idle_s - time.monotonic()
+
+    def end(self, error: StreamError) -> None:
+        """End both streams. The first reason counts."""
+        if self.outcome == "ok":
+            self.outcome = "idle" if isinstance(error, StreamTimeout) else str(error)
+        for stream in self._streams:
+            if self.outcome == "idle":
+                stream.close()
+            else:
+                stream.abort()
+
+
+class _Direction:
+    def __init__(
+        self, session: _Session, source: Stream, target: Stream, tell: Callable[[int], None], pipes: PipePool
+    ) -> None:
+        self.moved = 0
+        self._session = session
+        self._source = source
+        self._target = target
+        self._tell = tell
+        self._pipes = pipes
+        self._size = _SMALL
+
+    def run(self) -> None:
+        """Move until the source's end."""
+        try:
+            while self._wait() and self._burst():
+                pass
+            self._target.send_eof()
+        except StreamError as error:
+            self._session.end(error)
+
+    def _wait(self) -> bool:
+        """True when bytes or the end came. :raises StreamTimeout: nothing moved either way."""
+        while not self._source.wait_readable(self._session.left_s()):
+            left_s = self._session.left_s()
+            if left_s is not None and left_s <= 0:
+                raise StreamTimeout("nothing moved")
+        return True
+
+    def _burst(self) -> bool:
+        """Move what is there; whether the source goes on."""
+        pipe = self._pipe()
+        if pipe is None:
+            return self._copy()
+        empty = False
+        try:
+            goes_on = self._splice(pipe)
+            empty = True
+        except OSError as error:
+            raise StreamError(f"the relay broke: {error.strerror}") from error
+        finally:
+            self._pipes.give(pipe, empty=empty)
+        return goes_on
+
+    def _pipe(self) -> Pipe | None:
+        if self.moved < _SPLICE_AFTER or not _in_kernel(self._source) or not _in_kernel(self._target):
+            return None
+        return self._pipes.take()
+
+    def _copy(self) -> bool:
+        buffer = memoryview(bytearray(self._size))
+        for _ in range(_ROUNDS):
+            count = self._source.recv_into(buffer)
+            if not count:
+                return False
+            self._target.send(buffer[:count], self._session.idle_s)
+            self._count(count)
+            if count < self._size or self._source.is_idle():
+                return True
+        self._size = _LARGE
+        return True
+
+    def _splice(self, pipe: Pipe) -> bool:
+        for _ in range(_ROUNDS):
+            try:
+                count = os.splice(self._source.fileno(), pipe.writer, PIPE_BYTES, flags=_FLAGS)
+            except BlockingIOError:
+                return True
+            if not count:
+                return False
+            self._drain(pipe, count)
+            self._count(count)
+        return True
+
+    def _drain(self, pipe: Pipe, left: int) -> None:
+        while left:
+            try:
+                left -= os.splice(pipe.reader, self._target.fileno(), left, flags=_FLAGS)
+            except BlockingIOError:
+                assert isinstance(self._target, SocketStream)
+                self._target.wait_writable(self._session.idle_s)
+
+    def _count(self, count: int) -> None:
+        self.moved += count
+        self._session.last = time.monotonic()
+        self._tell(count)
+
+
+def _in_kernel(stream: Stream) -> bool:
+    return isinstance(stream, SocketStream) and stream.fileno() >= 0

@@ -1,0 +1,25 @@
+"""Wake those who wait for news."""
+
+from __future__ import annotations
+
+from gevent.event import Event
+
+
+class Bell:
+    """A counter that can be waited on. For greenlets of one hub, not for threads."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._rung = Event()
+
+    def ring(self) -> None:
+        """Count one up and wake everybody who waits. Does not switch greenlets."""
+        self.version += 1
+        rung, self._rung = self._rung, Event()
+        rung.set()
+
+    def wait(self, version: int, timeout_s: float) -> int:
+        """The version as soon as it is past `version`, or as it is after `timeout_s` seconds. Switches greenlets."""
+        if self.version <= version:
+            self._rung.wait(timeout_s)
+        return self.version

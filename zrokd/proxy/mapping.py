@@ -1,0 +1,90 @@
+"""Host name -> share, in memory: a full snapshot first, then versioned deltas that must fit exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from zrokd.errors import ZrokdError
+from zrokd.model.naming import Mapping, MappingChanges, canonical_host
+
+Tokens = frozenset[str]
+
+
+class OutOfStep(ZrokdError):
+    """A delta does not fit the table: something was lost, doubled or reordered. Only a full snapshot helps."""
+
+
+class MappingTable:
+    """The names of one frontend. Never switches greenlets, so a reader sees all of a change or nothing of it."""
+
+    def __init__(self) -> None:
+        self._by_host: dict[str, Mapping] = {}
+        self._hosts_of: Counter[str] = Counter()  # token -> how many hosts lead to it
+        self.epoch = ""
+        self.version = 0
+        self.loaded = False  # whether a snapshot was ever taken
+
+    def __len__(self) -> int:
+        return len(self._by_host)
+
+    def lookup(self, host: str) -> Mapping | None:
+        """The mapping of a Host value as a visitor sent it: case, port and final dot do not matter."""
+        return self._by_host.get(canonical_host(host))
+
+    def leads_to(self, token: str) -> bool:
+        """Whether any host leads to this share now."""
+        return token in self._hosts_of
+
+    def snapshot(self) -> MappingChanges:
+        """All of it, fit for `replace`."""
+        return MappingChanges(epoch=self.epoch, version=self.version, full=True, mappings=tuple(self._by_host.values()))
+
+    def replace(self, changes: MappingChanges) -> Tokens:
+        """Forget everything and take this full snapshot. The tokens that no host leads to any more."""
+        before = set(self._hosts_of)
+        last = {canonical_host(mapping.host): mapping for mapping in _in_order(changes)}
+        self._by_host = {host: mapping for host, mapping in last.items() if not mapping.deleted}
+        self._hosts_of = Counter(m.token for m in self._by_host.values())
+        self.epoch, self.version, self.loaded = changes.epoch, changes.version, True
+        return frozenset(before - set(self._hosts_of))
+
+    def apply(self, changes: MappingChanges, since: int | None = None) -> Tokens:
+        """Take a delta that was asked for `since` a version (None: the table's own). The tokens that went away.
+
+        A full snapshot is taken as by `replace`.
+        :raises OutOfStep: it does not follow on what the table holds; the table is as it was.
+        """
+        if changes.full:
+            return self.replace(changes)
+        self._check(changes, self.version if since is None else since)
+        left = {self._set(mapping) for mapping in _in_order(changes)}
+        self.version = changes.version
+        return frozenset(token for token in left if token and not self.leads_to(token))
+
+    def _check(self, changes: MappingChanges, since: int) -> None:
+        if not self.loaded or changes.epoch != self.epoch:
+            raise OutOfStep(f"the names are counted in {changes.epoch!r} now, and the table in {self.epoch!r}")
+        if since != self.version:
+            raise OutOfStep(f"a delta since {since} does not follow on {self.version}")
+        if changes.version < since or any(not since < m.version <= changes.version for m in changes.mappings):
+            raise OutOfStep(f"a delta from {since} to {changes.version} tells of other versions")
+
+    def _set(self, mapping: Mapping) -> str:
+        """Take one mapping; the token its host led to before, or ""."""
+        host = canonical_host(mapping.host)
+        old = self._by_host.pop(host, None)
+        if old:
+            self._count(old.token, -1)
+        if not mapping.deleted:
+            self._by_host[host] = mapping
+            self._count(mapping.token, 1)
+        return old.token if old else ""
+
+    def _count(self, token: str, by: int) -> None:
+        self._hosts_of[token] += by
+        if not self._hosts_of[token]:
+            del self._hosts_of[token]
+
+
+def _in_order(changes: MappingChanges) -> list[Mapping]:
+    return sorted(changes.mappings, key=lambda mapping: mapping.version)

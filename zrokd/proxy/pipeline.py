@@ -1,0 +1,105 @@
+"""The road of a request: accept -> head -> route -> gate -> filter -> dial -> relay -> account."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from zrokd.contracts import Hooks, Stream
+from zrokd.errors import MessageError, StreamError, ZrokdError
+from zrokd.model.http import RequestHead, Respond, Route
+from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.forward import Forwarded
+from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.tracker import ConnectionTracker
+from zrokd.net.meter import Meter
+from zrokd.proxy.account import Visit
+from zrokd.proxy.exchange import exchange
+from zrokd.proxy.pages import page_for, standard_page
+from zrokd.proxy.respond import respond
+from zrokd.proxy.rules import Rules
+from zrokd.proxy.upstream import UpstreamPool
+from zrokd.proxy.visitors import Visitors
+
+
+class Pipeline:
+    """Serves connections of visitors: give it to a Listener as `handle`.
+
+    `rules` and `limits` may be replaced at any time: a request is handled by the rules it began with, a connection
+    keeps the limits it began with.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        pool: UpstreamPool,
+        *,
+        limits: HttpLimits,
+        visitors: Visitors,
+        hooks: Hooks,
+        meter: Meter,
+        log: logging.Logger,
+        clock: Callable[[], float] = time.monotonic,
+        role: str = "frontend",
+    ) -> None:
+        self.rules, self.pool, self.limits = rules, pool, limits
+        self._visitors, self._hooks, self._meter, self._log = visitors, hooks, meter, log
+        self._clock, self._role = clock, role
+        self._tracker = ConnectionTracker()
+
+    def __call__(self, stream: Stream) -> None:
+        """Answer the requests of one connection until it ends. Switches greenlets; the caller closes the stream."""
+        visit = Visit(self._role, stream.peer, self._hooks, self._clock, self._clock())
+        client = HttpConnection(stream, self.limits)
+        try:
+            with self._tracker.track(client), self._visitors.enter(stream.peer) as welcome:
+                if not welcome:
+                    raise MessageError(429, "too many connections of one address")
+                while (sent := client.read_request()) is not None and self._request(client, sent, visit):
+                    continue
+        except MessageError as error:
+            visit.outcome = str(error)
+            respond(client, None, standard_page(error.status), more=False)
+        except StreamError as error:
+            visit.outcome = str(error)
+        finally:
+            visit.tell_closed()
+
+    def drain(self) -> None:
+        """End idle connections now, and busy ones with their answer. Idempotent."""
+        self._tracker.drain()
+
+    def _request(self, client: HttpConnection, sent: RequestHead, visit: Visit) -> bool:
+        """Handle one request; whether the connection can serve another."""
+        rules, since_s, token = self.rules, self._clock(), ""
+        try:
+            route = rules.route(sent)
+            token = route.token
+            head = rules.admit(sent, route, visit.peer)
+            done = respond(client, sent, head) if isinstance(head, Respond) else self._pass(client, head, route, rules)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the visitor gets an answer and we a record
+            done = self._failed(client, sent, error)
+        visit.tell_exchange(sent, token, done, since_s)
+        return done.reusable_client
+
+    def _pass(self, client: HttpConnection, head: RequestHead, route: Route, rules: Rules) -> Forwarded:
+        done = exchange(
+            client,
+            head,
+            route.token,
+            self.pool,
+            edit=lambda answer: rules.edit(answer, route),
+            on_bytes=partial(self._meter.add, route.token),
+        )
+        if done.status or not done.answer:
+            return done
+        told = respond(client, head, standard_page(done.answer), more=False)
+        return replace(told, rx=done.rx, outcome=done.outcome)
+
+    def _failed(self, client: HttpConnection, sent: RequestHead, error: Exception) -> Forwarded:
+        if not isinstance(error, ZrokdError):
+            self._log.error("a request failed in a way nobody foresaw", exc_info=error)
+        return replace(respond(client, sent, page_for(error)), outcome=str(error) or type(error).__name__)

@@ -1,0 +1,31 @@
+"""The decision for one request: which share answers it. Pure: by the Host alone, never by path, cookie or query."""
+
+from __future__ import annotations
+
+from zrokd.errors import MessageError, NotFound, Unavailable
+from zrokd.model.http import RequestHead, Route
+from zrokd.model.naming import Mapping, canonical_host
+from zrokd.proxy.mapping import MappingTable
+
+
+def route(head: RequestHead, table: MappingTable) -> Route:
+    """Where this request goes.
+
+    :raises MessageError: 400, the Host is missing or no host name. Source: RFC 9112 §3.2.
+    :raises NotFound: nothing is shared under this name.
+    :raises Unavailable: no names were ever heard of, so nobody can say what is shared.
+    """
+    host = canonical_host((head.get(b"host") or b"").decode("latin-1"))
+    if not host:
+        raise MessageError(400, "the Host field is missing or not a host name")
+    mapping = table.lookup(host)
+    if mapping:
+        return _route(host, mapping)
+    if not table.loaded:
+        raise Unavailable("this frontend has not heard from its controller yet")
+    raise NotFound(f"nothing is shared under {host!r}")
+
+
+def _route(host: str, mapping: Mapping) -> Route:
+    config = tuple(sorted(mapping.gating.config.items()))
+    return Route(host=host, token=mapping.token, mode=mapping.mode, gate=mapping.gating.gate, gate_config=config)

@@ -1,0 +1,73 @@
+"""What stands between a visitor and a share: the gate that the share chose, the filters that the operator ordered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from zrokd.contracts import Filter, Gate
+from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route, Verdict
+from zrokd.proxy.headers import inbound, with_identity
+from zrokd.proxy.pages import standard_page
+
+
+class Rules:
+    """One state of the operator's rules. A reload makes another; a request keeps to the one it began with."""
+
+    def __init__(
+        self,
+        route: Callable[[RequestHead], Route],
+        gates: Mapping[str, Gate],
+        filters: Sequence[Filter],
+        log: logging.Logger,
+    ) -> None:
+        """`route` decides where a request goes, and raises ZrokdError when nowhere."""
+        self.route, self.gates, self.filters, self._log = route, dict(gates), tuple(filters), log
+
+    def admit(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
+        """The head to send to the share, or the answer in its place. May switch greenlets.
+
+        :raises MessageError: the head breaks a rule of ours.
+        """
+        admitted = self._gate(inbound(head), route)
+        return admitted if isinstance(admitted, Respond) else self._filter(admitted, route, peer)
+
+    def edit(self, head: ResponseHead, route: Route) -> ResponseHead:
+        """The answer's head as the visitor gets it. Must not switch greenlets; raises what a filter raises."""
+        for each in reversed(self.filters):
+            head = each.on_response(head, route)
+        return head
+
+    def _gate(self, head: RequestHead, route: Route) -> RequestHead | Respond:
+        """Fails closed: without the gate that a share wants, or when it raises, nobody passes."""
+        if not route.gate:
+            return head
+        gate = self.gates.get(route.gate)
+        if gate is None:
+            self._log.error("share %s wants a gate %r, and none of that name is set up here", route.token, route.gate)
+            return standard_page(503)
+        try:
+            return _decided(gate.check(head, route), head)
+        except Exception:  # noqa: BLE001 - whatever a gate raises denies
+            self._log.exception("the gate %r failed for share %s, so the visitor is denied", route.gate, route.token)
+            return standard_page(500)
+
+    def _filter(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
+        for each in self.filters:
+            try:
+                changed = each.on_request(head, route, peer)
+            except Exception:  # noqa: BLE001 - whatever a filter raises answers 500
+                self._log.exception("the filter %r failed for share %s", each.name, route.token)
+                return standard_page(500)
+            if isinstance(changed, Respond):
+                return changed
+            head = changed
+        return head
+
+
+def _decided(verdict: Verdict, head: RequestHead) -> RequestHead | Respond:
+    if isinstance(verdict, Allow):
+        return with_identity(head, verdict.fields, verdict.drop)
+    if isinstance(verdict, Respond):
+        return verdict
+    raise TypeError(f"a gate answers Allow or Respond, not {verdict!r}")

@@ -1,0 +1,131 @@
+"""The names on disk, so that a frontend which starts while its controller is away still knows them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from zrokd.model.naming import Mapping, MappingChanges
+from zrokd.model.share import Gating
+
+_FORMAT = 1
+
+
+def load(path: Path, log: logging.Logger) -> MappingChanges | None:
+    """The snapshot kept at `path`, or None: there is none, or (with a warning) it is not one that we wrote whole."""
+    try:
+        return _decode(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("the names kept in %s cannot be read, so they are ignored: %s", path, error.strerror)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        log.warning("the names kept in %s are damaged or not ours, so they are ignored", path)
+    return None
+
+
+def save(path: Path, changes: MappingChanges, log: logging.Logger) -> bool:
+    """Keep a full snapshot at `path`, whole or not at all. Whether it worked; when not, the old one is still there.
+
+    Blocks on the disk.
+    """
+    return write_whole(path, json.dumps(_encode(changes), separators=(",", ":")), log)
+
+
+def write_whole(path: Path, text: str, log: logging.Logger) -> bool:
+    """Write a private file (mode 0600) so that a reader sees the old text or the new one, even after a power cut.
+
+    Whether it worked; when not, one warning was logged. Blocks on the disk.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        _write(fresh, text)
+        fresh.replace(path)
+        _sync(path.parent, os.O_DIRECTORY)
+    except OSError as error:
+        log.warning("%s could not be written, so the old one stays: %s", path, error.strerror)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        return False
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()  # what a crash left behind, whatever its mode is
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path, flags: int) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _encode(changes: MappingChanges) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "epoch": changes.epoch,
+        "version": changes.version,
+        "mappings": [_encode_mapping(mapping) for mapping in changes.mappings],
+    }
+
+
+def _encode_mapping(mapping: Mapping) -> dict[str, Any]:
+    gating = {"gate": mapping.gating.gate, "config": dict(mapping.gating.config)}
+    return {
+        "version": mapping.version,
+        "host": mapping.host,
+        "token": mapping.token,
+        "mode": mapping.mode,
+        "gating": gating,
+    }
+
+
+def _decode(tree: Any) -> MappingChanges:
+    if tree["format"] != _FORMAT:
+        raise ValueError("written by another version")
+    return MappingChanges(
+        epoch=_text(tree["epoch"]),
+        version=_number(tree["version"]),
+        full=True,
+        mappings=tuple(_decode_mapping(mapping) for mapping in tree["mappings"]),
+    )
+
+
+def _decode_mapping(tree: Any) -> Mapping:
+    gating = Gating(gate=_text(tree["gating"]["gate"]), config=_table(tree["gating"]["config"]))
+    return Mapping(
+        version=_number(tree["version"]),
+        host=_text(tree["host"]),
+        token=_text(tree["token"]),
+        mode=_text(tree["mode"]),
+        gating=gating,
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("not a whole number")
+    return value
+
+
+def _table(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError("not a table")
+    return value

@@ -1,0 +1,91 @@
+"""Who pays."""
+
+from __future__ import annotations
+
+from zrokd.errors import NotFound, OverlayError
+from zrokd.model.account import Account, Principal
+from zrokd.model.naming import new_token
+from zrokd.model.passwords import hash_password
+from zrokd.service import removal
+from zrokd.service.checks import check_email, check_text, check_token
+from zrokd.service.core import Core, account_of
+from zrokd.store import accounts, environments, names
+from zrokd.store.hashing import digest
+
+_CONFIGURED = "configuration"  # label of the token that the configuration gives
+
+
+class Accounts:
+    """Accounts and their tokens. A token is shown once, when it is made; the store keeps its hash."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def create(self, email: str, password: str = "") -> str:
+        """The token of a new account. :raises Conflict: the address has one. :raises Invalid: it is no address."""
+        known, token = check_email(email), new_token()
+        check_text(password, "password", 1024)
+        hashed = self._core.store.offload(hash_password, password) if password else ""
+        self._core.store.write(self._create, known, hashed, digest(token))
+        return token
+
+    def ensure(self, email: str, token: str) -> Account:
+        """The account of this address, holding this token: as the configuration wants it. Idempotent.
+
+        :raises Conflict: another account holds the token. :raises Invalid: address or token cannot be used.
+        """
+        known = check_email(email)
+        return self._core.store.write(self._ensure, known, digest(check_token(token, f"account {known}")))
+
+    def delete(self, email: str) -> None:
+        """End its tokens, free its names, disable its environments.
+
+        :raises NotFound: no such account. :raises OverlayError: the account is gone; the reconciler finishes.
+        """
+        left = self._core.store.write(self._delete, check_email(email))
+        failed: list[OverlayError] = []
+        for one in left:
+            try:
+                removal.complete(self._core, one, Principal(admin=True))
+            except OverlayError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def regenerate_token(self, principal: Principal) -> str:
+        """A new token for the account; all others end now. :raises NotFound: the account is gone."""
+        token = new_token()
+        self._core.store.write(self._regenerate, account_of(principal), digest(token))
+        return token
+
+    def list(self) -> tuple[Account, ...]:
+        """All accounts, by address."""
+        return self._core.store.read(accounts.every)
+
+    def _create(self, email: str, password_hash: str, token_digest: str) -> None:
+        now_ms = self._core.clock.now_ms()
+        account = accounts.add(email, password_hash, now_ms)
+        accounts.add_token(account.id, token_digest, "", now_ms)
+
+    def _ensure(self, email: str, token_digest: str) -> Account:
+        now_ms = self._core.clock.now_ms()
+        account = accounts.by_email(email) or accounts.add(email, "", now_ms)
+        if accounts.by_token(token_digest, now_ms) != account:
+            accounts.drop_tokens(account.id, _CONFIGURED)
+            accounts.add_token(account.id, token_digest, _CONFIGURED, now_ms)
+        return account
+
+    def _regenerate(self, account_id: int, token_digest: str) -> None:
+        now_ms = self._core.clock.now_ms()
+        accounts.lock(account_id, now_ms)
+        accounts.drop_tokens(account_id)
+        accounts.add_token(account_id, token_digest, "", now_ms)
+
+    def _delete(self, email: str) -> tuple[removal.Left, ...]:
+        now_ms, account = self._core.clock.now_ms(), accounts.by_email(email)
+        if account is None:
+            raise NotFound("no such account")
+        left = tuple(removal.leave_environment(self._core, one) for one in environments.of_account(account.id))
+        names.remove_of_account(account.id, now_ms)
+        accounts.remove(account.id, now_ms)
+        return left

@@ -1,0 +1,51 @@
+"""What every use case works with, and the two questions each one asks first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from zrokd.contracts import Clock, Hooks, OverlayAdmin
+from zrokd.errors import Denied
+from zrokd.model.account import Principal
+from zrokd.model.limits import Limits, Refusal
+from zrokd.model.naming import new_token
+from zrokd.store.database import Store
+
+
+class Bell(Protocol):
+    """Wakes those who wait for news of names."""
+
+    version: int
+
+    def ring(self) -> None:
+        """Wake everybody who waits. Does not switch greenlets."""
+
+    def wait(self, version: int, timeout_s: float) -> int:
+        """The version as soon as it is past `version`, or as it is after `timeout_s` seconds. Switches greenlets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The store, the overlay and the ears of this controller. One for all services."""
+
+    store: Store
+    overlay: OverlayAdmin
+    hooks: Hooks
+    clock: Clock
+    bell: Bell
+    limits: Limits = field(default_factory=Limits)  # for accounts without a limit class of their own
+    worker: str = field(default_factory=new_token)  # this run, as intents know it
+
+
+def account_of(principal: Principal) -> int:
+    """The account that asks. :raises Denied: it is no account."""
+    if principal.account_id is None:
+        raise Denied("this needs an account token")
+    return principal.account_id
+
+
+def heed(refusal: Refusal | None) -> None:
+    """Go on, unless a plugin refused. :raises Denied: with the plugin's reason."""
+    if refusal:
+        raise Denied(refusal.reason)

@@ -1,0 +1,125 @@
+"""DNS zones of names: the operator's half."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zrokd.errors import Conflict, Invalid, NotFound
+from zrokd.model.naming import Namespace, check_zone, new_token
+from zrokd.service.checks import check_email, check_text
+from zrokd.service.core import Core
+from zrokd.store import accounts, frontends, mappings, meta, names, namespaces, shares
+
+_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Namespaces:
+    """Namespaces, who may use them, and which frontends serve them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def ensure(self, namespace: Namespace, frontends: Sequence[str]) -> None:
+        """Make it so: the namespace of this token, served by exactly these frontends (by name). Idempotent.
+
+        :raises Invalid: a bad zone or URL, or an unknown frontend. :raises Conflict: another namespace has the zone.
+        """
+        self._core.store.write(self._ensure, _checked(namespace), tuple(frontends))
+        self._core.bell.ring()
+
+    def create(self, zone: str, *, token: str = "", description: str = "", is_open: bool = False) -> Namespace:
+        """A new namespace; without `token` one is made.
+
+        :raises Invalid: a bad zone or token. :raises Conflict: token or zone are taken.
+        """
+        made = _checked(Namespace(token=token or new_token(), zone=zone, description=description, open=is_open))
+        self._core.store.write(namespaces.add, made, self._core.clock.now_ms())
+        return made
+
+    def modify(self, token: str, *, zone: str = "", description: str = "", is_open: bool | None = None) -> None:
+        """Change what is given; with the zone, running shares get new host names.
+
+        :raises Invalid: a bad zone. :raises NotFound: no such namespace. :raises Conflict: another one has the zone.
+        """
+        self._core.store.write(self._modify, token, zone, description, is_open)
+        self._core.bell.ring()
+
+    def delete(self, token: str) -> None:
+        """Take it away with its names. :raises NotFound: no such namespace. :raises Conflict: shares use its names."""
+        self._core.store.write(self._delete, token)
+
+    def grant(self, token: str, email: str) -> None:
+        """Let an account use a closed namespace. Idempotent. :raises NotFound: no such namespace or account."""
+        self._core.store.write(lambda: namespaces.grant(*_pair(token, check_email(email))))
+
+    def revoke(self, token: str, email: str) -> None:
+        """Take that back; names reserved so far stay. Idempotent. :raises NotFound: no such namespace or account."""
+        self._core.store.write(lambda: namespaces.revoke(*_pair(token, check_email(email))))
+
+    def list(self) -> tuple[Namespace, ...]:
+        """All, by token."""
+        return self._core.store.read(namespaces.every)
+
+    def _ensure(self, namespace: Namespace, frontend_names: tuple[str, ...]) -> None:
+        now_ms, found = self._core.clock.now_ms(), namespaces.find(namespace.token)
+        row = found[0] if found else namespaces.add(namespace, now_ms)
+        if found:
+            _change(row, namespace, now_ms)
+        if namespaces.set_frontends(row, [_frontend(name) for name in frontend_names]):
+            meta.begin_epoch()  # a frontend that serves more or less now cannot learn that from deltas
+
+    def _modify(self, token: str, zone: str, description: str, is_open: bool | None) -> None:  # noqa: FBT001
+        row, old = _require(token)
+        new = replace(
+            old,
+            zone=zone or old.zone,
+            description=description or old.description,
+            open=old.open if is_open is None else is_open,
+        )
+        _change(row, _checked(new), self._core.clock.now_ms())
+
+    def _delete(self, token: str) -> None:
+        now_ms, (row, _) = self._core.clock.now_ms(), _require(token)
+        if shares.of_namespace(row):
+            raise Conflict(f"shares use names in the namespace {token!r}; end them first")
+        names.remove_of_namespace(row, now_ms)
+        namespaces.remove(row, now_ms)
+
+
+def _change(row: int, namespace: Namespace, now_ms: int) -> None:
+    namespaces.change(row, namespace, now_ms)
+    for share in shares.of_namespace(row):
+        mappings.sync(share.token, now_ms)
+
+
+def _require(token: str) -> tuple[int, Namespace]:
+    found = namespaces.find(token)
+    if found is None:
+        raise NotFound(f"no namespace {token!r}")
+    return found
+
+
+def _pair(token: str, email: str) -> tuple[int, int]:
+    account = accounts.by_email(email)
+    if account is None:
+        raise NotFound(f"no account has the address {email}")
+    return _require(token)[0], account.id
+
+
+def _frontend(name: str) -> int:
+    row = frontends.find(name)
+    if row is None:
+        raise Invalid(f"no frontend is called {name!r}")
+    return row
+
+
+def _checked(namespace: Namespace) -> Namespace:
+    if not _TOKEN.fullmatch(namespace.token):
+        raise Invalid(f"{namespace.token!r} is not a valid namespace: up to 64 letters, digits, - and _")
+    check_zone(namespace.zone)
+    check_text(namespace.description, "description", 1024)
+    if "{host}" not in check_text(namespace.url, "URL", 255):
+        raise Invalid(f"the URL {namespace.url!r} of namespace {namespace.token!r} needs {{host}} in it")
+    return namespace

@@ -1,0 +1,80 @@
+"""All use cases of one controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zrokd.contracts import Clock, Hooks, OverlayAdmin
+from zrokd.model.limits import Limits
+from zrokd.model.naming import new_token
+from zrokd.service.accesses import Accesses
+from zrokd.service.accounts import Accounts
+from zrokd.service.core import Bell, Core
+from zrokd.service.directory import StoreDirectory
+from zrokd.service.environments import Environments
+from zrokd.service.frontends import Frontends
+from zrokd.service.names import Names
+from zrokd.service.namespaces import Namespaces
+from zrokd.service.overview import Overviews
+from zrokd.service.reconcile import Reconciler
+from zrokd.service.shares import Shares
+from zrokd.service.usage import Usage
+from zrokd.store.database import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One of each. Every method may switch greenlets and raises only errors of `zrokd.errors`.
+
+    Methods that take a `principal` act for its account and see nothing of others'. Methods without one are the
+    operator's: their caller has made sure that an administrator, or the configuration, asks.
+    """
+
+    accounts: Accounts
+    environments: Environments
+    shares: Shares
+    accesses: Accesses
+    names: Names
+    namespaces: Namespaces
+    frontends: Frontends
+    overviews: Overviews
+    usage: Usage
+    reconciler: Reconciler
+    directory: StoreDirectory
+
+
+def make_services(
+    store: Store,
+    overlay: OverlayAdmin,
+    hooks: Hooks,
+    clock: Clock,
+    bell: Bell,
+    limits: Limits | None = None,
+    worker: str = "",
+) -> Services:
+    """The services of one controller. `limits` hold for accounts without a limit class of their own.
+
+    Services that replace others in one run (a reload) are given the `worker` of those: work under way is theirs.
+    """
+    core = Core(
+        store=store,
+        overlay=overlay,
+        hooks=hooks,
+        clock=clock,
+        bell=bell,
+        limits=limits or Limits(),
+        worker=worker or new_token(),
+    )
+    return Services(
+        accounts=Accounts(core),
+        environments=Environments(core),
+        shares=Shares(core),
+        accesses=Accesses(core),
+        names=Names(core),
+        namespaces=Namespaces(core),
+        frontends=Frontends(core),
+        overviews=Overviews(core),
+        usage=Usage(core),
+        reconciler=Reconciler(core),
+        directory=StoreDirectory(store, clock),
+    )

@@ -1,0 +1,123 @@
+"""Accounts, their tokens, and their limits."""
+
+from __future__ import annotations
+
+from peewee import ColumnBase, Function, fn
+
+from zrokd.errors import NotFound
+from zrokd.model.account import Account
+from zrokd.model.limits import Limits
+from zrokd.store import tables
+from zrokd.store.failures import taken
+from zrokd.store.tables import AccountToken, AppliedLimitClass, LimitClass
+
+_LIVE = tables.Account.deleted_at_ms.is_null()
+
+
+def add(email: str, password_hash: str, now_ms: int) -> Account:
+    """A new account. :raises Conflict: the address has one."""
+    with taken(f"there is an account with the address {email} already"):
+        row = tables.Account.create(
+            email=email, password_hash=password_hash, created_at_ms=now_ms, updated_at_ms=now_ms
+        )
+    return _account(row)
+
+
+def by_email(email: str) -> Account | None:
+    """The account of this address, or None."""
+    row = tables.Account.get_or_none(_LIVE & (tables.Account.email == email))
+    return None if row is None else _account(row)
+
+
+def by_token(digest: str, now_ms: int) -> Account | None:
+    """The account that holds the token of this digest, if that has not expired."""
+    valid = AccountToken.expires_at_ms.is_null() | (AccountToken.expires_at_ms > now_ms)
+    query = tables.Account.select().join(AccountToken).where(_LIVE, AccountToken.digest == digest, valid)
+    row = query.first()
+    return None if row is None else _account(row)
+
+
+def every() -> tuple[Account, ...]:
+    """All, by address."""
+    return tuple(_account(row) for row in tables.Account.select().where(_LIVE).order_by(tables.Account.email))
+
+
+def lock(account_id: int, now_ms: int) -> Account:
+    """The account, with everybody else who would lock it waiting until this transaction ends.
+
+    :raises NotFound: it is gone.
+    """
+    touched = tables.Account.update(updated_at_ms=now_ms).where(_LIVE, tables.Account.id == account_id).execute()
+    if not touched:
+        raise NotFound("no such account")
+    return _account(tables.Account.get_by_id(account_id))
+
+
+def remove(account_id: int, now_ms: int) -> None:
+    """Only history is left of it: no tokens, no grants, and its address is free."""
+    tables.Account.update(deleted_at_ms=now_ms, password_hash="").where(tables.Account.id == account_id).execute()
+    for table in (AccountToken, tables.NamespaceGrant, tables.AccessGrant, tables.OrganizationMember):
+        table.delete().where(table.account == account_id).execute()
+
+
+def add_token(account_id: int, digest: str, label: str, now_ms: int) -> None:
+    """Let the holder of a token act for the account. :raises Conflict: the token is held already."""
+    with taken("this token is in use already; choose another"):
+        AccountToken.create(account=account_id, digest=digest, label=label, created_at_ms=now_ms)
+
+
+def drop_tokens(account_id: int, label: str | None = None) -> None:
+    """End all tokens of the account, or those of one label."""
+    mine = AccountToken.account == account_id
+    AccountToken.delete().where(mine if label is None else mine & (AccountToken.label == label)).execute()
+
+
+def add_limit_class(label: str, limits: Limits, now_ms: int) -> int:
+    """The id of a new limit class. :raises Conflict: the label is taken."""
+    with taken(f"there is a limit class {label!r} already"):
+        return LimitClass.create(
+            label=label,
+            environments=limits.environments,
+            shares=limits.shares,
+            names=limits.names,
+            accesses=limits.accesses,
+            created_at_ms=now_ms,
+        ).id
+
+
+def apply_limit_class(account_id: int, limit_class_id: int) -> None:
+    """Put the account into the class. Idempotent."""
+    AppliedLimitClass.insert(account=account_id, limit_class=limit_class_id).on_conflict_ignore().execute()
+
+
+def limits(account_id: int, default: Limits) -> Limits:
+    """What the account may have: the best of each number among its classes, or `default` if it is in none."""
+    query = LimitClass.select().join(AppliedLimitClass).where(AppliedLimitClass.account == account_id)
+    classes = list(query)
+    if not classes:
+        return default
+    return Limits(
+        environments=_best([row.environments for row in classes]),
+        shares=_best([row.shares for row in classes]),
+        names=_best([row.names for row in classes]),
+        accesses=_best([row.accesses for row in classes]),
+    )
+
+
+def _best(numbers: list[int]) -> int:
+    return -1 if -1 in numbers else max(numbers)
+
+
+def ids_by_email(emails: tuple[str, ...]) -> dict[str, int]:
+    """Address -> account id, for those that have one."""
+    query = tables.Account.select().where(_LIVE, tables.Account.email << list(emails))
+    return {row.email: row.id for row in query}
+
+
+def is_live(account: ColumnBase) -> Function:
+    """In a query on another table: whether the account of this column is not deleted."""
+    return fn.EXISTS(tables.Account.select().where(_LIVE, tables.Account.id == account))
+
+
+def _account(row: tables.Account) -> Account:
+    return Account(id=row.id, email=row.email, limitless=row.limitless)

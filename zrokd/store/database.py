@@ -1,0 +1,67 @@
+"""The one way to the database: off the hub, a connection per use, a transaction around every write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
+
+import peewee
+
+from zrokd.contracts import Storage
+from zrokd.store import tables
+from zrokd.store.failures import translated
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_PLAIN: tuple[str, ...] = ()  # a transaction as the database begins it
+
+
+class Offload(Protocol):
+    """A way to run what blocks (`Context.offload` is one)."""
+
+    def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `function` returns or raises, run where blocking hurts nobody."""
+
+
+def direct(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """`function(...)` right here: for programs without a hub, and for drivers that do not block it."""
+    return function(*args, **kwargs)
+
+
+class Store:
+    """The database of this process. Making one binds the tables to it."""
+
+    def __init__(self, database: peewee.Database, offload: Offload = direct) -> None:
+        self.database, self.offload = database, offload
+        # SQLite gives no writer's lock to a transaction that began by reading while somebody wrote: take it first.
+        self._locking = ("IMMEDIATE",) if self.alone else _PLAIN
+        tables.database.initialize(database)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no controller but ours works on this database: SQLite is for one."""
+        return isinstance(self.database, peewee.SqliteDatabase)
+
+    @classmethod
+    def over(cls, storage: Storage, offload: Offload) -> Store:
+        """The store in a storage component, which must be open and outlive it."""
+        return cls(storage.database(), offload if storage.blocks else direct)
+
+    def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `function` returns, run off the hub inside a connection and one consistent view. Switches greenlets.
+
+        :raises StoreError: the database does not do it now.
+        """
+        return self.offload(self._run, _PLAIN, partial(function, *args, **kwargs))
+
+    def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read`, inside a transaction that excludes other writers and is undone if `function` raises.
+
+        :raises Conflict: somebody else changed the same at the same time. :raises StoreError: as `read`.
+        """
+        return self.offload(self._run, self._locking, partial(function, *args, **kwargs))
+
+    def _run(self, locking: tuple[str, ...], work: Callable[[], T]) -> T:
+        with translated(), self.database.connection_context(), self.database.atomic(*locking):
+            return work()

@@ -1,0 +1,67 @@
+"""The database's errors in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import peewee
+
+from zrokd.errors import Conflict, Invalid, StoreError
+
+#: SQLite's primary result codes. Source: https://sqlite.org/rescode.html
+_SENTENCES = {
+    sqlite3.SQLITE_BUSY: "the database is locked by another program; try again",
+    sqlite3.SQLITE_LOCKED: "the database is locked by another program; try again",
+    sqlite3.SQLITE_READONLY: "the database is read-only: its file or folder cannot be written",
+    sqlite3.SQLITE_IOERR: "the disk under the database fails",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; restore it from a backup",
+    sqlite3.SQLITE_FULL: "the disk under the database is full",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened: is its folder there, and may we write in it?",
+    sqlite3.SQLITE_NOTADB: "the file is not a database",
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Inside, what the database raises becomes one of our errors.
+
+    :raises Conflict: a rule of the schema was broken that nobody put into better words (see `taken`).
+    :raises Invalid: a value does not fit any column.
+    :raises StoreError: everything else.
+    """
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        raise Conflict("somebody else changed the same at the same time; try again") from error
+    except (peewee.DataError, OverflowError, UnicodeEncodeError) as error:
+        raise Invalid("a value cannot be stored: it is too long, too large or not text") from error
+    except peewee.PeeweeException as error:
+        raise StoreError(sentence(error)) from error
+
+
+@contextmanager
+def taken(message: str) -> Iterator[None]:
+    """Inside, a broken uniqueness or reference is told as `message`. :raises Conflict: that."""
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        raise Conflict(message) from error
+
+
+def sentence(error: BaseException) -> str:
+    """What is wrong with the database, in one sentence for the operator."""
+    for code in _codes(error):
+        if code in _SENTENCES:
+            return _SENTENCES[code]
+    if "no such table" in str(error) or "no such column" in str(error):
+        return "the database has another schema than this zrokd; run `zrokd db upgrade`"
+    return f"the database does not do it: {error}"
+
+
+def _codes(error: BaseException | None) -> Iterator[int]:
+    """Primary result codes, latest first: a full disk ends the transaction, and then the rollback fails, too."""
+    while error:
+        yield getattr(error, "sqlite_errorcode", 0) & 0xFF
+        error = error.__context__

@@ -1,0 +1,88 @@
+"""Host -> share token, versioned, as frontends are told it."""
+
+from __future__ import annotations
+
+import json
+
+import peewee
+
+from zrokd.model.naming import Mapping, MappingChanges
+from zrokd.model.share import Gating, Share
+from zrokd.store import meta, names, shares, tables
+from zrokd.store.tables import NamespaceFrontend
+
+_Wanted = dict[str, tuple[int, Mapping]]  # host -> namespace row and mapping (its version not yet given)
+
+
+def sync(token: str, now_ms: int) -> bool:
+    """Make what frontends are told of a share equal to what it is now. Whether something changed.
+
+    The one place where mappings are written; to be called in the transaction that changed the share or its names.
+    """
+    wanted = _wanted(token)
+    present = {row.host: row for row in tables.Mapping.select().where(tables.Mapping.token == token)}
+    gone = [row for host, row in present.items() if host not in wanted]
+    new = [(ns, m) for host, (ns, m) in wanted.items() if host not in present or _mapping(present[host]) != m]
+    for row in gone:
+        _put(row.namespace_id, Mapping(version=0, host=row.host), now_ms)
+    for namespace_id, mapping in new:
+        _put(namespace_id, mapping, now_ms)
+    return bool(gone or new)
+
+
+def changes(frontend_id: int, epoch: str, since: int) -> MappingChanges:
+    """What changed for a frontend since a version; all of it when that cannot be told apart."""
+    ours, latest = meta.epoch(), meta.version()
+    full = epoch != ours or not meta.pruned_version() <= since <= latest
+    rows = _of_frontend(frontend_id, latest)
+    rows = rows.where(tables.Mapping.token != "") if full else rows.where(tables.Mapping.version > since)
+    mappings = tuple(_mapping(row, version=row.version) for row in rows)
+    return MappingChanges(epoch=ours, version=latest, full=full, mappings=mappings)
+
+
+def prune(before_ms: int) -> int:
+    """Forget deletions older than that; frontends that did not hear of them will need everything. How many."""
+    old = (tables.Mapping.token == "") & (tables.Mapping.changed_at_ms < before_ms)
+    last = tables.Mapping.select(peewee.fn.MAX(tables.Mapping.version)).where(old).scalar()
+    if last is not None:
+        meta.set_pruned_version(last)
+    return int(tables.Mapping.delete().where(old).execute())
+
+
+def _wanted(token: str) -> _Wanted:
+    share = shares.by_token(token)
+    if share is None:
+        return {}
+    return {host: (ns, _mapping_of(share, host)) for host, ns in names.namespaces_by_host(share.id).items()}
+
+
+def _mapping_of(share: Share, host: str) -> Mapping:
+    return Mapping(version=0, host=host, token=share.token, mode=share.mode, gating=share.gating)
+
+
+def _put(namespace_id: int, mapping: Mapping, now_ms: int) -> None:
+    tables.Mapping.delete().where(tables.Mapping.host == mapping.host).execute()
+    tables.Mapping.create(
+        version=meta.next_version(),
+        host=mapping.host,
+        namespace=namespace_id,
+        token=mapping.token,
+        mode=mapping.mode,
+        gate=mapping.gating.gate,
+        gate_config=json.dumps(dict(mapping.gating.config)),
+        changed_at_ms=now_ms,
+    )
+
+
+def _of_frontend(frontend_id: int, latest: int) -> peewee.ModelSelect[tables.Mapping]:
+    served = NamespaceFrontend.select(NamespaceFrontend.namespace).where(NamespaceFrontend.frontend == frontend_id)
+    return (
+        tables.Mapping.select()
+        .where(tables.Mapping.namespace << served, tables.Mapping.version <= latest)
+        .order_by(tables.Mapping.version)
+    )
+
+
+def _mapping(row: tables.Mapping, version: int = 0) -> Mapping:
+    gating = Gating(gate=row.gate, config=json.loads(row.gate_config))
+    return Mapping(version=version, host=row.host, token=row.token, mode=row.mode, gating=gating)

@@ -1,0 +1,66 @@
+"""Facts about the store itself: who we are, in which epoch the names are counted, and how far."""
+
+from __future__ import annotations
+
+from zrokd.model.naming import new_token
+from zrokd.store.tables import Meta
+
+_INSTANCE, _EPOCH, _VERSION, _PRUNED = "instance", "epoch", "mapping_version", "mapping_pruned"
+
+
+def instance_id() -> str:
+    """Who we are on the overlay: a random text made once per store. For `Store.write`."""
+    return _get_or_make(_INSTANCE, new_token())
+
+
+def epoch() -> str:
+    """What the versions of names are counted in; "" while there was never a frontend."""
+    return _get(_EPOCH, "")
+
+
+def ensure_epoch() -> None:
+    """There is an epoch from now on."""
+    _get_or_make(_EPOCH, new_token())
+
+
+def begin_epoch() -> None:
+    """Make every frontend ask for all names again."""
+    _set(_EPOCH, new_token())
+
+
+def version() -> int:
+    """The version of the latest change of names."""
+    return int(_get(_VERSION, "0"))
+
+
+def next_version() -> int:
+    """One more. Until this transaction ends, nobody else gets one, so versions become visible in their order."""
+    _get_or_make(_VERSION, "0")
+    Meta.update(value=Meta.value).where(Meta.key == _VERSION).execute()  # locks the row
+    following = version() + 1
+    _set(_VERSION, str(following))
+    return following
+
+
+def pruned_version() -> int:
+    """Deletions up to this version are forgotten: whoever knows less needs all names."""
+    return int(_get(_PRUNED, "0"))
+
+
+def set_pruned_version(value: int) -> None:
+    """Deletions up to `value` are forgotten now."""
+    _set(_PRUNED, str(value))
+
+
+def _get(key: str, default: str) -> str:
+    row = Meta.get_or_none(Meta.key == key)
+    return default if row is None else row.value
+
+
+def _get_or_make(key: str, value: str) -> str:
+    Meta.insert(key=key, value=value).on_conflict_ignore().execute()
+    return _get(key, value)
+
+
+def _set(key: str, value: str) -> None:
+    Meta.insert(key=key, value=value).on_conflict(conflict_target=[Meta.key], update={Meta.value: value}).execute()

@@ -1,0 +1,164 @@
+"""Shares, and who may have an access to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+
+import peewee
+from peewee import ColumnBase, Function, fn
+
+from zrokd.model.share import Gating, Permission, Share, ShareDraft, ShareMode
+from zrokd.store import environments, names, tables
+from zrokd.store.failures import taken
+from zrokd.store.tables import AccessGrant, Environment
+
+_LIVE = tables.Share.live == True  # noqa: E712 - an SQL expression
+
+
+def reserve(environment_id: int, token: str, draft: ShareDraft, now_ms: int) -> int:
+    """The id of a share that is not live yet; it counts already. :raises Conflict: the token is taken."""
+    with taken(f"the share token {token!r} is taken"):
+        return tables.Share.create(
+            environment=environment_id,
+            token=token,
+            share_mode=draft.share_mode.value,
+            permission=draft.permission.value,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            **_offer(draft),
+        ).id
+
+
+def make_live(share_id: int, now_ms: int) -> bool:
+    """Let it be seen. False: it or its environment went away meanwhile."""
+    here = (tables.Share.id == share_id, environments.is_live(tables.Share.environment))
+    return bool(tables.Share.update(live=True, updated_at_ms=now_ms).where(*here).execute())
+
+
+def revise(share_id: int, draft: ShareDraft, now_ms: int) -> None:
+    """Offer something else under the same token."""
+    changes = {**_offer(draft), "permission": draft.permission.value, "updated_at_ms": now_ms}
+    tables.Share.update(changes).where(tables.Share.id == share_id).execute()
+
+
+def make_leave(share_id: int, now_ms: int) -> None:
+    """It is not live any more."""
+    changes = {"live": False, "updated_at_ms": now_ms}
+    tables.Share.update(changes).where(tables.Share.id == share_id).execute()
+
+
+def forget(token: str) -> None:
+    """Delete the row, and with it grants and accesses. A live one stays."""
+    tables.Share.delete().where(tables.Share.token == token, ~_LIVE).execute()
+
+
+def by_token(token: str, *, leaving: bool = False) -> Share | None:
+    """The live share of this token; with `leaving` also one on its way. Whoever owns it."""
+    known = tables.Share.token == token
+    return _first(_query().where(known if leaving else known & _LIVE))
+
+
+def by_id(share_id: int) -> Share | None:
+    """The share of this row, live or not."""
+    return _first(_query().where(tables.Share.id == share_id))
+
+
+def of_account(account_id: int) -> tuple[Share, ...]:
+    """The account's live ones, oldest first."""
+    return _shares(_query().where(_LIVE, Environment.account == account_id))
+
+
+def of_environment(environment_id: int, *, leaving: bool = False) -> tuple[Share, ...]:
+    """Live ones in the environment, oldest first; with `leaving` also those on their way."""
+    here = tables.Share.environment == environment_id
+    return _shares(_query().where(here if leaving else here & _LIVE))
+
+
+def of_namespace(namespace_id: int) -> tuple[Share, ...]:
+    """Live ones with a name in the namespace."""
+    used = tables.ShareName.select(tables.ShareName.share).join(tables.Name)
+    return _shares(_query().where(_LIVE, tables.Share.id << used.where(tables.Name.namespace == namespace_id)))
+
+
+def is_live(share: ColumnBase) -> Function:
+    """In a query on another table: whether the share of this column is live."""
+    return fn.EXISTS(tables.Share.select().where(_LIVE, tables.Share.id == share))
+
+
+def live_tokens() -> set[str]:
+    """Tokens of all live shares."""
+    return {token for (token,) in tables.Share.select(tables.Share.token).where(_LIVE).tuples()}
+
+
+def all_tokens() -> set[str]:
+    """Tokens of all shares, live or not."""
+    return {token for (token,) in tables.Share.select(tables.Share.token).tuples()}
+
+
+def count(account_id: int) -> int:
+    """How many the account has, with those on their way."""
+    return tables.Share.select().join(Environment).where(Environment.account == account_id).count()
+
+
+def grant(share_id: int, account_ids: Iterable[int]) -> None:
+    """Let accounts have an access. Idempotent."""
+    for account_id in account_ids:
+        AccessGrant.insert(share=share_id, account=account_id).on_conflict_ignore().execute()
+
+
+def revoke(share_id: int, account_ids: Collection[int]) -> None:
+    """Take that back. Idempotent."""
+    here = AccessGrant.share == share_id
+    AccessGrant.delete().where(here, AccessGrant.account << list(account_ids)).execute()
+
+
+def set_grants(share_id: int, account_ids: Collection[int]) -> None:
+    """Let these accounts and no others have an access."""
+    AccessGrant.delete().where(AccessGrant.share == share_id).execute()
+    grant(share_id, account_ids)
+
+
+def is_granted(share_id: int, account_id: int) -> bool:
+    """Whether the account was granted an access."""
+    return AccessGrant.select().where(AccessGrant.share == share_id, AccessGrant.account == account_id).exists()
+
+
+def _offer(draft: ShareDraft) -> dict[str, str]:
+    return {
+        "mode": draft.mode,
+        "target": draft.target,
+        "gate": draft.gating.gate,
+        "gate_config": json.dumps(dict(draft.gating.config)),
+    }
+
+
+def _query() -> peewee.ModelSelect[tables.Share]:
+    return tables.Share.select(tables.Share, Environment).join(Environment).order_by(tables.Share.id)
+
+
+def _first(query: peewee.ModelSelect[tables.Share]) -> Share | None:
+    return next(iter(_shares(query)), None)
+
+
+def _shares(query: peewee.ModelSelect[tables.Share]) -> tuple[Share, ...]:
+    rows = list(query)
+    hosts = names.hosts_by_share([row.id for row in rows])
+    return tuple(_share(row, hosts.get(row.id, ())) for row in rows)
+
+
+def _share(row: tables.Share, endpoints: tuple[str, ...]) -> Share:
+    return Share(
+        id=row.id,
+        token=row.token,
+        env_z_id=row.environment.z_id or "",
+        account_id=row.environment.account_id,
+        share_mode=ShareMode(row.share_mode),
+        mode=row.mode,
+        target=row.target,
+        endpoints=endpoints,
+        gating=Gating(gate=row.gate, config=json.loads(row.gate_config)),
+        permission=Permission(row.permission),
+        created_at_ms=row.created_at_ms,
+        updated_at_ms=row.updated_at_ms,
+    )

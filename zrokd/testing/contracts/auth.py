@@ -1,0 +1,85 @@
+"""AuthenticatorContract: every authenticator passes it, and so does yours."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from zrokd.contracts import Authenticator
+from zrokd.errors import Denied, StoreError
+from zrokd.model.account import Account, Credentials, Principal
+from zrokd.testing.contracts.component import ComponentContract
+
+_WRONG = (
+    Credentials(),
+    Credentials(token="wrong"),  # noqa: S106
+    Credentials(token="x" * 100_000),
+    Credentials(token="\x00\n\xff"),
+    Credentials(token="' or 1=1 --"),  # noqa: S106
+    Credentials(username="ann@example.com", password="wrong"),  # noqa: S106
+    Credentials(username="\x00", password="\x00"),  # noqa: S106
+)
+
+
+class OneAccount:
+    """A directory with Ann, whose token is `ann-token`, and the frontend `edge`, whose token is `edge-token`."""
+
+    ann = Account(id=1, email="ann@example.com")
+
+    def account_by_token(self, token: str) -> Account | None:
+        """Ann, by her token."""
+        return self.ann if token == "ann-token" else None  # noqa: S105
+
+    def account_by_email(self, email: str) -> Account | None:
+        """Ann, by her address."""
+        return self.ann if email == self.ann.email else None
+
+    def frontend_by_token(self, token: str) -> str | None:
+        """The frontend, by its token."""
+        return "edge" if token == "edge-token" else None  # noqa: S105
+
+
+class NoDirectory:
+    """A directory whose database is away."""
+
+    def account_by_token(self, token: str) -> Account | None:  # noqa: ARG002
+        """Nobody can be found now."""
+        raise StoreError("the database is away")
+
+    def account_by_email(self, email: str) -> Account | None:  # noqa: ARG002
+        """Nobody can be found now."""
+        raise StoreError("the database is away")
+
+    def frontend_by_token(self, token: str) -> str | None:  # noqa: ARG002
+        """Nobody can be found now."""
+        raise StoreError("the database is away")
+
+
+class AuthenticatorContract(ComponentContract):
+    """The suite for slot auth."""
+
+    #: Credentials that it knows, in a directory of OneAccount.
+    good: ClassVar[Credentials]
+
+    def test_it_knows_whom_it_knows(self, component: Authenticator) -> None:
+        principal = component.authenticate(self.good, OneAccount())
+        assert isinstance(principal, Principal)
+        kinds = [principal.account_id is not None, bool(principal.frontend), principal.admin]
+        assert sum(kinds) == 1, "a principal is an account, a frontend or an administrator"
+        assert principal.method, "a principal carries the name of who said so"
+
+    @pytest.mark.parametrize("credentials", _WRONG, ids=range(len(_WRONG)))
+    def test_it_knows_nobody_else(self, component: Authenticator, credentials: Credentials) -> None:
+        try:
+            assert component.authenticate(credentials, OneAccount()) is None
+        except Denied as error:
+            for secret in (credentials.token, credentials.password):
+                assert not secret or secret not in str(error), "the text never repeats what was shown"
+
+    def test_without_a_directory_it_lets_nobody_in_by_it(self, component: Authenticator) -> None:
+        try:
+            principal = component.authenticate(Credentials(token="ann-token"), NoDirectory())  # noqa: S106
+        except (StoreError, Denied):
+            return
+        assert principal is None

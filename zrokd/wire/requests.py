@@ -1,0 +1,240 @@
+"""What the server reads: the body of each request as a dataclass. Unknown fields are ignored, known ones are strict.
+
+A field without a default must be there and not be empty. Source: zrok's REST API v2; below /zrokd it is ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
+
+from zrokd.errors import Invalid
+from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, ShareMode
+from zrokd.wire.fields import NotOneOf, choice, flag, items, number, text, texts
+from zrokd.wire.keys import camel
+from zrokd.wire.modes import mode_from_wire
+
+T = TypeVar("T")
+_MODE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,31}")
+_MAX_USERS = 32  # each costs a password hash
+_HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClientVersion:
+    """POST /clientVersionCheck."""
+
+    client_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enable:
+    """POST /enable."""
+
+    description: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """POST /disable."""
+
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyShare:
+    """PATCH /share."""
+
+    share_token: str
+    add_access_grants: tuple[str, ...] = ()
+    remove_access_grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unshare:
+    """DELETE /unshare."""
+
+    env_z_id: str
+    share_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAccess:
+    """POST /access."""
+
+    env_z_id: str
+    share_token: str
+    bind_address: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyAccess:
+    """PATCH /access."""
+
+    frontend_token: str
+    bind_address: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unaccess:
+    """DELETE /unaccess. zrok's clients also name the share, which the access already tells."""
+
+    env_z_id: str
+    frontend_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeName:
+    """POST, PATCH and DELETE /share/name; `reserved` counts for PATCH alone."""
+
+    namespace_token: str
+    name: str
+    reserved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegenerateAccountToken:
+    """POST /regenerateAccountToken."""
+
+    email_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAccount:
+    """POST /account."""
+
+    email: str
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OneAccount:
+    """DELETE /account, POST /zrokd/accounts/token."""
+
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeNamespace:
+    """POST /namespace."""
+
+    name: str
+    token: str = ""
+    description: str = ""
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyNamespace:
+    """PATCH /namespace. Empty texts leave things as they are; `open` counts with `open_set` only."""
+
+    namespace_token: str
+    name: str = ""
+    description: str = ""
+    open: bool = False
+    open_set: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneNamespace:
+    """DELETE /namespace."""
+
+    namespace_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantNamespace:
+    """POST and DELETE /namespace/grant."""
+
+    namespace_token: str
+    email: str
+
+
+_READERS: dict[str, Callable[..., Any]] = {"bool": flag, "tuple[str, ...]": texts}
+
+
+def from_wire(kind: type[T], document: Mapping[str, Any]) -> T:
+    """The request of this kind in a body. :raises Invalid: names the field."""
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        name = camel(field.name)
+        if field.type == "str":
+            values[field.name] = text(document, name, required=field.default is MISSING)
+        else:
+            values[field.name] = _READERS[str(field.type)](document, name)
+    return kind(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class AskMappings:
+    """The query of GET /zrokd/mappings."""
+
+    epoch: str
+    since: int
+    wait_s: float
+
+
+def mappings_query_from_wire(query: Mapping[str, str], *, max_wait_s: float) -> AskMappings:
+    """What a frontend asks for; it waits no longer than `max_wait_s` seconds. :raises Invalid: names the field."""
+    return AskMappings(
+        epoch=text(query, "epoch"),
+        since=int(number(query, "since", highest=_HIGHEST_VERSION)),
+        wait_s=number(query, "wait_s", highest=max_wait_s),
+    )
+
+
+def draft_from_wire(document: Mapping[str, Any], hash_password: Callable[[str], str]) -> ShareDraft:
+    """The draft in the body of POST /share. Passwords in it are hashed here, by `hash_password`, after all else.
+
+    :raises Invalid: names the field.
+    """
+    return ShareDraft(
+        env_z_id=text(document, "envZId", required=True),
+        share_mode=choice(document, "shareMode", ShareMode),
+        mode=_mode(document),
+        target=text(document, "target"),
+        selections=items(document, "nameSelections", _selection),
+        token=text(document, "privateShareToken"),
+        permission=choice(document, "permissionMode", Permission, Permission.OPEN),
+        grants=texts(document, "accessGrants"),
+        gating=_gating(document, hash_password),
+    )
+
+
+def _mode(document: Mapping[str, Any]) -> str:
+    value = text(document, "backendMode", required=True)
+    if not _MODE.fullmatch(value):
+        raise NotOneOf("backendMode must be the name of a backend mode, such as proxy")
+    return mode_from_wire(value)
+
+
+def _selection(value: Any, place: str) -> NameSelection:
+    if not isinstance(value, dict):
+        raise Invalid(f"{place} must have namespaceToken and name")
+    return NameSelection(namespace=text(value, "namespaceToken", required=True), name=text(value, "name"))
+
+
+def _gating(document: Mapping[str, Any], hash_password: Callable[[str], str]) -> Gating:
+    scheme = text(document, "authScheme") or "none"  # zrok's clients may leave it empty
+    if scheme == "none":
+        return Gating()
+    if scheme != "basic":
+        raise NotOneOf("authScheme must be one of none, basic")
+    users = items(document, "basicAuthUsers", _user)
+    if not 0 < len(users) <= _MAX_USERS:
+        raise Invalid(f"basicAuthUsers must name 1 to {_MAX_USERS} users")
+    return Gating(gate="basic", config={"users": [{"username": u, "hash": hash_password(p)} for u, p in users]})
+
+
+def _user(value: Any, place: str) -> tuple[str, str]:
+    if not isinstance(value, dict):
+        raise Invalid(f"{place} must have username and password")
+    username = text(value, "username", required=True)
+    if ":" in username:
+        raise Invalid(f"{place}: a user name has no colon")  # Source: RFC 7617 §2
+    return username, text(value, "password", required=True)
