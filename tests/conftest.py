@@ -11,6 +11,8 @@ import pytest
 
 from zrokd.testing import lag, leaks
 
+pytest_plugins = ["zrokd.testing.plugin"]
+collect_ignore = ["samples"]  # their own tests run where they are installed: flow/test_samples.py
 _MARKERS = (
     "blocks_hub(reason): the test stands on the hub for more than half a second, and may",
     "leaves_behind(reason): the test ends with descriptors, greenlets or processes that others give back",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zrokd.client.controller import Controller
 from zrokd.contracts import Node
-from zrokd.errors import NotFound, ZrokdError
+from zrokd.errors import Conflict, NotFound, ZrokdError
 from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, ShareMode
 
 from .memory import Memory
@@ -72,12 +72,16 @@ class Office:
         draft = draft_of(share, self.z_id)
         try:
             return self.controller.share(draft)
-        except NotFound:
-            if not share.name:
+        except (NotFound, Conflict):
+            if not share.name or self._holds(share):
                 raise
         self.controller.create_name(share.namespace, share.name)
         self._log.info("name %s is reserved in namespace %s", share.name, share.namespace)
         return self.controller.share(draft)
+
+    def _holds(self, share: ShareSettings) -> bool:
+        """Whether the name is reserved by this account already: then the controller's no was about something else."""
+        return any(held.name == share.name for held in self.controller.list_names(share.namespace))
 
     def _urls(self, token: str, hosts: tuple[str, ...]) -> tuple[str, ...]:
         try:

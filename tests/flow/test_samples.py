@@ -92,6 +92,6 @@ def test_a_running_daemon_uses_them(installed, tmp_path):
 
 
 def test_they_are_listed_with_their_distribution(installed):
-    code = "from zrokd.host.registry import Registry; print(*[f'{s}.{n} {o}' for s, n, o in Registry().all_names()], sep='\\n')"
+    code = "from zrokd.host.registry import Registry\nfor s, n, o in Registry().all_names(): print(f'{s}.{n} {o}')"
     listed = run(sys.executable, "-c", code, PYTHONPATH=str(installed)).splitlines()
     assert {"auth.pin zrokd-auth-pin 1.0", "gate.hours zrokd-gate-hours 1.0"} <= set(listed)

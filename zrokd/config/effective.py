@@ -56,8 +56,14 @@ def _escaped(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes equal lists out instead of naming the first one."""
-
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        """No aliases at all."""
+        """Always: equal lists are written out."""
         return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """In double quotes where a text holds more than YAML keeps without."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)

@@ -80,14 +80,10 @@ def _value(tree: Tree, path: KeyPath, text: str, mark: Mark) -> Any:
     """Lists, maps, quoted texts and references are read as YAML; anything else is a text that its key may read."""
     tree.values[path] = mark
     text = text.replace("$", "$$")
-    if not text.startswith(_STRUCTURE):
+    given = parse(f"value: {text}\n".encode(errors="replace") if text.startswith(_STRUCTURE) else b"", mark.file)
+    if given.problems or list(given.data) != ["value"]:  # [::1]:80 begins like a list, too
         tree.origins[path] = Origin("", text)
         return text
-    given = parse(f"value: {text}\n".encode(errors="replace"), mark.file)
-    if given.problems or list(given.data) != ["value"]:
-        tree.refuse("the value begins like YAML, but is none; put it in quotes", path)
-        tree.broken.add(path)
-        return None
     for old in (*given.keys, *given.values):
         if len(old) > 1:
             tree.keys[path + old[1:]] = tree.values[path + old[1:]] = mark

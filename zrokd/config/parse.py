@@ -15,6 +15,7 @@ MAX_BYTES = 1 << 20
 _MAX_EVENTS = 100_000
 _MAX_NODES = 50_000  # after aliases were followed
 _MAX_DEPTH = 40
+_MOST_PROBLEMS = 500
 _REFERENCES = ("!env", "!file", "!cred", "!secret")
 _NOT_YAML = re.compile(r"[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAP, _SEQUENCE = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
@@ -151,8 +152,9 @@ class _Builder:
         mark = self._mark(node)
         if path in self._tree.values and self._tree.values[path] == mark:
             self._tree.broken.add(path)
-        problem = Tree(values={path: mark}).problem(message, path, hint=hint)
-        self._tree.problems.append(problem)
+        if len(self._tree.problems) < _MOST_PROBLEMS:
+            problem = Tree(values={path: mark}).problem(message, path, hint=hint)
+            self._tree.problems.append(problem)
 
     def _mark(self, node: yaml.Node) -> Mark:
         line, column = node.start_mark.line, node.start_mark.column

@@ -22,10 +22,10 @@ def read(path: Path) -> tuple[Tree, tuple[Path, ...]]:
 
 
 def _parts(folder: Path) -> tuple[list[Path], list[Problem], list[Problem]]:
+    if not os.path.lexists(folder):
+        return [], [], []
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208
-    except FileNotFoundError:
-        return [], [], []
     except OSError as error:
         return [], [Problem(f"the folder cannot be read: {reason(error)}", file=str(folder))], []
     ignored = [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
-from gevent.queue import Queue
+from gevent.queue import Empty, Queue
 
 from zrokd.contracts import Role
 from zrokd.errors import ConfigError, RestartNeeded, ZrokdError
@@ -110,20 +112,22 @@ class Daemon:
 
     # -- a process of its own ---
 
-    def run(self, on_signal: Callable[[int], None] | None = None) -> int:
+    def run(self, on_drain: Callable[[int, float], None] | None = None) -> int:
         """Serve until SIGTERM or SIGINT; the exit code. A second SIGINT ends at once (130). Blocks.
+
+        `on_drain(signal, seconds left)` is called at the beginning of the drain and once a second while it lasts.
 
         :raises ZrokdError: it could not start.
         """
         signals: Any = Queue()
         handlers = [gevent.signal_handler(number, signals.put, number) for number in _SIGNALS]
         try:
-            return self._run(signals, on_signal)
+            return self._run(signals, on_drain)
         finally:
             for handler in handlers:
                 handler.cancel()
 
-    def _run(self, signals: Any, on_signal: Callable[[int], None] | None) -> int:
+    def _run(self, signals: Any, on_drain: Callable[[int, float], None] | None) -> int:
         starting = _Attempt(self.start, signals)
         number = int(signals.get())
         while number == signal.SIGHUP:  # once it serves, another one makes it read its file again
@@ -134,17 +138,19 @@ class Daemon:
         starting.get()
         while (number := int(signals.get())) == signal.SIGHUP:
             self.reload()
-        if on_signal is not None:
-            on_signal(number)
-        return self._stop_unless_asked_again(signals)
+        return self._stop_unless_asked_again(signals, partial(on_drain, number) if on_drain else lambda _left_s: None)
 
-    def _stop_unless_asked_again(self, signals: Any) -> int:
+    def _stop_unless_asked_again(self, signals: Any, told: Callable[[float], None]) -> int:
+        until = time.monotonic() + self.configuration.drain_s
         stopping = _Attempt(self.stop, signals)
-        while (number := int(signals.get())) != _ENDED:
+        while True:
+            told(max(0.0, until - time.monotonic()))
+            number = _next(signals, 1.0)
+            if number == _ENDED:
+                stopping.get()
+                return 0
             if number == signal.SIGINT:
                 return 128 + number
-        stopping.get()
-        return 0
 
     # -- parts ---
 
@@ -231,6 +237,14 @@ class Daemon:
 
     def _status(self) -> str:
         return ", ".join(self.components.roles) or "no role"
+
+
+def _next(signals: Any, timeout_s: float) -> int | None:
+    """The next number in the queue, or None after `timeout_s` seconds."""
+    try:
+        return int(signals.get(timeout=timeout_s))
+    except Empty:
+        return None
 
 
 class _Attempt:

@@ -88,12 +88,12 @@ def is_live(share: ColumnBase) -> Function:
 
 def live_tokens() -> set[str]:
     """Tokens of all live shares."""
-    return {token for (token,) in tables.Share.select(tables.Share.token).where(_LIVE).tuples()}
+    return {row.token for row in tables.Share.select(tables.Share.token).where(_LIVE).namedtuples()}
 
 
 def all_tokens() -> set[str]:
     """Tokens of all shares, live or not."""
-    return {token for (token,) in tables.Share.select(tables.Share.token).tuples()}
+    return {row.token for row in tables.Share.select(tables.Share.token).namedtuples()}
 
 
 def count(account_id: int) -> int:

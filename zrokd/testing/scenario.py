@@ -76,7 +76,10 @@ class Scenario:
         self.stop()
 
     def start(self) -> None:
-        """Start, and wait until every share is bound. Switches greenlets. :raises ZrokdError: it cannot start."""
+        """Start; return when every share is bound and the frontend knows its names. Switches greenlets.
+
+        :raises ZrokdError: it cannot start, or not in time.
+        """
         inherited = [Inherited(sock, "scenario") for sock in self._sockets]
         try:
             self.daemon = Daemon(
@@ -84,6 +87,7 @@ class Scenario:
             )
             self.daemon.start()
             self.wait_for_shares(self._wanted)
+            self._wait_for_names()
         except BaseException:
             self.stop()
             raise
@@ -102,7 +106,7 @@ class Scenario:
         return self.daemon.reload()
 
     def wait_for_shares(self, count: int, timeout_s: float = _WAIT_S) -> None:
-        """Return when so many shares are bound and, if public, reached. :raises StreamTimeout: they are not, in time."""
+        """Return when so many shares are bound and, if public, reached. :raises StreamTimeout: not in time."""
         with gevent.Timeout(timeout_s, StreamTimeout(f"not {count} shares within {timeout_s:g} s: {self.ready}")):
             while len(self.ready) < count:
                 self._changed.wait()
@@ -142,6 +146,13 @@ class Scenario:
             stream.close()
 
     # -- inside ---
+
+    def _wait_for_names(self) -> None:
+        assert self.daemon is not None
+        frontend = self.daemon.components.roles.get("frontend")
+        with gevent.Timeout(_WAIT_S, StreamTimeout(f"the frontend is not ready within {_WAIT_S:g} s")):
+            while frontend is not None and not frontend.health().ok:
+                gevent.sleep(0.01)
 
     @hookimpl
     def zrokd_on_share_ready(self, token: str, urls: tuple[str, ...]) -> None:

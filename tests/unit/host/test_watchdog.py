@@ -1,5 +1,6 @@
 import logging
 import time
+from itertools import pairwise
 
 import gevent
 import pytest
@@ -51,7 +52,7 @@ def until(condition):
 def test_it_feeds_at_least_four_times_a_period(watch):
     _, fed = watch(0.4)
     until(lambda: len(fed) >= 4)
-    assert max(b - a for a, b in zip(fed, fed[1:], strict=False)) < 0.3
+    assert max(b - a for a, b in pairwise(fed)) < 0.3
 
 
 def test_without_a_period_nothing_is_fed(watch, monkeypatch):

@@ -13,12 +13,12 @@ from zrokd.testing.contracts.component import ComponentContract
 
 _WRONG = (
     Credentials(),
-    Credentials(token="wrong"),  # noqa: S106
+    Credentials(token="wrong"),
     Credentials(token="x" * 100_000),
     Credentials(token="\x00\n\xff"),
-    Credentials(token="' or 1=1 --"),  # noqa: S106
-    Credentials(username="ann@example.com", password="wrong"),  # noqa: S106
-    Credentials(username="\x00", password="\x00"),  # noqa: S106
+    Credentials(token="' or 1=1 --"),
+    Credentials(username="ann@example.com", password="wrong"),
+    Credentials(username="\x00", password="\x00"),
 )
 
 
@@ -29,7 +29,7 @@ class OneAccount:
 
     def account_by_token(self, token: str) -> Account | None:
         """Ann, by her token."""
-        return self.ann if token == "ann-token" else None  # noqa: S105
+        return self.ann if token == "ann-token" else None
 
     def account_by_email(self, email: str) -> Account | None:
         """Ann, by her address."""
@@ -37,7 +37,7 @@ class OneAccount:
 
     def frontend_by_token(self, token: str) -> str | None:
         """The frontend, by its token."""
-        return "edge" if token == "edge-token" else None  # noqa: S105
+        return "edge" if token == "edge-token" else None
 
 
 class NoDirectory:
@@ -79,7 +79,7 @@ class AuthenticatorContract(ComponentContract):
 
     def test_without_a_directory_it_lets_nobody_in_by_it(self, component: Authenticator) -> None:
         try:
-            principal = component.authenticate(Credentials(token="ann-token"), NoDirectory())  # noqa: S106
+            principal = component.authenticate(Credentials(token="ann-token"), NoDirectory())
         except (StoreError, Denied):
             return
         assert principal is None

@@ -8,7 +8,7 @@ from zrokd.contracts import Filter
 from zrokd.model.http import Fields, RequestHead, Respond, ResponseHead, Route
 from zrokd.testing.contracts.component import ComponentContract, no_switch
 
-_ROUTE = Route(host="a.example", token="contract", mode="proxy")  # noqa: S106
+_ROUTE = Route(host="a.example", token="contract", mode="proxy")
 _HEADS: tuple[Fields, ...] = (
     (),
     ((b"Content-Length", b"5"),),

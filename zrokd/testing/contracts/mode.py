@@ -29,7 +29,7 @@ class ModeContract(ComponentContract):
     def visit(self, component: Mode, zrokd: Bench) -> Iterator[Visit]:
         """visit(): a visitor's stream, and the greenlet that serves its other end."""
         zrokd.ctx.offload(int)
-        component.share_token = "contract"  # noqa: S105
+        component.share_token = "contract"
         group, streams = Group(), []
 
         def serve(stream: Stream) -> None:
@@ -116,7 +116,7 @@ class ModeContract(ComponentContract):
         serving.join(WAIT_S)
         assert serving.ready()
 
-    def test_visits_leave_nothing_behind(self, visit: Visit, component: Mode) -> None:
+    def test_visits_leave_nothing_behind(self, visit: Visit) -> None:
         near, serving = visit()
         near.close()
         serving.join(WAIT_S)

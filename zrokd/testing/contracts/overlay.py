@@ -280,7 +280,8 @@ class OverlayContract(ComponentContract):
             rig.visitor.dial("svc", timeout_s=WAIT_S)
 
     def test_several_may_serve_one_service(self, rig: Rig) -> None:
-        with closing(rig.backend.bind("svc", terminator="left")) as left, closing(rig.backend.bind("svc", terminator="right")) as right:  # fmt: skip
+        left, right = (rig.backend.bind("svc", terminator=name) for name in ("left", "right"))
+        with closing(left), closing(right):
             for listener, name in ((left, "left"), (right, "right")):
                 near, far = rig.pair(listener, name)
                 near.send(name.encode(), WAIT_S)

@@ -69,7 +69,7 @@ class RoleContract:
         daemon.stop(DRAIN_S)
         assert time.monotonic() - began < DRAIN_S + 3, "without visitors a drain is over at once"
 
-    def test_it_gives_everything_back(self, daemon: Daemon, whole_tree: dict[str, Any]) -> None:
+    def test_it_gives_everything_back(self, daemon: Daemon) -> None:
         with leaks.nothing_left(10):
             daemon.start()
             daemon.stop(0)

@@ -12,7 +12,7 @@ SHARE = Share(
     id=1, token="sharetoken12", env_z_id="env1", account_id=1, share_mode=ShareMode.PUBLIC, mode="proxy",
     target="http://127.0.0.1:8000", endpoints=("blog.share.example.com",),
 )  # fmt: skip
-ACCESS = Access(id=1, token="accesstoken1", share_token=SHARE.token, env_z_id="env2", mode="tcp")  # noqa: S106
+ACCESS = Access(id=1, token="accesstoken1", share_token=SHARE.token, env_z_id="env2", mode="tcp")
 ENVIRONMENT = Environment(id=1, account_id=1, z_id="env1", host="host")
 EXCHANGE = ExchangeSummary(
     share_token=SHARE.token, role="frontend", peer="192.0.2.1:1234", method="GET", target="/\\x0d\\x0a", status=200,

@@ -1,0 +1,199 @@
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from zrokd_plugins.command_admin import AdminCommand, zrokd_provide_commands
+
+from zrokd.config.load import from_tree
+from zrokd.contracts import Settings
+from zrokd.host.daemon import Daemon
+from zrokd.host.registry import Registry
+
+SECRET = "canary-operators-secret"
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """A controller with one frontend."""
+    tree = {
+        "version": 1,
+        "state_dir": str(tmp_path / "state"),
+        "auth": [{"use": "token"}, {"use": "secret", "secrets": [SECRET]}],
+        "roles": {"controller": {"listen": "127.0.0.1:0", "frontends": {"edge": {"token": "edges-own-token"}}}},
+    }
+    registry = Registry()
+    daemon = Daemon(from_tree(tree, registry=registry, environ={}), registry)
+    daemon.start()
+    yield daemon
+    daemon.stop(0.1)
+
+
+@pytest.fixture
+def invoke(tmp_path):
+    """invoke(words, ...): (exit code, standard output, standard error)."""
+    command = AdminCommand(Settings(), None).configure()
+
+    def run(words, env=None, given=None):
+        result = CliRunner().invoke(command, words.split(), obj={}, env=env or {}, input=given)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert SECRET not in result.output
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+@pytest.fixture
+def admin(daemon, invoke):
+    """admin(words): what `zrokd admin WORDS` prints, for an administrator of the running controller."""
+    url = f"http://{daemon.components.roles['controller'].address}"
+
+    def run(words, *, code=0, env=None, **how):
+        env = {"ZROKD_ADMIN_TOKEN": SECRET, "ZROKD_CONTROLLER": url, **(env or {})}
+        exit_code, out, err = invoke(words, env, **how)
+        assert exit_code == code, (words, out, err)
+        return (out if code == 0 else err).strip()
+
+    return run
+
+
+def test_an_account_is_made_and_its_token_printed_alone(admin):
+    token = admin("create account ann@example.com")
+    assert token.isalnum()
+    assert admin("list accounts") == "ann@example.com"
+    assert "Error:" in admin("create account ann@example.com", code=1)
+
+
+def test_an_accounts_password_comes_from_a_file_or_from_standard_input(admin, tmp_path, daemon):
+    file = tmp_path / "password"
+    file.write_text("a password\n")
+    admin(f"create account ann@example.com --password-file {file}")
+    admin("create account bob@example.com --password-file -", given="another one\n")
+    assert admin("list accounts").split() == ["ann@example.com", "bob@example.com"]
+
+
+def test_a_new_token_replaces_the_old_one(admin):
+    first = admin("create account ann@example.com")
+    second = admin("regenerate token ann@example.com")
+    assert second != first
+    assert "no such account" in admin("regenerate token nobody@example.com", code=1)
+
+
+def test_an_account_is_deleted(admin):
+    admin("create account ann@example.com")
+    assert admin("delete account ann@example.com") == "account ann@example.com is deleted"
+    assert admin("list accounts") == ""
+    assert "no such account" in admin("delete account ann@example.com", code=1)
+
+
+def test_namespaces_are_made_listed_granted_and_deleted(admin):
+    admin("create account ann@example.com")
+    assert admin("create namespace vip.example.com --token vip --description few") == "vip"
+    assert len(admin("create namespace all.example.com --open")) == 12
+    lines = admin("list namespaces").splitlines()
+    assert "vip  vip.example.com  granted  few" in lines
+    assert any(line.endswith("all.example.com  open") for line in lines)
+    assert admin("grant vip ann@example.com") == "ann@example.com may use vip"
+    assert admin("revoke vip ann@example.com") == "ann@example.com may not use vip any more"
+    assert admin("delete namespace vip") == "namespace vip is deleted"
+    assert "no namespace" in admin("delete namespace vip", code=1)
+    assert "not a DNS zone" in admin("create namespace Not_A_Zone", code=1)
+
+
+def test_frontends_are_listed(admin):
+    assert admin("list frontends") == "edge"
+
+
+def test_reconciling_says_what_it_does(admin, daemon):
+    admin("reconcile")  # the one of the start has seen the overlay by now
+    overlay = daemon.components.roles["controller"]._admin
+    overlay.create_share("orphan", "z1", public=True, config={})
+    assert admin("reconcile --dry-run") == "delete share orphan"
+    assert admin("reconcile") == "delete share orphan"
+    assert admin("reconcile") == ""
+
+
+def test_json_is_one_object_a_line(admin):
+    made = json.loads(admin("--json create account ann@example.com"))
+    assert set(made) == {"email", "token"}
+    assert json.loads(admin("--json list accounts")) == {"email": "ann@example.com"}
+    assert json.loads(admin("--json list frontends")) == {"frontend": "edge"}
+    assert json.loads(admin("--json create namespace a.example.com --token a")) == {
+        "namespace": "a", "zone": "a.example.com"
+    }  # fmt: skip
+    assert json.loads(admin("--json list namespaces")) == {
+        "namespace": "a", "zone": "a.example.com", "open": False, "description": ""
+    }  # fmt: skip
+    assert json.loads(admin("--json delete namespace a")) == {"namespace": "a", "deleted": True}
+
+
+def test_the_secret_may_come_from_a_file_or_from_standard_input(admin, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    nothing = {"ZROKD_ADMIN_TOKEN": ""}
+    assert admin(f"--secret-file {file} list frontends", env=nothing) == "edge"
+    assert admin("--secret-file - list frontends", env=nothing, given=f"{SECRET}\n") == "edge"
+
+
+@pytest.mark.parametrize(
+    ("env", "words", "code", "sentence"),
+    [
+        ({"ZROKD_ADMIN_TOKEN": ""}, "list frontends", 2, "give --secret-file FILE, or set ZROKD_ADMIN_TOKEN"),
+        ({}, "--secret-file /nowhere list frontends", 2, "/nowhere cannot be read"),
+        ({}, "--secret-file /dev/null list frontends", 2, "/dev/null is empty"),
+        ({"ZROKD_ADMIN_TOKEN": "wrong"}, "list frontends", 1, "invalid api key"),
+        ({"ZROKD_CONTROLLER": "nonsense"}, "list frontends", 1, "is not the URL of a controller"),
+        ({}, "create account", 2, "Missing argument 'EMAIL'"),
+        ({}, "create castle x", 2, "No such command"),
+        ({}, "--token x list frontends", 2, "No such option"),
+    ],
+)
+def test_mistakes_are_told_with_their_exit_code(admin, env, words, code, sentence):
+    assert sentence in admin(words, code=code, env=env)
+
+
+def test_a_controller_that_is_away_is_told_in_one_sentence(invoke):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code, _, err = invoke(f"--controller http://127.0.0.1:{port} list frontends", {"ZROKD_ADMIN_TOKEN": SECRET})
+    assert code == 1
+    assert f"http://127.0.0.1:{port} does not answer" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("option", "expected"), [("", True), ("--ca /etc/our-ca.pem ", "/etc/our-ca.pem")])
+def test_certificates_are_checked_always(invoke, monkeypatch, option, expected):
+    asked = []
+
+    class Recorded:
+        def __init__(self, url, token, *, timeout_s, verify):
+            asked.append(verify)
+
+        def call(self, method, path, document=None):
+            return []
+
+        def close(self):
+            asked.append("closed")
+
+    monkeypatch.setattr("zrokd.client.transport.Transport", Recorded)
+    assert invoke(f"{option}list frontends", {"ZROKD_ADMIN_TOKEN": SECRET})[0] == 0
+    assert asked == [expected, "closed"]
+
+
+def test_help_needs_no_secret_and_neither_gevent_nor_requests(invoke):
+    assert "Make an account" in invoke("create account --help")[1]
+    code = (
+        "import sys\n"
+        "from zrokd_plugins.command_admin import AdminCommand\n"
+        "from zrokd.contracts import Settings\n"
+        "AdminCommand(Settings(), None).configure()\n"
+        "assert not {'gevent', 'requests', 'falcon', 'peewee'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
+
+def test_the_module_provides_it():
+    assert [cls.name for cls in zrokd_provide_commands()] == ["admin"]

@@ -1,0 +1,28 @@
+"""The program. What needs the hub is patched before anything else is imported; the rest starts without it."""
+
+import os
+import sys
+
+_NEED_HUB = frozenset(["run", "share", "access"])
+
+
+def _needs_hub(arguments: list[str]) -> bool:
+    """Whether this command line runs a daemon, and not only its help or its completion."""
+    if "_ZROKD_COMPLETE" in os.environ or {"--help", "-h"} & set(arguments):
+        return False
+    return next((word for word in arguments if not word.startswith("-")), "") in _NEED_HUB
+
+
+def main() -> None:
+    """Entry point of `zrokd`. Does not return."""
+    if _needs_hub(sys.argv[1:]):
+        from gevent import monkey
+
+        monkey.patch_all()
+    from zrokd.cli.main import run_program
+
+    sys.exit(run_program())
+
+
+if __name__ == "__main__":
+    main()

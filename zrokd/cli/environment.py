@@ -1,0 +1,171 @@
+"""`zrokd enable`, `disable`, `status`, `overview`."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zrokd.cli import session
+from zrokd.cli.output import JSON, clean, emit, say
+from zrokd.errors import NotFound, Unavailable, ZrokdError
+
+if TYPE_CHECKING:
+    from zrokd.client.environment import EnabledEnvironment
+
+
+@click.command()
+@click.argument("token", required=False)
+@click.option("--token-file", metavar="FILE", help="Read the token from FILE; - is standard input.")
+@click.option("--controller", metavar="URL", help="The controller; or set ZROKD_CONTROLLER.")
+@click.option("-d", "--description", default="", help="What this machine is called; default: user@host.")
+@click.option("--headless", is_flag=True, help="Accepted for zrok's sake; nothing is asked anyway.")
+@JSON
+def enable(
+    token: str | None,
+    token_file: str | None,
+    controller: str | None,
+    description: str,
+    *,
+    headless: bool,  # noqa: ARG001
+    as_json: bool,
+) -> None:
+    """Let this machine share, with the TOKEN of an account.
+
+    Other users of this machine can see a TOKEN on the command line; --token-file keeps it from them.
+    """
+    from zrokd.client.controller import Controller
+    from zrokd.client.environment import EnabledEnvironment, EnvironmentFile, default_folder
+    from zrokd.model.units import Secret
+
+    file = EnvironmentFile(default_folder())
+    if file.load() is not None:
+        raise click.ClickException(f"this machine is enabled already ({file.path}); run zrokd disable first")
+    secret = Secret(_token(token, token_file))
+    client = Controller(session.controller_url(controller), secret, verify=session.ca_file())
+    try:
+        identity = client.enable(description or f"{getpass.getuser()}@{platform.node()}", _host())
+        fresh = EnabledEnvironment(controller=client.url, account_token=secret, identity=identity)
+        try:
+            file.save(fresh)
+        except ZrokdError:
+            client.disable(identity.z_id)  # nobody could ever use it
+            raise
+    finally:
+        client.close()
+    if as_json:
+        emit({"event": "enabled", "environment": identity.z_id, "controller": client.url})
+    else:
+        say(f"this machine is enabled as environment {identity.z_id}; next: zrokd share public http://127.0.0.1:3000")
+
+
+def _token(token: str | None, token_file: str | None) -> str:
+    if (token is None) == (token_file is None):
+        raise click.UsageError("give a TOKEN or --token-file FILE")
+    if token is not None and token != "-":
+        return token
+    try:
+        text = sys.stdin.readline() if token_file in (None, "-") else Path(str(token_file)).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{token_file} cannot be read: {error}") from error
+    if not text.strip():
+        raise click.ClickException("the token is empty")
+    return text.strip()
+
+
+def _host() -> str:
+    names = platform.uname()
+    return "; ".join([names.system.lower(), names.node, names.release, names.machine])
+
+
+@click.command()
+@JSON
+def disable(*, as_json: bool) -> None:
+    """End this machine's shares and accesses, and forget its environment."""
+    from zrokd.client.environment import EnvironmentFile, default_folder
+
+    environment = session.enabled()
+    with session.controller_of(environment) as controller:
+        try:
+            controller.disable(environment.identity.z_id)
+        except NotFound:
+            say("the controller did not know this environment any more")
+    EnvironmentFile(default_folder()).delete()
+    if as_json:
+        emit({"event": "disabled", "environment": environment.identity.z_id})
+    else:
+        say("this machine is disabled")
+
+
+@click.command()
+@click.option("--secrets", is_flag=True, help="Show the account token.")
+@JSON
+def status(*, secrets: bool, as_json: bool) -> None:
+    """Show what this machine knows of itself. Asks nobody."""
+    from zrokd.client.environment import EnvironmentFile, default_folder
+
+    folder = default_folder()
+    found = EnvironmentFile(folder).load()
+    facts = {
+        "enabled": found is not None,
+        "folder": str(folder),
+        "controller": found.controller if found else session.controller_url(None),
+        "environment": found.identity.z_id if found else "",
+        "account_token": _shown(found, secrets=secrets),
+    }
+    if as_json:
+        emit(facts)
+        return
+    for name, value in facts.items():
+        text = ("yes" if value else "no") if isinstance(value, bool) else value
+        click.echo(f"{name.replace('_', ' '):15}{clean(text)}".rstrip())
+
+
+def _shown(found: EnabledEnvironment | None, *, secrets: bool) -> str:
+    if found is None:
+        return ""
+    return found.account_token.reveal() if secrets else str(found.account_token)
+
+
+@click.command()
+@JSON
+def overview(*, as_json: bool) -> None:
+    """Show the account's environments with their shares and accesses, its names and namespaces."""
+    environment = session.enabled()
+    with session.controller_of(environment) as controller:
+        found = controller.overview()
+    if as_json:
+        emit(found)
+        return
+    for item in found.get("environments", []):
+        _print_environment(item, environment.identity.z_id)
+    names = [f"{name.get('name')}.{name.get('namespaceName')}" for name in found.get("names", [])]
+    click.echo(f"names: {clean(', '.join(names) or 'none')}")
+    spaces = [f"{space.get('namespaceToken')} ({space.get('name')})" for space in found.get("namespaces", [])]
+    click.echo(f"namespaces: {clean(', '.join(spaces) or 'none')}")
+
+
+def _print_environment(item: dict[str, object], here: str) -> None:
+    about = item.get("environment")
+    if not isinstance(about, dict):
+        raise Unavailable("the controller's answer makes no sense: an environment is missing in it")
+    mark = " (this machine)" if about.get("zId") == here else ""
+    click.echo(f"environment {clean(about.get('zId'))} {clean(about.get('description', ''))}{mark}")
+    for share in _dicts(item.get("shares")):
+        ends = share.get("frontendEndpoints")
+        where = ", ".join(map(str, ends)) if isinstance(ends, list) else ""
+        target = f" -> {share.get('target')}" if share.get("target") else ""
+        click.echo(
+            f"  share {clean(share.get('shareToken'))} {clean(share.get('backendMode'))} {clean(where + target)}"
+        )
+    for access in _dicts(item.get("frontends")):
+        whose, bind = clean(access.get("shareToken")), clean(access.get("bindAddress") or "")
+        click.echo(f"  access {clean(access.get('frontendToken'))} to {whose} {bind}".rstrip())
+
+
+def _dicts(value: object) -> list[dict[str, object]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

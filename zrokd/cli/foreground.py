@@ -1,0 +1,35 @@
+"""Run a daemon in this process, with or without a screen."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zrokd.cli.screen import Screen
+    from zrokd.config.load import Configuration
+    from zrokd.host.registry import Registry
+
+
+def run_daemon(
+    configuration: Configuration,
+    registry: Registry,
+    *,
+    load: Callable[[], Configuration] | None = None,
+    screen: Screen | None = None,
+) -> int:
+    """Serve until told to end; the exit code. :raises ZrokdError: it could not start."""
+    from zrokd.host.daemon import Daemon
+    from zrokd.host.logs import Logs
+
+    listeners = [screen] if screen is not None else []
+    daemon = Daemon(configuration, registry, load=load, listeners=listeners, logs=Logs())
+
+    def draining(number: int, remaining_s: float) -> None:
+        if screen is not None:
+            by_person = number == signal.SIGINT
+            screen.draining(daemon.open_connections(), math.ceil(remaining_s), by_person=by_person)
+
+    return daemon.run(draining)

@@ -1,0 +1,69 @@
+"""The command line: one table of commands, and what each kind of failure exits with."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from zrokd import __version__
+from zrokd.cli.lazy import LazyGroup
+from zrokd.errors import ConfigError, ZrokdError
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+_COMMANDS = {
+    "enable": ("zrokd.cli.environment:enable", "Let this machine share, with an account token."),
+    "disable": ("zrokd.cli.environment:disable", "Take that back."),
+    "status": ("zrokd.cli.environment:status", "Show what this machine knows; asks nobody."),
+    "overview": ("zrokd.cli.environment:overview", "Show everything of the account."),
+    "share": ("zrokd.cli.share:share", "Share a web server, a port or a folder."),
+    "access": ("zrokd.cli.access:access", "Open somebody's private share on this machine."),
+    "create": ("zrokd.cli.things:create", "Reserve a name."),
+    "modify": ("zrokd.cli.things:modify", "Change a name."),
+    "delete": ("zrokd.cli.things:delete", "Give back a name, or end a share, an access or an environment."),
+    "list": ("zrokd.cli.things:listing", "List names, namespaces, shares, accesses or environments."),
+    "run": ("zrokd.cli.run:run", "Run the daemon of a configuration file."),
+    "check": ("zrokd.cli.check:check", "Check a configuration file; name every mistake."),
+    "plugins": ("zrokd.cli.plugins:plugins", "Show installed plugins, and what a file makes of them."),
+    "completion": ("zrokd.cli.completion:completion", "Print a shell's completion script."),
+    "version": ("zrokd.cli.version:version", "Print the version."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=_COMMANDS,
+    plugins=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", message="zrokd %(version)s")
+def program() -> None:
+    """Share a web server, a port or a folder from behind NAT, over a network that you host yourself.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 ended by force.
+    """
+
+
+def run_program(arguments: list[str] | None = None) -> int:
+    """Run a command line; its exit code. Errors are one sentence on standard error."""
+    try:
+        code = program.main(arguments, prog_name="zrokd", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("zrokd: interrupted", err=True)
+        return INTERRUPTED
+    except ConfigError as error:
+        from zrokd.config.render import render_problems
+
+        click.echo(render_problems(error.problems), err=True, nl=False)
+        return MISUSED
+    except ZrokdError as error:
+        click.echo(f"zrokd: {error}", err=True)
+        return FAILED
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads; say nothing more
+        return FAILED
+    return code if isinstance(code, int) else 0

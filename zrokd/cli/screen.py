@@ -1,0 +1,187 @@
+"""What a person sees while sharing: the address first, then requests as they come. A listener to hooks.
+
+Never asks the terminal anything, so it may be slow but not stuck; without a terminal lines are plain.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from abc import ABC, abstractmethod
+from typing import IO
+from urllib.parse import urlsplit
+
+from zrokd import hookimpl
+from zrokd.cli.output import clean
+from zrokd.model.http import ExchangeSummary
+
+_BOLD, _DIM, _GREEN, _YELLOW, _RED, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def make_screen(
+    *, as_json: bool, qr: bool = False, plain: bool = False, target: str = "", role: str = "backend"
+) -> Screen:
+    """The screen that fits standard output and the wishes of its reader."""
+    if as_json:
+        return JsonScreen(role)
+    tty = sys.stdout.isatty()
+    colour = tty and not plain and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return TextScreen(role, target=target, colour=colour, qr=qr)
+
+
+class Screen(ABC):
+    """Shows exchanges of one role: the other one of a daemon would show the same visitors again."""
+
+    def __init__(self, role: str, out: IO[str] | None = None) -> None:
+        self._role = role
+        self._out = out or sys.stdout
+
+    @abstractmethod
+    def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
+        """The drain goes on, for `left_s` seconds at most."""
+
+    def _line(self, text: str) -> None:
+        try:
+            self._out.write(text + "\n")
+            self._out.flush()
+        except (BrokenPipeError, ValueError):
+            self._out = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads any more; go on sharing
+
+
+class JsonScreen(Screen):
+    """One JSON object a line."""
+
+    @hookimpl
+    def zrokd_on_share_ready(self, token: str, urls: tuple[str, ...], verified: bool) -> None:  # noqa: FBT001
+        """The share can be reached."""
+        self._event("share_ready", share=token, urls=list(urls), verified=verified)
+
+    @hookimpl
+    def zrokd_on_share_lost(self, token: str, reason: str) -> None:
+        """The share is not served now."""
+        self._event("share_lost", share=token, reason=reason)
+
+    @hookimpl
+    def zrokd_on_access_ready(self, token: str, address: str) -> None:
+        """The access listens."""
+        self._event("access_ready", share=token, address=address)
+
+    @hookimpl
+    def zrokd_on_exchange(self, summary: ExchangeSummary) -> None:
+        """One request and answer."""
+        if summary.role != self._role:
+            return
+        self._event(
+            "request",
+            share=summary.share_token,
+            peer=summary.peer,
+            method=summary.method,
+            target=summary.target,
+            status=summary.status,
+            duration_s=round(summary.duration_s, 6),
+            rx_bytes=summary.rx_bytes,
+            tx_bytes=summary.tx_bytes,
+            outcome=summary.outcome,
+        )
+
+    def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:  # noqa: ARG002
+        """The drain goes on."""
+        self._event("draining", open=open_connections, left_s=left_s)
+
+    def _event(self, event: str, **facts: object) -> None:
+        self._line(json.dumps({"event": event, **facts}, ensure_ascii=False))
+
+
+class TextScreen(Screen):
+    """Lines for people."""
+
+    def __init__(
+        self, role: str, *, target: str = "", colour: bool = False, qr: bool = False, out: IO[str] | None = None
+    ) -> None:
+        super().__init__(role, out)
+        self._target, self._colour, self._qr = target, colour, qr
+        self._shown: set[tuple[str, ...]] = set()
+        self._drained = False
+
+    @hookimpl
+    def zrokd_on_share_ready(self, token: str, urls: tuple[str, ...], verified: bool) -> None:  # noqa: FBT001
+        """The address, once; later only that it works now."""
+        key = (token, *urls)
+        if key in self._shown:
+            self._line(self._paint(_GREEN, f"{' '.join(urls) or token} can be reached now"))
+            return
+        self._shown.add(key)
+        if not urls:
+            self._line(self._paint(_BOLD, f"zrokd access private {clean(token)}"))
+            self._line(self._paint(_DIM, "opens this share on a machine of somebody who may"))
+        for url in urls:
+            self._show_url(url)
+        if urls and not verified:
+            self._line(self._paint(_YELLOW, "no request came through this address yet; it may need DNS or a moment"))
+
+    def _show_url(self, url: str) -> None:
+        arrow = f" -> {clean(self._target)}" if self._target else ""
+        self._line(self._paint(_BOLD, clean(url)) + arrow)
+        parts = urlsplit(url)
+        if (parts.hostname or "").endswith(".localhost"):
+            port = f":{parts.port}" if parts.port else ""
+            self._line(self._paint(_DIM, f"  without DNS: curl -H 'Host: {parts.hostname}' http://127.0.0.1{port}/"))
+        if self._qr:
+            self._line(qr_code(url))
+
+    @hookimpl
+    def zrokd_on_share_lost(self, token: str, reason: str) -> None:
+        """The share is not served now."""
+        self._line(self._paint(_YELLOW, f"share {clean(token)} was lost: {clean(reason)}; trying to get it back"))
+
+    @hookimpl
+    def zrokd_on_access_ready(self, token: str, address: str) -> None:
+        """The access listens."""
+        self._line(f"{self._paint(_BOLD, clean(address))} -> private share {clean(token)}")
+
+    @hookimpl
+    def zrokd_on_exchange(self, summary: ExchangeSummary) -> None:
+        """One request and answer."""
+        if summary.role != self._role:
+            return
+        status = self._paint(_colour_of(summary.status), str(summary.status or "---"))
+        took, size = f"{summary.duration_s * 1000:.0f} ms", human_size(summary.tx_bytes)
+        ended = "" if summary.outcome == "ok" else f"  {clean(summary.outcome)}"
+        self._line(f"{clean(summary.method):7} {clean(summary.target)[:100]}  {status}  {took}  {size}{ended}")
+
+    def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
+        """How much still runs; once a second."""
+        again = ", Ctrl-C again to end now" if by_person else ""
+        if open_connections or not self._drained:
+            self._line(self._paint(_DIM, f"draining: {open_connections} open, {left_s} s left{again}"))
+        self._drained = True
+
+    def _paint(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_OFF}" if self._colour else text
+
+
+def _colour_of(status: int) -> str:
+    return _GREEN if 200 <= status < 400 else _YELLOW if 400 <= status < 500 else _RED
+
+
+def human_size(size_bytes: int) -> str:
+    """1234567 -> "1.2 MB"."""
+    size, unit = float(size_bytes), 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
+
+
+def qr_code(text: str) -> str:
+    """A QR code of half blocks; a sentence where the library for it is not installed."""
+    try:
+        import segno
+    except ImportError:
+        return "no QR code: install zrokd[tui]"
+    import io
+
+    out = io.StringIO()
+    segno.make(text, micro=False).terminal(out, compact=True)
+    return out.getvalue().rstrip("\n")

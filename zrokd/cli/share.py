@@ -1,0 +1,144 @@
+"""`zrokd share public|private TARGET`: a backend with one share, in the foreground."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zrokd.cli.output import JSON
+
+_COMMON = (
+    click.option("-b", "--mode", default="proxy", show_default=True, help="What is done with a visitor."),
+    click.option("--insecure", is_flag=True, help="Do not check the certificate of an https target."),
+    click.option("--headless", is_flag=True, help="No colours, one plain line each."),
+    click.option("--verbose", "-v", is_flag=True, help="Log more."),
+    JSON,
+)
+
+
+def _common(function: Any) -> Any:
+    for option in reversed(_COMMON):
+        function = option(function)
+    return function
+
+
+@click.group()
+def share() -> None:
+    """Share a web server, a port or a folder until Ctrl-C."""
+
+
+@share.command()
+@click.argument("target", required=False)
+@click.option("-n", "--name", "names", multiple=True, metavar="[NAMESPACE:]NAME", help="A reserved name, or a new one.")
+@click.option("--namespace", default="public", show_default=True, help="Where a random name is made.")
+@click.option(
+    "--basic-auth-file", metavar="FILE", help="Lines of user:password; only they may pass. Or set ZROKD_BASIC_AUTH."
+)
+@click.option("--qr", is_flag=True, help="Print a QR code of the address.")
+@_common
+def public(
+    target: str | None, names: tuple[str, ...], namespace: str, basic_auth_file: str | None, *, qr: bool, **rest: Any
+) -> int:
+    """Share TARGET with everybody who knows the address.
+
+    TARGET is a URL, host:port or port of a web server; with --mode web a folder; with --mode hello nothing.
+    """
+    if len(names) > 1:
+        raise click.UsageError("one --name for one share; run a second zrokd share for a second name")
+    selections = [_selection(text, namespace) for text in names]
+    entry: dict[str, Any] = {"namespace": selections[0][0] if selections else namespace}
+    if selections:
+        entry["name"] = selections[0][1]
+    users = _users(basic_auth_file)
+    if users:
+        entry["basic_auth"] = users
+    return _serve(entry, target, selections, qr=qr, **rest)
+
+
+@share.command()
+@click.argument("target", required=False)
+@click.option("-s", "--token", default="", help="A token of your choice, the same at every start.")
+@click.option("--open", "is_open", is_flag=True, help="Let every account of the controller open it.")
+@click.option("--grant", "grants", multiple=True, metavar="EMAIL", help="Let this account open it; repeatable.")
+@_common
+def private(target: str | None, token: str, grants: tuple[str, ...], *, is_open: bool, **rest: Any) -> int:
+    """Share TARGET with holders of the token that is printed, as far as they are allowed to open it.
+
+    TARGET is as with public; with --mode tcp host:port of anything that speaks TCP.
+    """
+    entry: dict[str, Any] = {"private": True, "permission": "open" if is_open else "closed", "grants": list(grants)}
+    if token:
+        entry["token"] = token
+    return _serve(entry, target, [], qr=False, **rest)
+
+
+def _serve(
+    entry: dict[str, Any],
+    target: str | None,
+    selections: list[tuple[str, str]],
+    *,
+    mode: str,
+    insecure: bool,
+    headless: bool,
+    verbose: bool,
+    as_json: bool,
+    qr: bool,
+) -> int:
+    from zrokd.cli import preflight, session
+    from zrokd.cli.foreground import run_daemon
+    from zrokd.cli.screen import make_screen
+    from zrokd.client.environment import default_folder
+    from zrokd.config.load import from_tree
+    from zrokd.host.registry import Registry
+
+    environment = session.enabled()
+    registry = Registry()
+    with session.scratch_folder() as folder:
+        backend = {
+            "environment": str(default_folder()),
+            "release_on_exit": True,
+            "shares": [{**entry, "mode": mode, **_target(target, mode), **({"insecure": True} if insecure else {})}],
+        }
+        tree = {
+            "version": 1,
+            "log": {"level": "info" if verbose else "warning"},
+            "state_dir": str(folder),
+            "overlay": session.overlay_of(environment),
+            "roles": {"backend": backend},
+        }
+        configuration = from_tree(tree, registry=registry)
+        preflight.check_names(environment, selections)
+        screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=target or "")
+        return run_daemon(configuration, registry, screen=screen)
+
+
+def _target(target: str | None, mode: str) -> dict[str, str]:
+    """The `target` key of a share. A folder or file is made absolute; a bare port is one of this machine."""
+    if target is None:
+        return {}
+    if mode == "proxy" and target.isascii() and target.isdigit():
+        return {"target": f"http://127.0.0.1:{target}"}
+    if mode == "tcp" and target.isascii() and target.isdigit():
+        return {"target": f"127.0.0.1:{target}"}
+    if mode == "web":
+        return {"target": str(Path(target).absolute())}
+    return {"target": target}
+
+
+def _selection(text: str, namespace: str) -> tuple[str, str]:
+    space, colon, name = text.rpartition(":")
+    return (space if colon else namespace), name
+
+
+def _users(file: str | None) -> list[str]:
+    """user:password lines of a file and of $ZROKD_BASIC_AUTH: never of the command line, which others can see."""
+    lines = os.environ.get("ZROKD_BASIC_AUTH", "").split()
+    if file is not None:
+        try:
+            lines += [line.strip() for line in Path(file).read_text().splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.ClickException(f"{file} cannot be read: {error}") from error
+    return lines
