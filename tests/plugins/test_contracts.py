@@ -189,7 +189,6 @@ def test_every_plugin_of_this_tree_has_its_suite_here():
 
 
 def test_they_work_together(tmp_path):
-    with Scenario(tmp_path, shares=[{"mode": "hello"}]) as zrokd:
-        (host,) = zrokd.hosts()
-        assert zrokd.get(host).status == 200
+    with Scenario(tmp_path, shares=[{"name": "greeting", "mode": "hello"}]) as zrokd:
+        assert zrokd.get("greeting").status == 200
         assert zrokd.get("nobody").status == 404

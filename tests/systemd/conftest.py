@@ -12,27 +12,6 @@ from pathlib import Path
 
 import pytest
 
-# The program, without its command line: what `zrokd run FILE` does.
-PROGRAM = """
-from gevent import monkey; monkey.patch_all()
-import sys
-from pathlib import Path
-from zrokd.config.load import load
-from zrokd.errors import ConfigError, ZrokdError
-from zrokd.host.daemon import Daemon
-from zrokd.host.logs import Logs
-from zrokd.host.registry import Registry
-registry = Registry()
-def read():
-    return load(Path(sys.argv[1]), registry=registry, create_secrets=True)
-try:
-    sys.exit(Daemon(read(), registry, load=read, logs=Logs()).run())
-except ConfigError as error:
-    print(error, file=sys.stderr); sys.exit(2)
-except ZrokdError as error:
-    print(error, file=sys.stderr); sys.exit(1)
-"""
-
 ROLE = """
 import pathlib, time
 import gevent.monkey
@@ -88,7 +67,7 @@ class Program:
     def __init__(self, file, environ=None, wrapper=(), **how):
         environ = {**os.environ, **(environ or {})}
         self.process = subprocess.Popen(
-            [*wrapper, sys.executable, "-c", PROGRAM, str(file)],
+            [*wrapper, sys.executable, "-m", "zrokd", "run", str(file)],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environ, text=True, **how,
         )  # fmt: skip
         self.lines = []

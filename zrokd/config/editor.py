@@ -41,7 +41,8 @@ class _Writer:
             self._names.setdefault(cls.slot, []).append(cls.name)
         for cls in classes:
             body = self.own(cls.Settings, f"{cls.slot}.{cls.name}.")
-            body.pop("additionalProperties", None)  # the slot's schema says it, `use` beside
+            for word in ("type", "additionalProperties"):
+                body.pop(word, None)  # the slot's schema says it, `use` beside
             self.definitions[f"{cls.slot}.{cls.name}"] = self.rewritten(body)
 
     def own(self, model: type[BaseModel], prefix: str) -> Schema:

@@ -70,7 +70,7 @@ def test_a_readable_file_with_secrets_in_it_is_one_warning_at_the_first_of_them(
     configure: Callable[..., Configuration],
 ) -> None:
     (warning,) = configure(mode=0o644).warnings
-    assert (warning.path, warning.line, warning.column) == ("auth[0].secrets[0]", 3, 28)
+    assert (warning.path, warning.line, warning.column) == ("auth[0].secrets[0]", 3, 29)
     assert warning.message == "a secret stands in a file that can be read by others"
     assert warning.hint == f"run chmod 600 {warning.file}, or write !file, !cred or !secret"
 

@@ -213,6 +213,6 @@ def test_mistakes_in_memory_have_paths_only(registry: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         from_tree(tree(backend={"shares": [{"targte": 3000}]}), registry=registry, environ={})
     assert str(caught.value) == (
-        "roles.backend.shares[0].targte: unknown key 'targte'; did you mean 'target'?; "
-        "roles.backend.shares[0].target: the key 'target' is missing"
+        "roles.backend.shares[0].target: the key 'target' is missing; "
+        "roles.backend.shares[0].targte: unknown key 'targte'; did you mean 'target'?"
     )

@@ -331,10 +331,14 @@ def test_a_start_that_fails_is_raised(daemon):
         daemon(roles={"desk": {"fail": "open"}}).run()
 
 
-def test_the_first_signal_is_told(daemon, diary):
+def test_the_drain_is_told_at_its_beginning_and_every_second(daemon, diary):
     one, told = daemon(), []
-    run = gevent.spawn(one.run, told.append)
+    run = gevent.spawn(one.run, lambda number, left_s: told.append((number, left_s)))
     until(lambda: "role.desk ready" in diary)
+    one.components.roles["desk"].gate = gate = Event()
     os.kill(os.getpid(), signal.SIGINT)
+    until(lambda: len(told) == 2)
+    gate.set()
     assert run.get(timeout=10) == 0
-    assert told == [signal.SIGINT]
+    assert {number for number, _ in told} == {signal.SIGINT}
+    assert 30 >= told[0][1] > told[1][1] > 25
