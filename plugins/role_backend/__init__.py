@@ -23,6 +23,7 @@ from .supervisor import State, Supervisor
 
 _SLOW_S = 30.0
 _SWAP_S = 5.0
+_RELEASE_S = 2.0  # at least, however long the connections took
 _RELOADED = {"shares", "verify", "verify_timeout", "release_on_exit"}
 
 
@@ -68,17 +69,22 @@ class BackendRole(Role):
         self._tasks.append(self.ctx.spawn(self._begin, name="backend"))
 
     def drain(self, deadline_s: float) -> None:
-        """Unbind everything, then wait for the connections that run."""
+        """Unbind everything, wait for the connections that run, then release what is not to last."""
         until = time.monotonic() + deadline_s
         self._kill_tasks()
         for supervisor in self.supervisors.values():
             supervisor.stop()
-        if self.settings.release_on_exit and self._office is not None:
-            releasing = self.ctx.spawn(self._release, sorted(self.supervisors), name="release")
-            if not releasing.join(max(1.0, deadline_s)):
-                self.ctx.log.warning("the controller did not release the shares in time")
         for supervisor in self.supervisors.values():
             supervisor.drain(max(0.0, until - time.monotonic()))
+        if self.settings.release_on_exit and self._office is not None:
+            releasing = self.ctx.spawn(self._release, sorted(self.supervisors), name="release")
+            if not releasing.join(max(_RELEASE_S, until - time.monotonic())):
+                self.ctx.log.warning("the controller did not release the shares in time")
+
+    @property
+    def active(self) -> int:
+        """Connections of visitors served now."""
+        return sum(supervisor.active for supervisor in self.supervisors.values())
 
     def close(self) -> None:
         """Give back the overlay node and the connections to the controller."""

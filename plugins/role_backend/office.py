@@ -121,6 +121,6 @@ def draft_of(share: ShareSettings, z_id: str) -> ShareDraft:
 
 def _gating(share: ShareSettings) -> Gating:
     if not share.basic_auth:
-        return Gating()
+        return Gating(gate=share.gate)
     pairs = [user.reveal().partition(":") for user in share.basic_auth]
     return Gating(gate="basic", config={"users": [{"username": name, "password": word} for name, _, word in pairs]})

@@ -32,6 +32,11 @@ class ShareSettings(Settings):
         default="closed", description="Which accounts may have an access to a private share: all, or those granted."
     )
     grants: list[str] = Field(default=[], description="E-mail addresses of accounts that may have an access.")
+    gate: str = Field(
+        default="",
+        pattern=r"^([a-z][a-z0-9_-]{0,31})?$",
+        description="Gate that visitors must pass, by its name in the frontend's YAML; `basic_auth` means `basic`.",
+    )
     basic_auth: list[SecretSetting] = Field(
         default=[], description="Visitors who may pass, each as user:password; empty: everybody."
     )
@@ -55,8 +60,12 @@ class ShareSettings(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> ShareSettings:
-        if self.private and (self.name or self.basic_auth):
-            raise ValueError("`name` and `basic_auth` are for public shares; a private one has a `token` and `grants`")
+        if self.private and (self.name or self.basic_auth or self.gate):
+            raise ValueError(
+                "`name`, `gate` and `basic_auth` are for public shares; a private one has a `token` and `grants`"
+            )
+        if self.basic_auth and self.gate not in ("", "basic"):
+            raise ValueError("`basic_auth` is what the gate `basic` asks; take it away, or the other `gate`")
         if not self.private and (self.token or self.grants):
             raise ValueError("`token` and `grants` are for private shares; write `private: true`, or take them away")
         return self

@@ -21,6 +21,7 @@ from zrokd.net.wsgi import WsgiHandler
 from zrokd.service.services import Services, make_services
 from zrokd.store import migrate
 from zrokd.store.database import Store
+from zrokd.store.meta import instance_id
 
 from .declared import ensure, limits_of
 from .identify import Identifier
@@ -55,7 +56,7 @@ class ControllerRole(Role):
         """The database is up to date and holds what the YAML declares; the API's port is ours."""
         self._store = Store.over(self.ctx.storage, self.ctx.offload)
         self._migrate()
-        self._admin = self.ctx.overlay.admin(self.settings.instance)
+        self._admin = self.ctx.overlay.admin(self.settings.instance or self._store.write(instance_id))
         self.services = self._make_services(self.settings)
         self._identifier = Identifier(lambda: self.ctx.components("auth"), self.services.directory, self.ctx.log)
         ensure(self.services, self.settings)

@@ -47,9 +47,10 @@ class ControllerSettings(Settings):
         default=Address(host="127.0.0.1", port=18080), description="Where the API listens. Put TLS before it."
     )
     instance: str = Field(
-        default="zrokd",
-        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
-        description="Tags our objects on the overlay, so that several controllers can share one network.",
+        default="",
+        pattern=r"^([a-z0-9][a-z0-9-]{0,31})?$",
+        description="Tags our objects on the overlay, so that several controllers can share one network. "
+        "Left out: a random text that the database keeps.",
     )
     namespaces: dict[str, NamespaceSettings] = Field(
         default_factory=dict,

@@ -60,6 +60,11 @@ class Access:
         ok = self._listener is not None and self._listener.accepting
         return Health(ok=ok, detail="" if ok else f"access to share {self.settings.share}: {self._why}")
 
+    @property
+    def active(self) -> int:
+        """Connections inside."""
+        return self._listener.active if self._listener else 0
+
     def stop(self) -> None:
         """Take no more connections; those that run go on. Idempotent. Switches greenlets."""
         self._why = "stopped"

@@ -41,6 +41,11 @@ class Entrance:
             return Health(ok=False, detail="it does not listen")
         return self._names.health()
 
+    @property
+    def active(self) -> int:
+        """Connections of visitors inside."""
+        return sum(listener.active for listener in self._listeners)
+
     def stop(self) -> None:
         """Take no more connections; those that run go on. Idempotent. Switches greenlets."""
         for listener in self._listeners:

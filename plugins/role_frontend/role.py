@@ -73,6 +73,11 @@ class FrontendRole(Role):
         for each in every:
             each.drain(max(until_s - self.ctx.clock.monotonic(), 0.0))
 
+    @property
+    def active(self) -> int:
+        """Connections of visitors inside."""
+        return sum(each.active for each in [*self._serving(), *self._leaving])
+
     def close(self) -> None:
         """Cut what is left, give accesses back, hand over the last usage. Idempotent."""
         for access in [*self._accesses, *self._leaving]:

@@ -20,10 +20,10 @@ from pathlib import Path
 import requests
 from zrokd.testing.scenario import Scenario
 
-share = {"mode": "hello", "basic_auth": ["ann:sesame"]}  # chooses the gate that the frontend calls "basic"
+share = {"mode": "hello", "gate": "office"}
 changes = {
     "auth": [{"use": "token"}, {"use": "pin", "pin": "271828"}],
-    "roles": {"frontend": {"gates": {"basic": {"use": "hours", "opens": 0, "closes": 24}}}},
+    "roles": {"frontend": {"gates": {"office": {"use": "hours", "opens": 0, "closes": 24}}}},
 }
 with Scenario(Path(sys.argv[1]), shares=[share], changes=changes) as zrokd:
     (host,) = zrokd.hosts()
@@ -33,7 +33,7 @@ with Scenario(Path(sys.argv[1]), shares=[share], changes=changes) as zrokd:
             f"{zrokd.controller_url}/api/v2/zrokd/accounts", headers={"x-token": pin}, timeout=10
         )
         told[name] = answer.status_code
-    closed = {"roles": {"frontend": {"gates": {"basic": {"opens": 0, "closes": 0}}}}}
+    closed = {"roles": {"frontend": {"gates": {"office": {"opens": 0, "closes": 0}}}}}
     told["reloaded"] = zrokd.reload(closed)
     told["closed"] = zrokd.get(host).status
 print(json.dumps(told))

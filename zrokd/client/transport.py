@@ -17,7 +17,7 @@ from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unav
 from zrokd.model.units import Secret
 
 MEDIA_TYPE = "application/zrok.v1+json"
-MAX_ANSWER_BYTES = 8 << 20
+MAX_ANSWER_BYTES = 64 << 20  # all names of a large site are some ten MiB
 _CONNECT_S = 5.0
 _CHUNK = 1 << 16
 _FAULTS: dict[int, type[ZrokdError]] = {

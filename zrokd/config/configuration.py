@@ -17,7 +17,7 @@ class Plan:
 
     slot: str
     name: str  # of the plugin
-    instance: str  # a role's key; elsewhere the plugin's name
+    instance: str  # a role's key; elsewhere the plugin's name, numbered from the second on
     component: type[Component]
     settings: Settings
     path: str  # where it stands, for messages
@@ -61,5 +61,9 @@ def plan(slot: str, use: Use | None, path: str, instance: str = "") -> Plan | No
 
 def plans(slot: str, key: str, uses: list[Use]) -> tuple[Plan, ...]:
     """The plans of an ordered slot."""
-    made = [plan(slot, use, f"{key}[{index}]") for index, use in enumerate(uses)]
-    return tuple(one for one in made if one is not None)
+    made: list[Plan] = []
+    for index, use in enumerate(uses):
+        number = 1 + sum(one.name == use.use for one in made)
+        one = plan(slot, use, f"{key}[{index}]", f"{use.use}-{number}" if number > 1 else "")
+        made += [one] if one is not None else []
+    return tuple(made)

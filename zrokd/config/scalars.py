@@ -10,6 +10,7 @@ import yaml
 
 _PREFIX = "tag:yaml.org,2002:"
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_MOST_DIGITS = 100
 _RESOLVER = yaml.resolver.Resolver()
 
 
@@ -36,6 +37,8 @@ def _integer(text: str) -> int | str:
     if ":" in text:
         return text
     digits = text.replace("_", "")
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("more digits than any key of ours can mean")
     return int(digits, 8) if _OCTAL.fullmatch(digits) else int(digits, 0)
 
 

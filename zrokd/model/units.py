@@ -12,6 +12,7 @@ _SIZE_BYTES = {
     "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
     "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 }  # fmt: skip
+_LONGEST_S, _LARGEST_BYTES = 1e12, 2**63
 
 
 def parse_duration_s(text: str | float) -> float:
@@ -20,14 +21,13 @@ def parse_duration_s(text: str | float) -> float:
     :raises ValueError: with a sentence fit for the operator.
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
-        value = float(text)
-        if value < 0 or value != value or value == float("inf"):
+        if not 0 <= text <= _LONGEST_S:
             raise ValueError("a duration cannot be negative or endless")
-        return value
+        return float(text)
     parts = _DURATION.findall(str(text))
     if not parts or "".join(n + u for n, u in parts) != text:
         raise ValueError(f"{text!r} is not a duration; write it like 250ms, 30s, 5m or 1h30m")
-    return sum(float(number) * _DURATION_S[unit] for number, unit in parts)
+    return parse_duration_s(sum(float(number) * _DURATION_S[unit] for number, unit in parts))
 
 
 def parse_size_bytes(text: str | int) -> int:
@@ -36,13 +36,16 @@ def parse_size_bytes(text: str | int) -> int:
     :raises ValueError: with a sentence fit for the operator.
     """
     if isinstance(text, int) and not isinstance(text, bool):
-        if text < 0:
-            raise ValueError("a size cannot be negative")
+        if not 0 <= text <= _LARGEST_BYTES:
+            raise ValueError("a size cannot be negative or endless")
         return text
     match = _SIZE.fullmatch(str(text))
     if not match:
         raise ValueError(f"{text!r} is not a size; write it like 64KiB, 10MiB or 1GB")
-    return int(float(match[1]) * _SIZE_BYTES[match[2] or "B"])
+    size = float(match[1]) * _SIZE_BYTES[match[2] or "B"]
+    if size > _LARGEST_BYTES:
+        raise ValueError("a size cannot be negative or endless")
+    return int(size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from zrokd.wire.modes import mode_from_wire
 
 T = TypeVar("T")
 _MODE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,31}")
+_GATE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _MAX_USERS = 32  # each costs a password hash
 _HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
 
@@ -223,8 +224,10 @@ def _gating(document: Mapping[str, Any], hash_password: Callable[[str], str]) ->
     scheme = text(document, "authScheme") or "none"  # zrok's clients may leave it empty
     if scheme == "none":
         return Gating()
+    if scheme == "oauth" or not _GATE.fullmatch(scheme):  # zrok's oauth says more than a gate's name
+        raise NotOneOf("authScheme must be none, basic, or the name of a gate of the frontend's")
     if scheme != "basic":
-        raise NotOneOf("authScheme must be one of none, basic")
+        return Gating(gate=scheme)  # a frontend that has no such gate lets nobody in
     users = items(document, "basicAuthUsers", _user)
     if not 0 < len(users) <= _MAX_USERS:
         raise Invalid(f"basicAuthUsers must name 1 to {_MAX_USERS} users")

@@ -178,3 +178,19 @@ def test_large_files_are_refused_in_one_sentence(size: int, tmp_path: Path, regi
     file.write_bytes(b"version: 1 # " + b"x" * size)
     with pytest.raises(ConfigError, match=r"zrokd.yml: the file is larger than 1 MiB; this is no configuration$"):
         load(file, registry=registry)
+
+
+_HUGE = ["9" * 400, "-" + "9" * 400, "0x" + "f" * 90, "9" * 400 + "s", "9" * 400 + "KiB", "1" * 90, "1.5e+308", ".inf"]
+_PLACES = [
+    "drain: {}", "state_dir: {}", "version: {}", "log: {{level: {}}}", "health: {{listen: {}}}",
+    "roles: {{frontend: {{workers: {}, key: {}, strict: {}, listen: {}, labels: {{a: {}}}}}}}",
+    "roles: {{frontend: {{limits: {{fields: {}, idle: {}, body: {}, step: {}, ratio: {}}}}}}}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", _HUGE)
+@pytest.mark.parametrize("line", _PLACES)
+def test_numbers_beyond_all_bounds_give_a_configuration_or_mistakes(
+    number: str, line: str, tmp_path: Path, registry: Lookup
+) -> None:
+    attempt(tmp_path, line.replace("{}", number).replace("{{", "{").replace("}}", "}").encode(), registry)

@@ -46,7 +46,9 @@ def test_other_tags_are_not_known(tag: str) -> None:
         convert(tag, "x")
 
 
-@pytest.mark.parametrize(("tag", "text"), [("int", "ten"), ("int", "9" * 5000), ("float", "1.2.3"), ("int", "0x")])
+@pytest.mark.parametrize(
+    ("tag", "text"), [("int", "ten"), ("int", "9" * 5000), ("float", "1.2.3"), ("int", "0x"), ("int", "0x" + "f" * 99)]
+)
 def test_a_tag_that_lies_is_an_error(tag: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         convert(f"tag:yaml.org,2002:{tag}", text)

@@ -92,7 +92,7 @@ def test_what_is_not_asked_for_cannot_be_set(api, ann, env):
         (422, {"shareMode": "both"}, "shareMode must be one of public, private"),
         (422, {"permissionMode": "maybe"}, "permissionMode must be one of open, closed"),
         (422, {"backendMode": "../x"}, "backendMode"),
-        (422, {"authScheme": "oauth"}, "authScheme must be one of none, basic"),
+        (422, {"authScheme": "oauth"}, "authScheme must be none, basic, or the name of a gate"),
         (400, {"nameSelections": "public"}, "nameSelections must be a list"),
         (404, {"nameSelections": [{"namespaceToken": "nowhere"}]}, "no namespace"),
         (409, {"nameSelections": [{"namespaceToken": "public", "name": "notmine"}]}, "not reserved by you"),
