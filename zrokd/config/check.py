@@ -46,17 +46,17 @@ def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup)
     try:
         component = registry(slot, name)
     except PluginError as error:
-        _refuse_plugin(error, path, tree, at_key=not isinstance(entry, str))
+        _refuse_plugin(error, name, path, tree)
         return None, None
     return component, check(component.Settings, options, path, tree, registry)
 
 
-def _refuse_plugin(error: PluginError, path: KeyPath, tree: Tree, *, at_key: bool) -> None:
-    """Keep it at the value of `use`, or at the key that stands for one."""
+def _refuse_plugin(error: PluginError, name: str, path: KeyPath, tree: Tree) -> None:
+    """Keep it where the name stands: at `use`, at a key that stands for one, or at the value."""
     hint = str(getattr(error, "hint", ""))
     message = str(error).removesuffix(f"; {hint}") if hint else str(error)
     named = (*path, "use") in tree.values
-    tree.refuse(message, (*path, "use") if named else path, key=at_key and not named, hint=hint)
+    tree.refuse(message, (*path, "use") if named else path, key=not named and name == path[-1], hint=hint)
 
 
 def _validate(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree) -> Any:

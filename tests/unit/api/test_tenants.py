@@ -5,6 +5,8 @@ import pytest
 from zrokd.api.app import OPERATIONS
 from zrokd.api.call import Needs
 
+pytestmark = pytest.mark.slow
+
 # What each operation takes that may be somebody else's, as (body, path values). MINE stands for Bob's own.
 FOREIGN = {
     "GET /overview": [],

@@ -518,7 +518,7 @@ roles:
       - {mode: wbe, target: /srv}
 """,
         [
-            "5:10: roles.backend.shares[0].mode: no mode plugin is named 'wbe'; did you mean 'web'?",
+            "5:16: roles.backend.shares[0].mode: no mode plugin is named 'wbe'; did you mean 'web'?",
         ],
     ),
     "a key in a mode and beside it": (

@@ -86,7 +86,7 @@ def test_a_child_that_does_not_open_closes_its_parent(components, configure, dia
 
 def test_only_the_top_level_is_named(components, configure):
     components.open_all(configure(roles={"parent": {"inner": "child"}}, observers=[{"use": "ear"}, {"use": "ear"}]))
-    assert list(components.named()) == ["overlay.local", "observer.ear", "observer.ear#2", "role.parent"]
+    assert list(components.named()) == ["overlay.local", "observer.ear", "observer.ear-2", "role.parent"]
 
 
 def test_hooks_follow_the_order_of_the_yaml(components, configure, diary):

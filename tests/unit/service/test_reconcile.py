@@ -14,6 +14,7 @@ from zrokd.model.share import Permission
 from zrokd.service.reconcile import Action
 from zrokd.store import intents
 
+pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("service_kit", HERE / "conftest.py")
 kit = importlib.util.module_from_spec(_spec)
