@@ -37,6 +37,7 @@ from zrokd.errors import (
     StreamClosed,
     Unavailable,
 )
+from zrokd.model.naming import Name
 from zrokd.model.share import Gating, NameSelection, Permission, ShareMode
 from zrokd.model.units import Secret
 from zrokd.net.relay import relay
@@ -109,7 +110,7 @@ class World:
         self._called("share", draft.token or (draft.selections[0].name if draft.selections else ""))
         wanted = draft.token or (draft.selections and draft.selections[0].name)
         if draft.selections and draft.selections[0].name and draft.selections[0].name not in self.reserved:
-            raise NotFound("no such name")
+            raise Conflict("the name is not reserved by you")
         for token, (z_id, name) in self.shares.items():
             if wanted and name == wanted:
                 if z_id != draft.env_z_id:
@@ -132,6 +133,9 @@ class World:
         if not self.urls_known:
             raise NotFound("no such call")
         return (f"http://{self.shares[token][1]}.localhost:{self.public_port or 1}",)
+
+    def list_names(self, namespace):
+        return tuple(Name(namespace=namespace, zone="localhost", name=name) for name in sorted(self.reserved))
 
     def create_name(self, namespace, name):
         self._called("create_name", namespace, name)
