@@ -178,4 +178,7 @@ def zrokd_on_exchange(summary: ExchangeSummary) -> None:
 
 @hookspec
 def zrokd_on_connection_closed(summary: ConnectionSummary) -> None:
-    """One accepted connection is over, told exactly once per accept. Must not switch greenlets. Since 0.1."""
+    """One visitor's connection is over: in a frontend once per accept, in a backend once per stream of a raw mode.
+
+    Must not switch greenlets. Since 0.1.
+    """

@@ -31,7 +31,7 @@ class LocalSettings(Settings):
     )
     group: str = Field(
         default="",
-        description="Group that may bind and dial, when the folder is made here. Default: the group of this process.",
+        description="Group (name or number) that may bind and dial, when the folder is made here. Default: ours.",
     )
 
 

@@ -99,6 +99,8 @@ def make_shared(path: Path, group: str = "") -> bool:
 
 
 def _gid(group: str) -> int:
+    if group.isascii() and group.isdigit():
+        return int(group)
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError as error:

@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -291,6 +291,7 @@ class Process:
     folder: Path
     person: Person
     environ: Mapping[str, str]
+    program: list[str]  # how that user starts zrokd
     child: Any = None
     said: list[str] = field(default_factory=list)  # to the service manager
 
@@ -313,7 +314,7 @@ class Process:
         """Start it; return when it told the service manager that it is ready."""
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "zrokd", "run", str(self.file)],
+                [*self.program, "run", str(self.file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -384,6 +385,18 @@ class Process:
 
 NAMES = ("controller", "frontend", "backend")
 SECRETS = {"controller": ("admin", "frontend", "account"), "frontend": ("frontend",), "backend": ("account",)}
+GID = 61900  # of the group that may meet; belongs to nobody, as the users do
+# The second: an interpreter in root's home is none for others, and the system's of the same version reads the same.
+_PROGRAMS = [
+    [sys.executable, "-m", "zrokd"],
+    [
+        f"/usr/bin/python3.{sys.version_info.minor}",
+        "-c",
+        "import runpy, site, sys\n"
+        f"site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        "runpy.run_module('zrokd', run_name='__main__', alter_sys=True)",
+    ],
+]
 ZONE = "three.localhost"
 HOST = f"app.{ZONE}"
 
@@ -393,8 +406,9 @@ class Deployment:
 
     def __init__(self, folder: Path, target: Target) -> None:
         self.folder = folder
-        self.people = people()
-        self.gid = 61900 if self.apart else os.getgid()
+        self.program = program_for_others()
+        self.people = people() if self.program else dict.fromkeys(NAMES, Person())
+        self.gid = GID if self.apart else os.getgid()
         self.api_port, self.port = free_ports(2)
         self._make_folders()
         self.processes = {name: self._process(name, target) for name in NAMES}
@@ -457,7 +471,6 @@ class Deployment:
 
     def _process(self, name: str, target: Target) -> Process:
         person = self.people[name]
-        person.gid = self.gid
         state, secrets = self.folder / "state" / name, self.folder / "state" / f"{name}-secrets"
         state.mkdir(mode=0o700)
         secrets.mkdir(mode=0o700)
@@ -480,20 +493,25 @@ class Deployment:
             "ZROKD_ZONE": ZONE,
             "ZROKD_TARGET": target.url,
         }
-        return Process(name, self.folder, person, environ)
+        return Process(name, self.folder, person, environ, self.program or [sys.executable, "-m", "zrokd"])
 
 
 def people() -> dict[str, Person]:
-    """A user for each daemon, when we may become other users and those can read this program."""
-    uids = dict(zip(NAMES, (61901, 61902, 61903), strict=True))
+    return {name: Person(GID + number, GID) for number, name in enumerate(NAMES, 1)}
+
+
+def program_for_others() -> list[str]:
+    """How other users start this zrokd; nothing when we may not become others, or they cannot read it."""
     if os.getuid() != 0:
         print("not root: all daemons run under one user")
-        return {name: Person() for name in NAMES}
-    probe = [sys.executable, "-c", "import zrokd"]
-    if subprocess.run(probe, user=61901, group=61900, extra_groups=[], cwd="/", capture_output=True).returncode:
-        print("other users cannot read this program: all daemons run under one user")
-        return {name: Person() for name in NAMES}
-    return {name: Person(uid) for name, uid in uids.items()}
+        return []
+    other = Person(GID + 9, GID).as_arguments()
+    for program in _PROGRAMS:
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run([*program, "--version"], cwd="/", capture_output=True, check=True, **other)
+            return program
+    print("other users cannot read this program: all daemons run under one user")
+    return []
 
 
 def free_ports(count: int) -> list[int]:
