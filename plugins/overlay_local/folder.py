@@ -21,6 +21,7 @@ from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownServ
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _BACKLOG = 4096
+_HIDDEN = ".bind-"
 _LOCK_S = 2.0
 _PAUSE_S = 0.01
 # posix.close throughout: gevent's os.close keeps a folder open, and its lock held, until the hub turns.
@@ -162,7 +163,7 @@ class Service:
     def bind(self, terminator: str | None) -> tuple[socket.socket, str]:
         """A listening socket and its name in the folder. :raises OverlayError: taken, not allowed, or gone."""
         name = secrets.token_hex(8) if terminator is None else check_name(terminator)
-        hidden = f".bind-{secrets.token_hex(8)}"
+        hidden = f"{_HIDDEN}{secrets.token_hex(8)}"
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             # Nobody sees the name before the socket listens: one that is bound but does not listen looks stale.
@@ -181,11 +182,17 @@ class Service:
         return sock, name
 
     def _publish(self, hidden: str, name: str) -> None:
-        self._remove_stale(name)
+        self._sweep()
         try:
             os.link(hidden, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
         except FileExistsError as error:
             raise OverlayError(f"terminator {name!r} of {self.name!r} is bound already") from error
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left here; a dial meets it only now and then."""
+        for name in os.listdir(self._descriptor):  # noqa: PTH208 - a descriptor
+            if name.startswith(_HIDDEN) or not name.startswith("."):
+                self._remove_stale(name)
 
     def unbind(self, name: str) -> None:
         """Take a socket away. Idempotent."""
@@ -201,11 +208,16 @@ class Service:
     def _remove_stale(self, name: str) -> None:
         """Remove a socket whose process is gone; the lock keeps us from removing one that was bound anew meanwhile."""
         with self._lock():
-            sock, failure = self._connect(name)
-            if sock is not None:
-                sock.close()
-            elif failure == errno.ECONNREFUSED:
+            if self._is_stale(name):
                 self._unlink(name)
+
+    def _is_stale(self, name: str) -> bool:
+        """Whether no process holds it. A datagram socket asks: one that lives refuses that type, and nobody is woken."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                return probe.connect_ex(self._socket_path(name)) == errno.ECONNREFUSED
+            except OSError:  # longer than a path may be
+                return False
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

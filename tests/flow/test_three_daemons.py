@@ -1,6 +1,294 @@
-"""Three daemons on one machine."""
-def test_smoke(three):
-    assert three.status() == 200
-    print(three.logs(), three.tokens(), three.sockets(), three.frontend.ready(), three.backend.ready(), three.controller.ready())
-    for p in three.processes.values():
-        print(p.name, p.person, open(f"/proc/{p.pid}/status").read().split("Uid:")[1].split("\n")[0])
+"""Three daemons from conf/, each under a user of its own: they meet over `overlay_local` and the controller's API."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import gevent
+import pytest
+
+pytestmark = pytest.mark.timeout(90)
+BACK_WITHIN_S = 5.0
+CHANGES = {  # what is added at the end of a file
+    "controller": "    reconcile_every: 45s\n",
+    "frontend": "    limits: {keep_alive: 70s}\n",
+    "backend": "      - {name: more, mode: hello}\n",
+}
+# Connects to the socket of its argument, and says how that went.
+CONNECT = "import os, socket, sys; s = socket.socket(socket.AF_UNIX); print(os.strerror(s.connect_ex(sys.argv[1])))"
+
+
+def test_a_visitor_reaches_the_share_under_its_reserved_name(three, target):
+    with three.visitor() as visitor:
+        answer = visitor.get("/hello?a=b")
+    assert answer.status == 200
+    assert answer.body == f"target {os.getpid()} /hello?a=b\n".encode()
+    assert target.heads[-1]["host"] == "app.three.localhost"
+    assert [process.ready()[0] for process in three.processes.values()] == [200, 200, 200]
+    uids = {process.name: os.stat(f"/proc/{process.pid}").st_uid for process in three.processes.values()}
+    assert len(set(uids.values())) == (3 if three.apart else 1)
+    assert (three.overlay.stat().st_mode & 0o7777, three.overlay.stat().st_gid) == (0o2770, three.gid)
+
+
+# -- kill -9 ---
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["controller", "frontend", "backend"])
+def test_after_a_kill_traffic_is_back_under_the_same_name_and_the_others_need_nothing(three, name, capsys):
+    tokens, pids = three.tokens(), pids_of(three)
+    victim = three.processes[name]
+    measured = [recovery_s(three, victim) for _ in range(3)]
+    with capsys.disabled():
+        print(f"\nkill -9 {name}, started again: back after {', '.join(f'{each:.2f}' for each in measured)} s", end=" ")
+    assert max(measured) < BACK_WITHIN_S
+    assert {**pids_of(three), name: 0} == {**pids, name: 0}
+    assert three.tokens() == tokens, "it was not found again, but made anew"
+    assert len(three.sockets()) == 1, "stale sockets are left"
+    assert_quiet(three)
+
+
+def recovery_s(three, victim) -> float:
+    """Seconds from the kill until a visitor is served and all say that they are ready. Starts it at once."""
+    victim.kill()
+    began = time.monotonic()
+    victim.start(wait=False)
+    three.wait_for_traffic()
+    victim.told("READY=1")
+    told = {}
+
+    def everybody_is_well():
+        told.update({process.name: process.ready() for process in three.processes.values()})
+        away = "does not answer" in str(told["frontend"])
+        return all(status == 200 for status, _ in told.values()) and not away
+
+    while not everybody_is_well():
+        assert time.monotonic() - began < 2 * BACK_WITHIN_S, told
+        gevent.sleep(0.02)
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_all_three_come_back_after_the_machine_went_down(three):
+    tokens = three.tokens()
+    for process in three.processes.values():
+        process.kill()
+    three.start()
+    assert three.tokens() == tokens
+    assert len(three.sockets()) == 1
+    assert_quiet(three)
+
+
+@pytest.mark.slow
+def test_while_the_controller_is_away_visitors_are_served_and_health_says_so(three, stream):
+    requests = stream(three.port, "app.three.localhost")
+    requests.more()
+    three.controller.kill()
+    requests.more(200)
+    wait_for_detail(three.frontend, "does not answer")
+    assert three.frontend.ready("frontend")[0] == 200
+    assert three.backend.ready()[0] == 200
+    assert three.status("unknown.three.localhost") == 404
+    three.controller.start()
+    wait_for_detail(three.frontend, "1 name")
+    requests.more()
+    assert requests.failed == []
+
+
+@pytest.mark.slow
+def test_a_frontend_that_starts_while_the_controller_is_away_serves_from_its_snapshot(three):
+    wait_for_file(three.frontend.state, "names.json")
+    three.controller.kill()
+    three.frontend.kill()
+    began = time.monotonic()
+    three.frontend.start()
+    three.wait_for_traffic()
+    assert time.monotonic() - began < BACK_WITHIN_S
+    wait_for_detail(three.frontend, "from disk")
+    assert three.frontend.ready()[0] == 200
+
+
+@pytest.mark.slow
+def test_a_frontend_without_a_snapshot_is_not_ready_until_the_controller_is_there(three):
+    three.controller.kill()
+    assert three.frontend.end() == 0
+    for path in three.frontend.state.rglob("names.json"):
+        path.unlink()
+    three.frontend.start()
+    wait_for_detail(three.frontend, "does not answer")
+    assert three.frontend.ready()[0] == 503
+    assert three.status() in (404, 503)
+    three.controller.start()
+    three.wait_for_traffic(within_s=BACK_WITHIN_S)
+    assert three.frontend.ready()[0] == 200
+
+
+@pytest.mark.slow
+def test_a_backend_that_starts_while_the_controller_is_away_waits_and_says_so(three):
+    three.controller.kill()
+    three.backend.kill()
+    assert three.status() == 502
+    three.backend.start()
+    wait_for_detail(three.backend, "does not answer")
+    assert three.backend.ready()[0] == 503
+    three.controller.start()
+    three.wait_for_traffic(within_s=BACK_WITHIN_S)
+    wait_for_detail(three.backend, "1 of 1 shares are bound")
+    assert three.backend.ready()[0] == 200
+
+
+@pytest.mark.slow
+def test_a_backend_that_is_gone_is_a_502_at_once(three):
+    three.backend.kill()
+    began = time.monotonic()
+    assert three.status() == 502
+    assert time.monotonic() - began < 1.0
+    assert three.frontend.ready()[0] == 200
+
+
+# -- signals ---
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["controller", "frontend", "backend"])
+def test_a_reload_loses_no_request_whether_the_file_is_right_or_wrong(three, stream, name):
+    process = three.processes[name]
+    requests = stream(three.port, "app.three.localhost")
+    requests.more()
+    before, right = pids_of(three), process.file.read_text() + CHANGES[name]
+    process.file.write_text(right)
+    process.reload()
+    requests.more()
+    assert [record["message"] for record in process.records() if "reload" in record["message"]] == [
+        f"reloaded: {'roles.' + name}"
+    ]
+    process.file.write_text(right + "    nonsense: 1\n")
+    process.reload()
+    requests.more()
+    refusals = [record["message"] for record in process.records() if "refused" in record["message"]]
+    assert len(refusals) == 1
+    assert "nonsense" in refusals[0]
+    process.file.write_text("version: [")
+    process.reload()
+    requests.more()
+    assert process.ready()[0] == 200
+    assert requests.failed == []
+    assert pids_of(three) == before
+
+
+@pytest.mark.slow
+def test_a_share_added_by_a_reload_is_reached(three):
+    three.backend.file.write_text(three.backend.file.read_text() + CHANGES["backend"])
+    three.backend.reload()
+    three.wait_for_traffic("more.three.localhost", within_s=BACK_WITHIN_S)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+def test_sigterm_lets_a_running_request_end_and_takes_no_new_one(three, target, name):
+    process = three.processes[name]
+    with three.visitor() as visitor:
+        slow = gevent.spawn(visitor.get, "/slow")
+        assert target.entered.wait(10)
+        process.child.send_signal(signal.SIGTERM)
+        process.told("STOPPING=1")
+        status, body = process.ready()
+        assert (status, body["draining"]) == (503, True)
+        assert eventually_refused(three, name)
+        assert not slow.ready()
+        target.release.set()
+        answer = slow.get(timeout=10)
+    assert (answer.status, answer.body) == (200, f"target {os.getpid()} /slow\n".encode())
+    assert process.end() == 0
+    assert three.sockets() == [] or name == "frontend"
+
+
+def eventually_refused(three, name) -> bool:
+    refused = 0 if name == "frontend" else 502
+    until = time.monotonic() + BACK_WITHIN_S
+    while three.status() != refused and time.monotonic() < until:
+        gevent.sleep(0.02)
+    return three.status() == refused
+
+
+@pytest.mark.slow
+def test_sigterm_ends_an_idle_deployment_at_once_and_cleanly(three):
+    began = time.monotonic()
+    assert [process.end() for process in reversed(three.processes.values())] == [0, 0, 0]
+    assert time.monotonic() - began < BACK_WITHIN_S
+    assert three.sockets() == []
+    assert_quiet(three)
+
+
+# -- who may meet ---
+
+
+@pytest.mark.slow
+def test_who_is_not_in_the_group_cannot_connect_to_the_overlay(three):
+    if not three.apart:
+        pytest.skip("not root, so there is no other user to try it with")
+    (path,) = three.sockets()
+
+    def connected(**person) -> str:
+        return subprocess.run(
+            [three.backend.program[0], "-c", CONNECT, str(path)],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=True,
+            extra_groups=[],
+            **person,
+        ).stdout.strip()
+
+    assert connected(user=61950, group=61950) == "Permission denied"
+    assert connected(user=61950, group=three.gid) == "Success"
+    three.overlay.chmod(0o2777)  # also when somebody opens the folder: each service and socket is closed by itself
+    three.overlay.parent.chmod(0o2777)
+    assert connected(user=61950, group=61950) == "Permission denied"
+
+
+@pytest.mark.slow
+def test_secrets_are_in_no_log_and_in_no_command_line(three):
+    shown = three.logs() + "".join(
+        (path.read_bytes() + b"\n").decode()
+        for process in three.processes.values()
+        for path in [process.folder.__class__(f"/proc/{process.pid}/cmdline")]
+    )
+    assert "secret-of-this-test" not in shown
+
+
+# -- words ---
+
+
+def pids_of(three) -> dict[str, int]:
+    """Who runs. Fails when one of them does not."""
+    assert all(process.running for process in three.processes.values())
+    return {process.name: process.pid for process in three.processes.values()}
+
+
+def assert_quiet(three) -> None:
+    """No log tells of an error or of a conflict."""
+    records = [record for process in three.processes.values() for record in process.records()]
+    loud = [record for record in records if record["level"] in ("error", "critical")]
+    words = ("409", "conflict", "belongs to another", "cannot be offered", "is refused")
+    loud += [record for record in records if any(word in str(record).lower() for word in words)]
+    assert loud == []
+
+
+def wait_for_detail(process, text) -> None:
+    until = time.monotonic() + 10
+    while text not in process.detail():
+        assert time.monotonic() < until, (process.detail(), process.text())
+        gevent.sleep(0.02)
+
+
+def wait_for_file(folder, name) -> None:
+    until = time.monotonic() + 10
+    while not list(folder.rglob(name)):
+        assert time.monotonic() < until
+        gevent.sleep(0.02)

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -335,12 +336,30 @@ def test_a_stale_socket_of_a_name_is_replaced_at_bind(node, service, other_proce
     answering.kill()
 
 
+def test_bind_takes_away_what_killed_processes_left_and_wakes_nobody(node, service, other_process, tmp_path):
+    living = node.bind(service, terminator="living")
+    process = other_process("left")
+    process.kill()
+    process.wait()
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(tmp_path / "overlay/svc/.bind-left"))  # as if killed in the middle of bind
+    left.close()
+    fresh = node.bind(service, terminator="fresh")
+    assert sorted(os.listdir(tmp_path / "overlay/svc")) == [".instance", "fresh", "living"]
+    near = node.dial(service, terminator="living")
+    near.send(b"first")
+    stream, _caller = living.accept()
+    assert stream.recv(100, 5) == b"first"  # no probe came before it
+    for each in (near, stream, living, fresh):
+        each.close()
+
+
 def test_a_live_terminator_is_found_behind_stale_ones(node, service, other_process, tmp_path):
-    for _ in range(3):
-        process = other_process()
+    answering = echo(node.bind(service, terminator="live"))
+    dead = [other_process() for _ in range(3)]
+    for process in dead:
         process.kill()
         process.wait()
-    answering = echo(node.bind(service, terminator="live"))
     near = node.dial(service)
     near.send(b"x")
     assert near.recv(100, 5) == b"x"
@@ -425,6 +444,11 @@ def test_a_folder_that_is_there_keeps_its_rights(small_ctx, tmp_path):
     (tmp_path / "overlay").mkdir(mode=0o700)
     LocalOverlay(LocalSettings(dir=str(tmp_path / "overlay")), small_ctx).admin("one")
     assert stat.S_IMODE((tmp_path / "overlay").stat().st_mode) == 0o700
+
+
+def test_a_group_may_be_given_by_its_number(small_ctx, tmp_path):
+    LocalOverlay(LocalSettings(dir=str(tmp_path / "o"), group=str(os.getgid())), small_ctx).admin("one")
+    assert (tmp_path / "o").stat().st_gid == os.getgid()
 
 
 def test_an_unknown_group_is_an_error_that_names_it(small_ctx, tmp_path):
