@@ -2,9 +2,11 @@
 
 Three families, told apart by name:
 
-- `zrokd_provide_*` is asked once at boot, of each plugin module that the YAML names. It returns classes. A raising one stops the boot.
+- `zrokd_provide_*` is asked once at boot, of each plugin module that the YAML names. It returns classes. A raising one
+  stops the boot.
 - `zrokd_review_*` decides. All are asked in YAML order; the first refusal counts; a raising one refuses.
-- `zrokd_on_*` tells, after the fact and after commit. The result is ignored; a raising one is logged and the others still run.
+- `zrokd_on_*` tells, after the fact and after commit. The result is ignored; a raising one is logged and the others
+  still run.
 
 A hook implementation names only the arguments it wants. Hooks run per boot, request or connection, never per chunk.
 """

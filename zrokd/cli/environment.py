@@ -66,7 +66,7 @@ def enable(
 def _token(token: str | None, token_file: str | None) -> str:
     if (token is None) == (token_file is None):
         raise click.UsageError("give a TOKEN or --token-file FILE")
-    if token is not None and token != "-":
+    if token is not None and token != "-":  # noqa: S105  # standard input
         return token
     try:
         text = sys.stdin.readline() if token_file in (None, "-") else Path(str(token_file)).read_text()

@@ -60,7 +60,7 @@ class Clock(Protocol):
 
 
 class Hooks(Protocol):
-    """The hooks of `zrokd.hookspecs` that components call, typed. Deciding ones fail closed, telling ones never raise."""
+    """The hooks of `zrokd.hookspecs` that components call. Deciding ones fail closed, telling ones never raise."""
 
     def review_environment(self, draft: EnvironmentDraft, principal: Principal) -> Refusal | None:
         """The first refusal, or None."""

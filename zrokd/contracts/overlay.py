@@ -108,8 +108,8 @@ class OverlayAdmin(ABC):
     """The administrator's half, used by the controller alone.
 
     Every call is idempotent: what exists already is adopted, what is gone already counts as deleted. Every object
-    is tagged with `instance`, and objects of other instances are never touched. Calls may take seconds and switch greenlets.
-    All raise OverlayError.
+    is tagged with `instance`, and objects of other instances are never touched. Calls may take seconds and
+    switch greenlets. All raise OverlayError.
     """
 
     @abstractmethod
