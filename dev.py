@@ -27,20 +27,22 @@ OLDEST = (3, 11)
 READY_S = 60.0
 
 
-def main() -> int:
+def main(given: list | None = None) -> int:
     """Run a sub-command; its exit code."""
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     demo_parser = commands.add_parser("demo", help="a whole zrokd on this machine, with two shares")
     demo_parser.add_argument("--once", action="store_true", help="fetch the shares once, print what came, and end")
-    test_parser = commands.add_parser("test", help="the tests; further arguments go to pytest")
-    test_parser.add_argument("pytest", nargs=argparse.REMAINDER)
+    commands.add_parser("test", help="the tests; further arguments go to pytest", add_help=False)
     commands.add_parser("lint", help="ruff")
     commands.add_parser("type", help="mypy")
     docs_parser = commands.add_parser("docs", help="write the generated pages of docs/")
     docs_parser.add_argument("--check", action="store_true", help="only say which are stale")
     commands.add_parser("clean", help="remove .venv and what tools left behind")
-    arguments = parser.parse_args()
+    arguments, further = parser.parse_known_args(given)
+    if further and arguments.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    arguments.further = further
     if sys.version_info < OLDEST:
         return fail(f"python3 is {sys.version.split()[0]}; zrokd needs {OLDEST[0]}.{OLDEST[1]} or newer")
     try:
@@ -176,9 +178,10 @@ def free_port(wanted: int) -> int:
 
 def demo_until_interrupt(command: list, environ: dict) -> int:
     """The daemon in the foreground; Ctrl-C reaches it as well as us, and it is the one that ends."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # a function, not SIG_IGN: that the daemon would inherit
     with subprocess.Popen(command, cwd=ROOT, env=environ) as daemon:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: daemon.terminate())
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: daemon.terminate())
         return daemon.wait()
 
 
@@ -234,7 +237,7 @@ def fetch(url: str) -> bool:
 def test(arguments: argparse.Namespace) -> int:
     """pytest."""
     ensure("test")
-    return subprocess.call([PYTHON, "-m", "pytest", *arguments.pytest], cwd=ROOT)
+    return subprocess.call([PYTHON, "-m", "pytest", *arguments.further], cwd=ROOT)
 
 
 def lint(_arguments: argparse.Namespace) -> int:

@@ -212,7 +212,7 @@ class Service:
                 self._unlink(name)
 
     def _is_stale(self, name: str) -> bool:
-        """Whether no process holds it. A datagram socket asks: one that lives refuses that type, and nobody is woken."""
+        """Whether no process holds it. A datagram socket asks: one that lives refuses its type, and nobody is woken."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
             try:
                 return probe.connect_ex(self._socket_path(name)) == errno.ECONNREFUSED

@@ -24,9 +24,12 @@ from typing import Any
 
 import gevent
 import pytest
+import websockets
 from gevent.event import Event
 from gevent.queue import Queue
 from gevent.server import StreamServer
+from websockets.sync.client import connect as websocket
+from websockets.sync.server import serve as serve_websockets
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 10.0
@@ -89,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Target  # type: ignore[assignment]
 
-    def log_message(self, format: str, *args: object) -> None: ...
+    def log_message(self, *_: object) -> None: ...
 
     def parse_request(self) -> bool:
         parsed = super().parse_request()
@@ -108,9 +111,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._bytes(int(path.rpartition("/")[2]))
         if path.startswith("/status/"):
             return self._answer(int(path.rpartition("/")[2]), b"")
-        return self._answer(200, f"target {os.getpid()} {self.path}\n".encode())
+        return self._answer(200, f"target {self.server.port} {self.path}\n".encode())
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
         if self.path == "/echo":
@@ -121,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             size += len(piece)
         return self._answer(200, f"{size} {digest.hexdigest()}".encode())
 
-    do_PUT = do_POST
+    do_PUT = do_POST  # noqa: N815
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -180,13 +183,54 @@ def digest_of(size: int) -> str:
     return digest.hexdigest()
 
 
-@pytest.fixture
-def target() -> Iterator[Target]:
+@contextlib.contextmanager
+def serving() -> Iterator[Target]:
     made = Target()
     yield made
     made.release.set()
     made.events.put(None)
     made.stop()
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def other_target() -> Iterator[Target]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def echo_server() -> Iterator[int]:
+    """A websocket server that answers what it hears; its port."""
+
+    def echo(connection: Any) -> None:
+        with contextlib.suppress(websockets.ConnectionClosedError):  # cut off, as some tests want it
+            for message in connection:
+                connection.send(message)
+
+    with serve_websockets(echo, "127.0.0.1", 0) as server:
+        serving = gevent.spawn(server.serve_forever)
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        serving.join(WAIT_S)
+
+
+@pytest.fixture
+def open_websocket() -> Callable[[int, str], contextlib.AbstractContextManager[Any]]:
+    """open_websocket(port, host): a connection to a websocket server behind that frontend."""
+
+    @contextlib.contextmanager
+    def opened(port: int, host: str) -> Iterator[Any]:
+        sock = socket.create_connection(("127.0.0.1", port), WAIT_S)
+        with websocket(f"ws://{host}/chat?room=1", sock=sock, proxy=None, open_timeout=WAIT_S) as connection:
+            yield connection
+
+    return opened
 
 
 # -- visitors ---
@@ -386,15 +430,14 @@ class Process:
 NAMES = ("controller", "frontend", "backend")
 SECRETS = {"controller": ("admin", "frontend", "account"), "frontend": ("frontend",), "backend": ("account",)}
 GID = 61900  # of the group that may meet; belongs to nobody, as the users do
+_RUN = "import runpy, site; site.addsitedir({folder!r}); runpy.run_module('zrokd', run_name='__main__', alter_sys=True)"
 # The second: an interpreter in root's home is none for others, and the system's of the same version reads the same.
 _PROGRAMS = [
     [sys.executable, "-m", "zrokd"],
     [
         f"/usr/bin/python3.{sys.version_info.minor}",
         "-c",
-        "import runpy, site, sys\n"
-        f"site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-        "runpy.run_module('zrokd', run_name='__main__', alter_sys=True)",
+        _RUN.format(folder=sysconfig.get_path("purelib")),
     ],
 ]
 ZONE = "three.localhost"
@@ -459,6 +502,10 @@ class Deployment:
     def tokens(self) -> list[str]:
         """Tokens of the shares that the overlay holds."""
         return sorted(path.name for path in self.overlay.iterdir() if not path.name.startswith("."))
+
+    def free_ports(self, count: int) -> list[int]:
+        """See free_ports."""
+        return free_ports(count)
 
     def _make_folders(self) -> None:
         run, etc = self.folder / "run", self.folder / "etc"
@@ -557,3 +604,18 @@ def stream() -> Iterator[Callable[[int, str], Stream]]:
     yield begin
     for each in made:
         each.end()
+
+
+@pytest.fixture(name="visitor_class")
+def _visitor_class() -> type[Visitor]:
+    return Visitor
+
+
+@pytest.fixture(name="pieces")
+def _pieces() -> Callable[[int], Iterator[bytes]]:
+    return pieces
+
+
+@pytest.fixture(name="digest_of")
+def _digest_of() -> Callable[[int], str]:
+    return digest_of

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import http.client
 import signal
-import socket
 import subprocess
-import sys
 import time
+from pathlib import Path
 
 import gevent
 import pytest
+import websockets
 
 pytestmark = pytest.mark.timeout(90)
 BACK_WITHIN_S = 5.0
+HOST = "app.three.localhost"
 CHANGES = {  # what is added at the end of a file
     "controller": "    reconcile_every: 45s\n",
     "frontend": "    limits: {keep_alive: 70s}\n",
@@ -27,10 +28,10 @@ def test_a_visitor_reaches_the_share_under_its_reserved_name(three, target):
     with three.visitor() as visitor:
         answer = visitor.get("/hello?a=b")
     assert answer.status == 200
-    assert answer.body == f"target {os.getpid()} /hello?a=b\n".encode()
-    assert target.heads[-1]["host"] == "app.three.localhost"
+    assert answer.body == f"target {target.port} /hello?a=b\n".encode()
+    assert target.heads[-1]["host"] == HOST
     assert [process.ready()[0] for process in three.processes.values()] == [200, 200, 200]
-    uids = {process.name: os.stat(f"/proc/{process.pid}").st_uid for process in three.processes.values()}
+    uids = {process.name: Path(f"/proc/{process.pid}").stat().st_uid for process in three.processes.values()}
     assert len(set(uids.values())) == (3 if three.apart else 1)
     assert (three.overlay.stat().st_mode & 0o7777, three.overlay.stat().st_gid) == (0o2770, three.gid)
 
@@ -60,16 +61,8 @@ def recovery_s(three, victim) -> float:
     victim.start(wait=False)
     three.wait_for_traffic()
     victim.told("READY=1")
-    told = {}
-
-    def everybody_is_well():
-        told.update({process.name: process.ready() for process in three.processes.values()})
-        away = "does not answer" in str(told["frontend"])
-        return all(status == 200 for status, _ in told.values()) and not away
-
-    while not everybody_is_well():
-        assert time.monotonic() - began < 2 * BACK_WITHIN_S, told
-        gevent.sleep(0.02)
+    wait_for(lambda: all(process.ready()[0] == 200 for process in three.processes.values()), three.logs)
+    wait_for(lambda: "does not answer" not in three.frontend.detail())
     return time.monotonic() - began
 
 
@@ -86,7 +79,7 @@ def test_all_three_come_back_after_the_machine_went_down(three):
 
 @pytest.mark.slow
 def test_while_the_controller_is_away_visitors_are_served_and_health_says_so(three, stream):
-    requests = stream(three.port, "app.three.localhost")
+    requests = stream(three.port, HOST)
     requests.more()
     three.controller.kill()
     requests.more(200)
@@ -102,7 +95,8 @@ def test_while_the_controller_is_away_visitors_are_served_and_health_says_so(thr
 
 @pytest.mark.slow
 def test_a_frontend_that_starts_while_the_controller_is_away_serves_from_its_snapshot(three):
-    wait_for_file(three.frontend.state, "names.json")
+    (snapshot,) = wait_for(lambda: list(three.frontend.state.rglob("names.json")))
+    wait_for(lambda: HOST in snapshot.read_text())
     three.controller.kill()
     three.frontend.kill()
     began = time.monotonic()
@@ -158,19 +152,19 @@ def test_a_backend_that_is_gone_is_a_502_at_once(three):
 @pytest.mark.parametrize("name", ["controller", "frontend", "backend"])
 def test_a_reload_loses_no_request_whether_the_file_is_right_or_wrong(three, stream, name):
     process = three.processes[name]
-    requests = stream(three.port, "app.three.localhost")
+    requests = stream(three.port, HOST)
     requests.more()
     before, right = pids_of(three), process.file.read_text() + CHANGES[name]
     process.file.write_text(right)
     process.reload()
     requests.more()
     assert [record["message"] for record in process.records() if "reload" in record["message"]] == [
-        f"reloaded: {'roles.' + name}"
+        f"reloaded: roles.{name}"
     ]
     process.file.write_text(right + "    nonsense: 1\n")
     process.reload()
     requests.more()
-    refusals = [record["message"] for record in process.records() if "refused" in record["message"]]
+    refusals = [record["message"] for record in process.records() if "reload refused" in record["message"]]
     assert len(refusals) == 1
     assert "nonsense" in refusals[0]
     process.file.write_text("version: [")
@@ -179,6 +173,41 @@ def test_a_reload_loses_no_request_whether_the_file_is_right_or_wrong(three, str
     assert process.ready()[0] == 200
     assert requests.failed == []
     assert pids_of(three) == before
+
+
+@pytest.mark.slow
+def test_a_share_that_gets_another_target_loses_no_request(three, stream, target, other_target):
+    requests = stream(three.port, HOST)
+    requests.more()
+    before = three.tokens()
+    share = '{name: app, target: "${ZROKD_TARGET:-http://127.0.0.1:3000}"}'
+    text = three.backend.file.read_text()
+    assert share in text
+    three.backend.file.write_text(text.replace(share, f"{{name: app, target: {other_target.url}}}"))
+    three.backend.reload()
+    wait_for(lambda: other_target.heads, three.logs)
+    seen = len(target.heads)
+    requests.more()
+    assert requests.failed == []
+    assert three.tokens() == before
+    wait_for(lambda: len(three.sockets()) == 1)
+    assert len(target.heads) <= seen + 1
+
+
+@pytest.mark.slow
+def test_a_frontend_that_moves_to_another_port_keeps_who_is_inside(three, stream):
+    requests = stream(three.port, HOST)
+    requests.more()
+    (port,) = three.free_ports(1)
+    text = three.frontend.file.read_text()
+    assert "${ZROKD_PORT:-8080}" in text
+    three.frontend.file.write_text(text.replace("${ZROKD_PORT:-8080}", str(port)))
+    three.frontend.reload()
+    requests.more()
+    assert requests.failed == []
+    assert three.status() == 0, "the old port is still open"
+    three.port = port
+    assert three.status() == 200
 
 
 @pytest.mark.slow
@@ -199,21 +228,56 @@ def test_sigterm_lets_a_running_request_end_and_takes_no_new_one(three, target, 
         process.told("STOPPING=1")
         status, body = process.ready()
         assert (status, body["draining"]) == (503, True)
-        assert eventually_refused(three, name)
+        wait_for(lambda: three.status() == (0 if name == "frontend" else 502))
         assert not slow.ready()
         target.release.set()
         answer = slow.get(timeout=10)
-    assert (answer.status, answer.body) == (200, f"target {os.getpid()} /slow\n".encode())
+    assert (answer.status, answer.body) == (200, f"target {target.port} /slow\n".encode())
     assert process.end() == 0
     assert three.sockets() == [] or name == "frontend"
 
 
-def eventually_refused(three, name) -> bool:
-    refused = 0 if name == "frontend" else 502
-    until = time.monotonic() + BACK_WITHIN_S
-    while three.status() != refused and time.monotonic() < until:
-        gevent.sleep(0.02)
-    return three.status() == refused
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+def test_sigterm_waits_for_an_open_websocket_as_long_as_drain_allows(three, echo_server, open_websocket, name):
+    process = three.processes[name]
+    three.backend.file.write_text(
+        three.backend.file.read_text() + f"      - {{name: chat, target: http://127.0.0.1:{echo_server}}}\n"
+    )
+    process.file.write_text(process.file.read_text() + "drain: 1s\n")
+    process.reload()
+    if process is not three.backend:
+        three.backend.reload()
+    wait_for(lambda: three.status("chat.three.localhost") not in (0, 404, 502))
+    with open_websocket(three.port, "chat.three.localhost") as connection:
+        connection.send("hello")
+        assert connection.recv(timeout=10) == "hello"
+        began = time.monotonic()
+        process.child.send_signal(signal.SIGTERM)
+        process.told("STOPPING=1")
+        connection.send("still there")
+        assert connection.recv(timeout=10) == "still there"
+        with pytest.raises(websockets.ConnectionClosed):
+            connection.recv(timeout=10)
+        took_s = time.monotonic() - began
+        assert process.end() == 0
+    assert 0.8 < took_s < BACK_WITHIN_S
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+def test_a_kill_in_the_middle_of_an_answer_is_seen_as_one(three, name):
+    size = 256 * 1024 * 1024
+    with three.visitor() as visitor:
+        visitor.connection.request("GET", f"/bytes/{size}", headers={"Host": HOST})
+        answer = visitor.connection.getresponse()
+        assert answer.read(1000)
+        three.processes[name].kill()
+        with pytest.raises((OSError, http.client.IncompleteRead)):
+            answer.read()
+        answer.close()
+    three.processes[name].start()
+    three.wait_for_traffic(within_s=BACK_WITHIN_S)
 
 
 @pytest.mark.slow
@@ -254,12 +318,9 @@ def test_who_is_not_in_the_group_cannot_connect_to_the_overlay(three):
 
 @pytest.mark.slow
 def test_secrets_are_in_no_log_and_in_no_command_line(three):
-    shown = three.logs() + "".join(
-        (path.read_bytes() + b"\n").decode()
-        for process in three.processes.values()
-        for path in [process.folder.__class__(f"/proc/{process.pid}/cmdline")]
-    )
-    assert "secret-of-this-test" not in shown
+    commands = [Path(f"/proc/{process.pid}/cmdline").read_text() for process in three.processes.values()]
+    assert all("run" in command for command in commands)
+    assert "secret-of-this-test" not in three.logs() + "".join(commands)
 
 
 # -- words ---
@@ -281,14 +342,13 @@ def assert_quiet(three) -> None:
 
 
 def wait_for_detail(process, text) -> None:
-    until = time.monotonic() + 10
-    while text not in process.detail():
-        assert time.monotonic() < until, (process.detail(), process.text())
-        gevent.sleep(0.02)
+    wait_for(lambda: text in process.detail(), process.text)
 
 
-def wait_for_file(folder, name) -> None:
+def wait_for(check, why=str):
+    """What `check` gives, once it is true."""
     until = time.monotonic() + 10
-    while not list(folder.rglob(name)):
-        assert time.monotonic() < until
+    while not (found := check()):
+        assert time.monotonic() < until, why()
         gevent.sleep(0.02)
+    return found

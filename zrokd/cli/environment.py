@@ -12,7 +12,7 @@ import click
 
 from zrokd.cli import session
 from zrokd.cli.output import JSON, clean, emit, say
-from zrokd.errors import NotFound, Unavailable, ZrokdError
+from zrokd.errors import Denied, NotFound, Unavailable, ZrokdError
 
 if TYPE_CHECKING:
     from zrokd.client.environment import EnabledEnvironment
@@ -55,6 +55,8 @@ def enable(
         except ZrokdError:
             client.disable(identity.z_id)  # nobody could ever use it
             raise
+    except Denied as error:
+        raise Denied(f"the controller at {client.url} does not accept this token ({error})") from error
     finally:
         client.close()
     if as_json:

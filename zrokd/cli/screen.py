@@ -46,8 +46,8 @@ class Screen(ABC):
         try:
             self._out.write(text + "\n")
             self._out.flush()
-        except (BrokenPipeError, ValueError):
-            self._out = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads any more; go on sharing
+        except (OSError, ValueError):  # nobody reads any more, or the terminal is gone: go on sharing
+            self._out = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 class JsonScreen(Screen):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zrokd.errors import StartError
+from zrokd.errors import Denied, StartError
 
 if TYPE_CHECKING:
     from zrokd.client.controller import Controller
@@ -43,12 +43,17 @@ def enabled() -> EnabledEnvironment:
 
 @contextlib.contextmanager
 def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
-    """The controller of an environment; closed afterwards."""
+    """The controller of an environment; closed afterwards. :raises Denied: inside; says what to do about it."""
     from zrokd.client.controller import Controller
 
     controller = Controller(environment.controller, environment.account_token, verify=ca_file())
     try:
         yield controller
+    except Denied as error:
+        raise Denied(
+            f"the controller at {controller.url} says no ({error}); was this machine's token revoked?"
+            " then run zrokd disable, and zrokd enable with a new one"
+        ) from error
     finally:
         controller.close()
 
@@ -68,27 +73,33 @@ def scratch_folder() -> Iterator[Path]:
     from zrokd.client.environment import default_folder
 
     parent = default_folder() / "run"
-    for old in parent.iterdir() if parent.is_dir() else ():
-        if not _is_held(old):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = parent / secrets.token_hex(4)
     try:
-        folder.mkdir(mode=0o700, parents=True)
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(parent):  # nobody sweeps between the making of a folder and its lock
+            _sweep(parent)
+            folder = parent / secrets.token_hex(4)
+            folder.mkdir(mode=0o700)
+            held = _locked(folder)
     except OSError as error:
         raise StartError(f"cannot write to {parent}: {error.strerror}") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with held:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_held(folder: Path) -> bool:
-    """Whether a daemon runs on this folder, or is about to."""
-    try:
-        with (folder / "zrokd.lock").open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+def _sweep(parent: Path) -> None:
+    for old in parent.iterdir():
+        with contextlib.suppress(OSError), _locked(old, fcntl.LOCK_NB):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _locked(folder: Path, flags: int = 0) -> contextlib.ExitStack:
+    """The lock on a folder, held until what is returned is closed. :raises OSError: no such folder, or held."""
+    with contextlib.ExitStack() as stack:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+        stack.callback(fcntl.flock, descriptor, fcntl.LOCK_UN)  # gevent's close may come a moment later
+        return stack.pop_all()

@@ -96,11 +96,13 @@ def _serve(
 
     environment = session.enabled()
     registry = Registry()
+    where = _target(target, mode)
+    options = {"target": where, "insecure": insecure}
     with session.scratch_folder() as folder:
         backend = {
             "environment": str(default_folder()),
             "release_on_exit": True,
-            "shares": [{**entry, "mode": mode, **_target(target, mode), **({"insecure": True} if insecure else {})}],
+            "shares": [{**entry, "mode": mode, **{key: value for key, value in options.items() if value}}],
         }
         tree = {
             "version": 1,
@@ -111,21 +113,22 @@ def _serve(
         }
         configuration = from_tree(tree, registry=registry)
         preflight.check_names(environment, selections)
-        screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=target or "")
+        screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=where)
         return run_daemon(configuration, registry, screen=screen)
 
 
-def _target(target: str | None, mode: str) -> dict[str, str]:
-    """The `target` key of a share. A folder or file is made absolute; a bare port is one of this machine."""
-    if target is None:
-        return {}
-    if mode == "proxy" and target.isascii() and target.isdigit():
-        return {"target": f"http://127.0.0.1:{target}"}
-    if mode == "tcp" and target.isascii() and target.isdigit():
-        return {"target": f"127.0.0.1:{target}"}
+def _target(target: str | None, mode: str) -> str:
+    """The `target` of a share as people write it: bare ports are of this machine, a missing scheme is http."""
+    if not target:
+        return ""
+    port = target.removeprefix(":")
+    if mode in ("proxy", "tcp") and port.isascii() and port.isdigit():
+        target = f"127.0.0.1:{port}"
     if mode == "web":
-        return {"target": str(Path(target).absolute())}
-    return {"target": target}
+        return str(Path(target).absolute())
+    if mode != "proxy" or "://" in target or target.startswith("unix:"):
+        return target
+    return f"{'https' if port == '443' else 'http'}://{target}"
 
 
 def _selection(text: str, namespace: str) -> tuple[str, str]:

@@ -1,0 +1,199 @@
+import json
+import signal
+import socket
+
+import gevent
+import pytest
+from gevent.server import StreamServer
+
+from zrokd.cli.share import _selection, _target
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
+
+
+@pytest.fixture
+def target():
+    """A web server that knows one answer; its port."""
+
+    def serve(sock, _address):
+        while sock.recv(65536):
+            sock.sendall(ANSWER)
+
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    yield server.server_port
+    server.stop(timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "meant"),
+    [
+        ("3000", "proxy", "http://127.0.0.1:3000"),
+        (":3000", "proxy", "http://127.0.0.1:3000"),
+        ("443", "proxy", "https://127.0.0.1:443"),
+        ("intra.example:8080", "proxy", "http://intra.example:8080"),
+        ("intra.example", "proxy", "http://intra.example"),
+        ("https://intra.example/a", "proxy", "https://intra.example/a"),
+        ("unix:/run/app.sock", "proxy", "unix:/run/app.sock"),
+        ("5432", "tcp", "127.0.0.1:5432"),
+        (":5432", "tcp", "127.0.0.1:5432"),
+        ("db.example:5432", "tcp", "db.example:5432"),
+        ("/srv/files", "web", "/srv/files"),
+        ("", "proxy", ""),
+        (None, "hello", ""),
+    ],
+)
+def test_a_target_is_what_people_mean(given, mode, meant):
+    assert _target(given, mode) == meant
+
+
+def test_a_folder_is_of_where_the_person_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _target("files", "web") == str(tmp_path / "files")
+    assert _target("8080", "web") == str(tmp_path / "8080")
+
+
+@pytest.mark.parametrize(("text", "pair"), [("blog", ("public", "blog")), ("team:blog", ("team", "blog"))])
+def test_a_name_may_say_its_namespace(text, pair):
+    assert _selection(text, "public") == pair
+
+
+def test_a_share_is_reached_shown_and_released(enabled, site, target):
+    enabled.start("share", "public", target)
+    out, _ = enabled.until("curl -H")
+    url = out.split()[0]
+    assert out.startswith(f"{url} -> http://127.0.0.1:{target}\n")
+    host = url.removeprefix("http://").partition(":")[0]
+    assert site.get(host, "/seen?x").body == b"mine"
+    enabled.until("GET     /seen?x  200")
+    assert enabled.end() == 0
+    assert enabled.lines("list", "shares") == []
+
+
+def test_ctrl_c_keeps_a_reserved_name_and_takes_it_up_again(enabled, site, target):
+    enabled("create", "name", "kept")
+    for _ in range(2):
+        enabled.start("share", "public", target, "--name", "kept", "--json")
+        out, _ = enabled.until("share_ready")
+        [ready] = [json.loads(line) for line in out.splitlines()]
+        assert ready["verified"] is True
+        assert ready["urls"] == [f"http://kept.share.localhost:{site.frontend.port}"]
+        assert enabled.end() == 0
+    assert [row["name"] for row in enabled.lines("list", "names")] == ["kept"]
+    enabled("delete", "name", "kept")
+
+
+def test_sigterm_ends_it_cleanly_too(enabled, target):
+    enabled.start("share", "public", target)
+    enabled.until("http://")
+    assert enabled.end(signal.SIGTERM) == 0
+    assert enabled.lines("list", "shares") == []
+
+
+def test_a_second_ctrl_c_ends_at_once(enabled, site):
+    accepted = []
+    server = StreamServer(("127.0.0.1", 0), lambda sock, _address: accepted.append(sock.recv(10)) or gevent.sleep(60))
+    server.start()
+    enabled.start("share", "public", server.server_port, "--name", "slow")
+    enabled.until("http://")
+    visitor = socket.create_connection(
+        site.frontend.pair if hasattr(site.frontend, "pair") else (site.frontend.host, site.frontend.port)
+    )
+    visitor.sendall(b"GET /wait HTTP/1.1\r\nHost: slow.share.localhost\r\n\r\n")
+    while not accepted:
+        gevent.sleep(0.01)
+    import os
+
+    os.kill(os.getpid(), signal.SIGINT)
+    enabled.until("draining: 1 open", "Ctrl-C again to end now")
+    assert enabled.end() == 130
+    visitor.close()
+    server.stop(timeout=0.1)
+
+
+def test_a_target_that_does_not_answer_is_warned_of_and_shared(enabled, site):
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    enabled.start("share", "public", port, "--name", "early")
+    _, err = enabled.until("http://early", "works as soon as that does")
+    assert str(port) in err
+    assert site.get("early").status == 502
+    server = StreamServer(("127.0.0.1", port), lambda sock, _address: sock.recv(9999) and sock.sendall(ANSWER))
+    server.start()
+    assert site.get("early").status == 200
+    server.stop(timeout=0.1)
+    assert enabled.end() == 0
+    enabled("delete", "name", "early")
+
+
+def test_a_folder_is_shared(enabled, site, tmp_path):
+    (tmp_path / "page.txt").write_text("a page")
+    enabled.start("share", "public", tmp_path, "--mode", "web", "--name", "files")
+    enabled.until("http://files")
+    assert site.get("files", "/page.txt").body == b"a page"
+    assert enabled.end() == 0
+    enabled("delete", "name", "files")
+
+
+def test_visitors_must_know_a_password_that_is_in_a_file(enabled, site, target, tmp_path, monkeypatch):
+    (tmp_path / "users").write_text("ann:sesame\n\n")
+    monkeypatch.setenv("ZROKD_BASIC_AUTH", "ben:open")
+    enabled.start("share", "public", target, "--name", "closed", "--basic-auth-file", tmp_path / "users")
+    enabled.until("http://closed")
+    assert site.get("closed").status == 401
+    for users in ("YW5uOnNlc2FtZQ==", "YmVuOm9wZW4="):
+        assert site.get("closed", fields={"Authorization": f"Basic {users}"}).status == 200
+    assert enabled.end() == 0
+    assert "sesame" not in enabled.out + enabled.err
+    enabled("delete", "name", "closed")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("public", "3000", "-n", "a", "-n", "b"), 2, "one --name for one share"),
+        (("public", "3000", "--name", "Not_Allowed!"), 2, "name"),
+        (("public", "3000", "--mode", "proxxy"), 2, "did you mean 'proxy'?"),
+        (("public",), 2, "target"),
+        (("public", "ftp://x"), 2, "is not a web server"),
+        (("public", "3000", "--basic-auth-file", "/nowhere"), 1, "/nowhere cannot be read"),
+        (("public", "3000", "--namespace", "nowhere", "--name", "x"), 1, "nowhere"),
+        (("private", "3000", "-s", "no good"), 2, "token"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_wrong_is_said_before_anything_runs(enabled, words, code, said):
+    out, err = enabled("share", *words, code=code)
+    assert said in err
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_visitors_without_a_password_are_refused(enabled, tmp_path):
+    (tmp_path / "users").write_text("nobody\n")
+    assert "user:password" in enabled("share", "public", "1", "--basic-auth-file", tmp_path / "users", code=2)[1]
+
+
+def test_a_machine_that_is_not_enabled_is_told_how(shell):
+    assert "zrokd enable TOKEN" in shell("share", "public", "3000", code=1)[1]
+
+
+def test_a_name_of_another_machine_of_mine_is_taken(enabled, site, target, tmp_path, monkeypatch):
+    enabled.start("share", "public", target, "--name", "busy")
+    enabled.until("http://busy")
+    home = monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "other")) or tmp_path / "home"
+    share = enabled._running[-1]
+    enabled("enable", "scenario-account-token")
+    _, err = enabled("share", "public", target, "--name", "busy", code=1)
+    assert "'busy' is in use by a share of another machine" in err
+    enabled("disable")
+    monkeypatch.setenv("ZROKD_HOME", str(home))
+    assert not share.dead
+    assert enabled.end() == 0
+    enabled("delete", "name", "busy")
+
+
+def test_a_qr_code_comes_below_the_address(enabled, target):
+    enabled.start("share", "public", target, "--qr")
+    enabled.until("█")
+    assert enabled.end() == 0
