@@ -24,12 +24,10 @@ from typing import Any
 
 import gevent
 import pytest
-import websockets
 from gevent.event import Event
 from gevent.queue import Queue
 from gevent.server import StreamServer
 from websockets.sync.client import connect as websocket
-from websockets.sync.server import serve as serve_websockets
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 10.0
@@ -192,6 +190,19 @@ def serving() -> Iterator[Target]:
     made.stop()
 
 
+_ECHO = """
+import contextlib, websockets
+from websockets.sync.server import serve
+def echo(connection):
+    with contextlib.suppress(websockets.ConnectionClosedError):
+        for message in connection:
+            connection.send(message)
+with serve(echo, "127.0.0.1", 0) as server:
+    print(server.socket.getsockname()[1], flush=True)
+    server.serve_forever()
+"""
+
+
 @pytest.fixture
 def target() -> Iterator[Target]:
     with serving() as made:
@@ -206,18 +217,11 @@ def other_target() -> Iterator[Target]:
 
 @pytest.fixture
 def echo_server() -> Iterator[int]:
-    """A websocket server that answers what it hears; its port."""
-
-    def echo(connection: Any) -> None:
-        with contextlib.suppress(websockets.ConnectionClosedError):  # cut off, as some tests want it
-            for message in connection:
-                connection.send(message)
-
-    with serve_websockets(echo, "127.0.0.1", 0) as server:
-        serving = gevent.spawn(server.serve_forever)
-        yield server.socket.getsockname()[1]
-        server.shutdown()
-        serving.join(WAIT_S)
+    """A websocket server that answers what it hears; its port. A process: its threads and the hub do not mix."""
+    with subprocess.Popen([sys.executable, "-c", _ECHO], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+        server.kill()
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import gevent
 import pytest
@@ -459,8 +461,7 @@ def test_an_unknown_group_is_an_error_that_names_it(small_ctx, tmp_path):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("mode", [0o700, 0o2770])
-def test_who_may_not_is_told_folder_mode_and_group(tmp_path, admin, service, mode):
-    (tmp_path / "overlay").chmod(mode)
+def test_who_may_not_is_told_folder_mode_and_group(small_ctx, mode):
     program = (
         "from gevent import monkey; monkey.patch_all()\n"
         "import grp, logging, os, pathlib, sys\n"
@@ -471,13 +472,13 @@ def test_who_may_not_is_told_folder_mode_and_group(tmp_path, admin, service, mod
         "try: LocalNode(Folder(pathlib.Path(sys.argv[1])), logging.getLogger()).bind('svc')\n"
         "except OverlayError as error: print(type(error).__name__, error)\n"
     )
-    reachable = tmp_path
-    while reachable != reachable.parent:  # pytest's own folders are closed to others
-        reachable.chmod(reachable.stat().st_mode | 0o711)
-        reachable = reachable.parent
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "overlay")], capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
+        Path(reachable).chmod(0o711)
+        folder = Path(reachable) / "overlay"
+        admin = LocalOverlay(LocalSettings(dir=str(folder)), small_ctx).admin("one")
+        admin.create_share("svc", "env", public=True, config={})
+        folder.chmod(mode)
+        done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("OverlayError may not"), done
     assert f"mode {mode:04o} and group" in done.stdout
     assert "we are not in it" in done.stdout

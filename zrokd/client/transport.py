@@ -20,6 +20,8 @@ MEDIA_TYPE = "application/zrok.v1+json"
 MAX_ANSWER_BYTES = 64 << 20  # all names of a large site are some ten MiB
 _CONNECT_S = 5.0
 _CHUNK = 1 << 16
+# What zrok's framework says for any 401: true, and of no help. Source: zrok REST API v2
+_WORDLESS = frozenset(["invalid api key", "unauthenticated for invalid credentials"])
 _FAULTS: dict[int, type[ZrokdError]] = {
     401: Denied,
     403: Denied,
@@ -117,6 +119,8 @@ class Transport:
                 f"the controller at {self.url} cannot do it now ({status}{f': {said}' if said else ''})",
                 _retry_after_s(response),
             )
+        if said in _WORDLESS:
+            said = ""
         raise _FAULTS.get(status, Invalid)(said or self._advice(status))
 
     def _decode(self, data: bytes) -> Any:
@@ -130,7 +134,10 @@ class Transport:
     def _advice(self, status: int) -> str:
         match status:
             case 401 | 403:
-                return f"the controller at {self.url} does not accept this token, or it is not enough for this"
+                return (
+                    f"the controller at {self.url} does not accept this token, or it is not enough for this;"
+                    " is it the right one, or was it revoked?"
+                )
             case 404:
                 return f"the controller at {self.url} knows no such thing, or it is not yours"
             case 409:

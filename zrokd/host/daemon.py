@@ -230,7 +230,8 @@ class Daemon:
         for listener in self._listeners:
             self.components.plugins.unregister(listener)
         self._lock.close()
-        LOG.info("stopped")
+        if self._stopping:
+            LOG.info("stopped")
         if self._logs is not None:
             self._logs.close()
         self._ended.set()
