@@ -121,7 +121,9 @@ class FrontendSettings(Settings):
         default=Secret(""), description="Token of this frontend, as the controller knows it; needed with `listen`."
     )
     gates: dict[str, slot_use("gate")] = Field(  # type: ignore[valid-type]
-        default={}, description="Gates that shares may choose, by the name they choose them by."
+        default={"basic": "basic"},
+        validate_default=True,
+        description="Gates that shares may choose, by the name they choose them by.",
     )
     filters: list[slot_use("filter")] = Field(  # type: ignore[valid-type]
         default=["forwarded"],

@@ -1,13 +1,15 @@
 import json
+import os
 import signal
 import socket
 
-import gevent
 import pytest
+from gevent.event import Event
 from gevent.server import StreamServer
 
 from zrokd.cli.share import _selection, _target
 
+WAIT_S = 15
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
 
 
@@ -91,24 +93,26 @@ def test_sigterm_ends_it_cleanly_too(enabled, target):
 
 
 def test_a_second_ctrl_c_ends_at_once(enabled, site):
-    accepted = []
-    server = StreamServer(("127.0.0.1", 0), lambda sock, _address: accepted.append(sock.recv(10)) or gevent.sleep(60))
+    came, release = Event(), Event()
+
+    def hold(sock, _address):
+        if sock.recv(10):
+            came.set()
+            release.wait(WAIT_S)
+
+    server = StreamServer(("127.0.0.1", 0), hold)
     server.start()
     enabled.start("share", "public", server.server_port, "--name", "slow")
     enabled.until("http://")
-    visitor = socket.create_connection(
-        site.frontend.pair if hasattr(site.frontend, "pair") else (site.frontend.host, site.frontend.port)
-    )
+    visitor = socket.create_connection((site.frontend.host, site.frontend.port))
     visitor.sendall(b"GET /wait HTTP/1.1\r\nHost: slow.share.localhost\r\n\r\n")
-    while not accepted:
-        gevent.sleep(0.01)
-    import os
-
+    assert came.wait(WAIT_S)
     os.kill(os.getpid(), signal.SIGINT)
     enabled.until("draining: 1 open", "Ctrl-C again to end now")
     assert enabled.end() == 130
     visitor.close()
-    server.stop(timeout=0.1)
+    release.set()
+    server.stop(timeout=1)
 
 
 def test_a_target_that_does_not_answer_is_warned_of_and_shared(enabled, site):
@@ -157,7 +161,7 @@ def test_visitors_must_know_a_password_that_is_in_a_file(enabled, site, target, 
         (("public",), 2, "target"),
         (("public", "ftp://x"), 2, "is not a web server"),
         (("public", "3000", "--basic-auth-file", "/nowhere"), 1, "/nowhere cannot be read"),
-        (("public", "3000", "--namespace", "nowhere", "--name", "x"), 1, "nowhere"),
+        (("public", "3000", "--namespace", "nowhere", "--name", "xyz"), 1, "namespace"),
         (("private", "3000", "-s", "no good"), 2, "token"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -181,13 +185,13 @@ def test_a_machine_that_is_not_enabled_is_told_how(shell):
 def test_a_name_of_another_machine_of_mine_is_taken(enabled, site, target, tmp_path, monkeypatch):
     enabled.start("share", "public", target, "--name", "busy")
     enabled.until("http://busy")
-    home = monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "other")) or tmp_path / "home"
+    monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "other"))
     share = enabled._running[-1]
     enabled("enable", "scenario-account-token")
     _, err = enabled("share", "public", target, "--name", "busy", code=1)
     assert "'busy' is in use by a share of another machine" in err
     enabled("disable")
-    monkeypatch.setenv("ZROKD_HOME", str(home))
+    monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "home"))
     assert not share.dead
     assert enabled.end() == 0
     enabled("delete", "name", "busy")
