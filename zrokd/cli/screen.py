@@ -36,18 +36,20 @@ class Screen(ABC):
 
     def __init__(self, role: str, out: IO[str] | None = None) -> None:
         self._role = role
-        self._out = out or sys.stdout
+        self._out: IO[str] | None = out or sys.stdout
 
     @abstractmethod
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
         """The drain goes on, for `left_s` seconds at most."""
 
     def _line(self, text: str) -> None:
+        if self._out is None:
+            return
         try:
             self._out.write(text + "\n")
             self._out.flush()
-        except (OSError, ValueError):  # nobody reads any more, or the terminal is gone: go on sharing
-            self._out = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        except (OSError, ValueError):  # nobody reads any more; go on sharing
+            self._out = None
 
 
 class JsonScreen(Screen):

@@ -1,7 +1,8 @@
 import json
-import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 from gevent.event import Event
@@ -102,14 +103,17 @@ def test_a_second_ctrl_c_ends_at_once(enabled, site):
 
     server = StreamServer(("127.0.0.1", 0), hold)
     server.start()
-    enabled.start("share", "public", server.server_port, "--name", "slow")
-    enabled.until("http://")
-    visitor = socket.create_connection((site.frontend.host, site.frontend.port))
-    visitor.sendall(b"GET /wait HTTP/1.1\r\nHost: slow.share.localhost\r\n\r\n")
-    assert came.wait(WAIT_S)
-    os.kill(os.getpid(), signal.SIGINT)
-    enabled.until("draining: 1 open", "Ctrl-C again to end now")
-    assert enabled.end() == 130
+    words = [sys.executable, "-m", "zrokd", "share", "public", str(server.server_port), "--name", "slow"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as share:  # what is cut dies with its process
+        assert "http://slow" in share.stdout.readline()
+        visitor = socket.create_connection((site.frontend.host, site.frontend.port))
+        visitor.sendall(b"GET /wait HTTP/1.1\r\nHost: slow.share.localhost\r\n\r\n")
+        assert came.wait(WAIT_S)
+        share.send_signal(signal.SIGINT)
+        shown = iter(share.stdout.readline, "")
+        assert any("draining: 1 open" in line and "Ctrl-C again to end now" in line for line in shown)
+        share.send_signal(signal.SIGINT)
+        assert share.wait(WAIT_S) == 130
     visitor.close()
     release.set()
     server.stop(timeout=1)

@@ -1,0 +1,103 @@
+import subprocess
+import sys
+
+import pytest
+
+from zrokd import __version__
+from zrokd.__main__ import _needs_hub
+from zrokd.cli import main
+from zrokd.errors import ConfigError, Problem, ZrokdError
+
+HEAVY = ("gevent", "pydantic", "requests", "falcon", "peewee", "yaml", "pluggy")
+
+
+def test_help_of_every_command_imports_nothing_heavy():
+    """Our own commands, those of plugins left out: their modules are what they are."""
+    program = f"""
+import sys, io, contextlib
+from zrokd.cli.main import run_program, _COMMANDS
+for words in ([], ["--help"], ["--version"], ["version"], ["completion", "bash"], *([name, "--help"] for name in _COMMANDS)):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        run_program(words)
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "patched"),
+    [
+        ([], False),
+        (["run", "x.yml"], True),
+        (["share", "public", "3000"], True),
+        (["access", "private", "t"], True),
+        (["share", "--help"], False),
+        (["run", "-h"], False),
+        (["list", "shares"], False),
+        (["status"], False),
+    ],
+)
+def test_only_what_runs_a_daemon_is_patched(words, patched, monkeypatch):
+    monkeypatch.delenv("_ZROKD_COMPLETE", raising=False)
+    assert _needs_hub(words) is patched
+
+
+def test_a_completion_is_not_patched(monkeypatch):
+    monkeypatch.setenv("_ZROKD_COMPLETE", "bash_complete")
+    assert not _needs_hub(["run"])
+
+
+def test_help_names_every_command_and_those_of_plugins(shell):
+    out, _ = shell("--help")
+    assert all(f"  {name} " in out for name in main._COMMANDS)
+    assert "Commands of plugins" in out
+    assert all(f"  {name} " in out for name in ("admin", "db"))
+
+
+@pytest.mark.parametrize("name", main._COMMANDS)
+def test_every_command_has_help(shell, name):
+    assert shell(name, "--help")[0].startswith(f"Usage: zrokd {name}")
+
+
+def test_the_version_is_told_twice_alike(shell):
+    assert shell("--version")[0] == shell("version")[0] == f"zrokd {__version__}\n"
+
+
+@pytest.mark.parametrize(("word", "meant"), [("shar", "share"), ("enabel", "enable"), ("admn", "admin")])
+def test_a_misspelt_command_is_met_with_the_right_one(shell, word, meant):
+    assert f"Did you mean {meant!r}?" in shell(word, code=2)[1]
+
+
+def test_a_word_that_is_no_command_is_met_with_help(shell):
+    assert "See zrokd --help" in shell("xyzzy", code=2)[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ZrokdError("it is so"), 1, "zrokd: it is so\n"),
+        (ConfigError([Problem("wrong", key_path="a.b")]), 2, "a.b"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_failures_have_their_exit_codes(monkeypatch, capsys, error, code, said):
+    def fail(*_args, **_how):
+        raise error
+
+    monkeypatch.setattr(main.program, "main", fail)
+    assert main.run_program([]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_plugin_command_is_run(shell):
+    assert "Usage: zrokd db" in shell("db", "--help")[0]
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_completion_scripts_call_us_back(shell, kind):
+    assert "_ZROKD_COMPLETE" in shell("completion", kind)[0]
+
+
+def test_an_unknown_shell_is_refused(shell):
+    assert "bash" in shell("completion", "tcsh", code=2)[1]
