@@ -1,6 +1,13 @@
 import json
 
-GOOD = "version: 1\nstate_dir: s\nroles:\n  controller:\n    listen: 127.0.0.1:0\n    frontends: {a: {token: !secret front}}\n"
+GOOD = """\
+version: 1
+state_dir: s
+roles:
+  controller:
+    listen: 127.0.0.1:0
+    frontends: {a: {token: !secret front}}
+"""
 
 
 def test_a_good_file_is_said_to_be_fine_and_makes_no_secret(shell, tmp_path):

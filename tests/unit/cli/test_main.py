@@ -8,7 +8,7 @@ from zrokd.__main__ import _needs_hub
 from zrokd.cli import main
 from zrokd.errors import ConfigError, Problem, ZrokdError
 
-HEAVY = ("gevent", "pydantic", "requests", "falcon", "peewee", "yaml", "pluggy")
+HEAVY = ("gevent", "pydantic", "requests", "falcon", "peewee", "yaml")
 
 
 def test_help_of_every_command_imports_nothing_heavy():
@@ -16,7 +16,8 @@ def test_help_of_every_command_imports_nothing_heavy():
     program = f"""
 import sys, io, contextlib
 from zrokd.cli.main import run_program, _COMMANDS
-for words in ([], ["--help"], ["--version"], ["version"], ["completion", "bash"], *([name, "--help"] for name in _COMMANDS)):
+ours = [[name, "--help"] for name in _COMMANDS]
+for words in [[], ["--help"], ["--version"], ["version"], ["completion", "bash"], *ours]:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         run_program(words)
 print([name for name in {HEAVY!r} if name in sys.modules])
@@ -77,7 +78,7 @@ def test_a_word_that_is_no_command_is_met_with_help(shell):
     ("error", "code", "said"),
     [
         (ZrokdError("it is so"), 1, "zrokd: it is so\n"),
-        (ConfigError([Problem("wrong", key_path="a.b")]), 2, "a.b"),
+        (ConfigError([Problem("a.b is wrong")]), 2, "a.b"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
