@@ -283,7 +283,7 @@ FORWARDED = use(ForwardedFilter, ForwardedSettings())
 
 
 def make(**settings) -> FrontendSettings:
-    return FrontendSettings(**{"filters": [FORWARDED], **settings})
+    return FrontendSettings(**{"filters": [FORWARDED], "gates": {}, **settings})
 
 
 def public(**settings) -> FrontendSettings:
@@ -932,6 +932,7 @@ def test_settings_that_make_no_sense_are_refused(settings, why):
 def test_visitors_are_told_of_by_default():
     settings = FrontendSettings(accesses=[private("tok-p")])
     assert [use.use for use in settings.filters] == ["forwarded"]
+    assert {name: use.use for name, use in settings.gates.items()} == {"basic": "basic"}
     assert settings.filters[0] is not FrontendSettings(accesses=[private("tok-p")]).filters[0]
 
 
