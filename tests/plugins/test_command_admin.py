@@ -143,7 +143,7 @@ def test_the_secret_may_come_from_a_file_or_from_standard_input(admin, tmp_path)
         ({"ZROKD_ADMIN_TOKEN": ""}, "list frontends", 2, "give --secret-file FILE, or set ZROKD_ADMIN_TOKEN"),
         ({}, "--secret-file /nowhere list frontends", 2, "/nowhere cannot be read"),
         ({}, "--secret-file /dev/null list frontends", 2, "/dev/null is empty"),
-        ({"ZROKD_ADMIN_TOKEN": "wrong"}, "list frontends", 1, "invalid api key"),
+        ({"ZROKD_ADMIN_TOKEN": "wrong"}, "list frontends", 1, "does not accept this token"),
         ({"ZROKD_CONTROLLER": "nonsense"}, "list frontends", 1, "is not the URL of a controller"),
         ({}, "create account", 2, "Missing argument 'EMAIL'"),
         ({}, "create castle x", 2, "No such command"),

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import gevent
 import pytest
@@ -14,6 +15,13 @@ from zrokd.cli.main import run_program
 from zrokd.testing.scenario import ACCOUNT_TOKEN, Scenario
 
 WAIT_S = 15
+
+
+def pytest_collection_modifyitems(items):
+    """A daemon that serves a whole file opens connections to its database in the middle of a test."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()) and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.leaves_behind("the site serves all tests of its file"))
 
 
 @pytest.fixture(scope="module")
