@@ -399,6 +399,10 @@ class Process:
         """The exit code after a signal."""
         if self.running:
             self.child.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Its exit code, once it ended; it was told to before."""
         return int(self.child.wait(WAIT_S))
 
     def close(self) -> None:

@@ -235,7 +235,7 @@ def test_sigterm_lets_a_running_request_end_and_takes_no_new_one(three, target, 
         target.release.set()
         answer = slow.get(timeout=10)
     assert (answer.status, answer.body) == (200, f"target {target.port} /slow\n".encode())
-    assert process.end() == 0
+    assert process.ended() == 0
     assert three.sockets() == [] or name == "frontend"
 
 
@@ -262,7 +262,7 @@ def test_sigterm_waits_for_an_open_websocket_as_long_as_drain_allows(three, echo
         with pytest.raises(websockets.ConnectionClosed):
             connection.recv(timeout=10)
         took_s = time.monotonic() - began
-        assert process.end() == 0
+        assert process.ended() == 0
     assert 0.8 < took_s < BACK_WITHIN_S
 
 
