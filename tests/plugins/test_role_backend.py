@@ -422,6 +422,7 @@ def test_a_token_that_is_not_known_is_told_and_tried_again(world, backend, start
 # -- what goes away and comes back ---
 
 
+@pytest.mark.slow
 def test_a_controller_that_is_away_is_one_line_and_another_when_it_is_back(world, backend, started, caplog, patient):
     caplog.set_level(logging.INFO)
     world.failing = Unavailable("the controller at http://c does not answer; is it running?")
@@ -434,6 +435,7 @@ def test_a_controller_that_is_away_is_one_line_and_another_when_it_is_back(world
     assert caplog.text.count("answers again") == 1
 
 
+@pytest.mark.slow
 def test_it_goes_away_while_shares_are_offered(world, backend, started, caplog, patient):
     caplog.set_level(logging.INFO)
     role = backend(share(name="docs"))

@@ -125,6 +125,7 @@ def test_any_bytes_give_a_configuration_or_mistakes(raw: bytes, tmp_path: Path, 
     attempt(tmp_path, raw, registry)
 
 
+@pytest.mark.slow
 @_ONCE
 @given(tree=_FILES)
 def test_any_tree_gives_a_configuration_or_mistakes(tree: dict[str, Any], tmp_path: Path, registry: Lookup) -> None:
@@ -144,6 +145,7 @@ def test_any_variable_and_flag_give_a_configuration_or_mistakes(
         assert error.problems
 
 
+@pytest.mark.slow
 @_ONCE
 @given(tree=_GOOD)
 def test_what_is_in_force_loads_again_and_is_the_same(tree: dict[str, Any], tmp_path: Path, registry: Lookup) -> None:

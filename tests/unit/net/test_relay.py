@@ -195,6 +195,7 @@ def test_a_slow_reader_does_not_hold_back_the_other_direction(relayed, spawn):
     assert left.recv(10, 5) == b"quick"
 
 
+@pytest.mark.slow
 def test_a_busy_relay_leaves_time_for_others(relayed, spawn):
     left, right, _ = relayed()
     spawn(send_all, left, bytes(64 * MIB))

@@ -305,6 +305,7 @@ def with_body(parsed: RequestHead) -> tuple[bytes, bytes]:
     return encode_request(parsed), b""
 
 
+@pytest.mark.slow
 @given(damaged(requests()))
 @settings(max_examples=500)
 def test_httptools_reads_what_we_accept_as_the_same_message(data):
@@ -326,6 +327,7 @@ def _as_h11(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     return name, value.lower() if name == b"transfer-encoding" else value
 
 
+@pytest.mark.slow
 @given(damaged(requests([*KNOWN_METHODS, b"LOCK", b"x-y"])))
 @settings(max_examples=500)
 def test_h11_reads_what_we_accept_as_the_same_message(data):
