@@ -8,7 +8,9 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Any
+
+from gevent.monkey import get_original
 
 from zrokd.model.units import Secret
 
@@ -83,6 +85,22 @@ class JsonFormatter(_Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class _Handler(logging.StreamHandler[IO[str]]):
+    """Writes under a lock of the thread library's own.
+
+    gevent's, shared by the hub and pool threads that log at once, can lose a wake-up and stop both for good. Nothing
+    switches greenlets while this one is held.
+    """
+
+    def createLock(self) -> None:  # noqa: N802
+        """The lock; named by the base class."""
+        self.lock = _real_lock()
+
+
+def _real_lock() -> Any:
+    return get_original("_thread", "RLock")()
+
+
 class Logs:
     """The handler of this process's log."""
 
@@ -95,7 +113,8 @@ class Logs:
         """Log by these settings from now on. `style` is text, json, or auto: text on a terminal."""
         self._redactor.set(secrets)
         self.close()
-        self._handler = logging.StreamHandler(self._stream)
+        logging._lock = _real_lock()  # type: ignore[attr-defined]  # noqa: SLF001 - loggers take it to look up their level
+        self._handler = _Handler(self._stream)
         text = style == "text" or (style == "auto" and self._stream.isatty())
         self._handler.setFormatter(TextFormatter(self._redactor) if text else JsonFormatter(self._redactor))
         root = logging.getLogger("zrokd")

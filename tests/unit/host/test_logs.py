@@ -3,7 +3,9 @@ import json
 import logging
 import re
 
+import gevent
 import pytest
+from gevent.threadpool import ThreadPool
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,3 +140,24 @@ def test_what_is_logged_stays_on_its_line(text):
 )
 def test_control_characters_are_escaped(text, line):
     assert escape(text) == line
+
+
+def test_greenlets_and_threads_that_log_at_once_all_get_their_line(tmp_path):
+    def write_lines(who):
+        for number in range(400):
+            logging.getLogger("zrokd.part").info("%s %d", who, number)
+
+    threads = ThreadPool(8)
+    with (tmp_path / "log").open("w") as stream:
+        logs = Logs(stream)
+        logs.apply("info", "text", [])
+        try:
+            jobs = [threads.spawn(write_lines, f"thread {each}") for each in range(8)]
+            jobs += [gevent.spawn(write_lines, f"greenlet {each}") for each in range(20)]
+            with gevent.Timeout(15):
+                for job in jobs:
+                    job.get()
+        finally:
+            logs.close()
+            threads.kill()
+    assert len((tmp_path / "log").read_text().splitlines()) == 28 * 400
