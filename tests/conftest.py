@@ -22,6 +22,8 @@ _MARKERS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--part", default="1/1", metavar="I/N", help="run each N-th test file only, from the I-th on")
+    parser.addoption("--ziti", action="store_true", help="run only the tests against a real OpenZiti network")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,13 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
     leaks.watch()
 
 
+@pytest.hookimpl(trylast=True)  # folders mark their own tests before
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow") or "slow" in config.option.markexpr:
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    ziti, slow = config.getoption("--ziti"), config.getoption("--slow") or "slow" in config.option.markexpr
+    place, count = map(int, config.getoption("--part").split("/"))
+    files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+
+    def is_wanted(item: pytest.Item) -> bool:
+        if bool(item.get_closest_marker("ziti")) is not ziti or files[item.path] % count != place - 1:
+            return False
+        return slow or ziti or not item.get_closest_marker("slow")
+
+    wanted = {item: is_wanted(item) for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if not wanted[item]])
+    items[:] = [item for item in items if wanted[item]]
 
 
 def pytest_collection_finish() -> None:

@@ -91,7 +91,6 @@ def test_an_installation_that_failed_is_done_again(dev, commands, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "further"),
     [
-        (["test"], []),
         (["test", "-q"], ["-q"]),
         (["test", "-m", "slow", "tests/flow"], ["-m", "slow", "tests/flow"]),
         (["test", "tests/unit", "-k", "a and b", "-h"], ["tests/unit", "-k", "a and b", "-h"]),
@@ -100,6 +99,18 @@ def test_an_installation_that_failed_is_done_again(dev, commands, monkeypatch):
 def test_arguments_of_test_go_to_pytest(dev, commands, words, further):
     assert dev.main(words) == 0
     assert commands[-1][1:] == ["-m", "pytest", *further]
+
+
+@pytest.mark.parametrize(("first", "second", "outcome"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 1, 5)])
+def test_all_tests_run_in_two_halves_and_either_may_fail(dev, tmp_path, monkeypatch, capfd, first, second, outcome):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho half "$4"\n[ "$4" = 1/2 ] && exit {first}\nexit {second}\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(dev, "PYTHON", str(python))
+    monkeypatch.setattr(dev, "ensure", lambda *_: None)
+    monkeypatch.setattr(dev.os, "cpu_count", lambda: 2)
+    assert dev.main(["test"]) == outcome
+    assert capfd.readouterr().out.splitlines()[:2] == ["half 1/2", "half 2/2"]
 
 
 @pytest.mark.parametrize("words", [[], ["nothing"], ["demo", "--twice"], ["lint", "-x"]])
