@@ -46,12 +46,13 @@ def load(tmp_path: Path, registry: Registry) -> Callable[[str], Configuration]:
         "ZROKD_SECRETS": str(tmp_path),
         "ZROKD_ACCOUNT_TOKEN": "s3cret-account",
         "ZROKD_DEMO_DIR": str(tmp_path / "demo"),
+        "ZROKD_STATE_DIR": str(tmp_path / "ziti"),
     }
     return lambda name: load_file(CONF / name, registry=registry, environ=environ)
 
 
 def test_the_files_are_those_that_the_documents_speak_of() -> None:
-    assert FILES == ["all.yml", "backend.yml", "controller.yml", "demo.yml", "frontend.yml", "minimal.yml"]
+    assert FILES == ["all.yml", "backend.yml", "controller.yml", "demo.yml", "frontend.yml", "minimal.yml", "ziti.yml"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -119,7 +120,8 @@ Load = Callable[[str], Configuration]
 
 
 def _of_files(components: list[type[Component]]) -> list[type[Component]]:
-    return [cls for cls in components if cls.slot != "command"]
+    """Those that one file can hold: there is one overlay in it, and commands are in none."""
+    return [cls for cls in components if cls.slot != "command" and (cls.slot, cls.name) != ("overlay", "ziti")]
 
 
 def test_all_yml_has_every_key_there_is(load: Load, components: list[type[Component]]) -> None:
@@ -179,6 +181,19 @@ def test_the_three_daemons_fit_each_other(load: Callable[[str], Configuration]) 
     assert controller.storage is not None
     assert (frontend.storage, backend.storage) == (None, None)
     assert at.namespaces["public"].url == f"http://{{host}}:{entrance.listen.port}"
+
+
+def test_the_service_of_its_own_runs_its_own_network(load: Callable[[str], Configuration], tmp_path: Path) -> None:
+    service = load("ziti.yml")
+    assert list(service.roles) == ["controller", "frontend", "backend"]
+    assert service.state_dir == tmp_path / "ziti"
+    assert service.overlay is not None
+    managed: Any = service.overlay.settings.managed  # type: ignore[attr-defined]
+    assert (str(managed.controller), str(managed.router)) == ("127.0.0.1:1280", "127.0.0.1:3022")
+    assert managed.names == ("127.0.0.1",)
+    frontend: Any = service.roles["frontend"].settings
+    controller: Any = service.roles["controller"].settings
+    assert frontend.token == controller.frontends["public"].token
 
 
 def test_references_to_nothing_are_only_those_that_are_meant(tmp_path: Path) -> None:

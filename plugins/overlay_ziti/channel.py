@@ -1,0 +1,309 @@
+"""A channel: one TLS connection to one router, shared by many streams and listeners.
+
+One greenlet reads and gives each message to whom it is for; one writes, once a turn of the loop, all that was posted
+in it; one sends again what was not acknowledged; one asks a router that keeps silent whether it still lives.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+from gevent.event import AsyncResult, Event
+
+from zrokd.contracts import Task
+from zrokd.errors import OverlayError, OverlayTimeout
+
+from .frames import Frame, FrameReader, Key, Kind, encode, i32, pack
+from .sender import Segment
+from .settings import EdgeSettings
+
+OUT_CAP = 256 * 1024  # bytes posted and not written; whoever has time waits until there is room
+_READ = 64 * 1024
+_TURN = 256 * 1024  # bytes read before others have their turn
+_AGAIN_EVERY_S = 0.05
+
+Spawn = Callable[..., Task]
+
+
+class Connection(Protocol):
+    """What has a connection id on a channel: a stream or a listener. None of these may wait."""
+
+    def on_frame(self, frame: Frame) -> None:
+        """A message for it."""
+
+    def on_lost(self, reason: str) -> None:
+        """The channel is gone."""
+
+
+class Circuit(Connection, Protocol):
+    """A connection with flow control. None of these may wait."""
+
+    def on_payload(self, frame: Frame) -> None:
+        """A payload of its circuit."""
+
+    def on_ack(self, frame: Frame) -> None:
+        """An acknowledgement of its circuit."""
+
+    def take_ack(self) -> tuple[bytes, bytes] | None:
+        """Headers and body of an acknowledgement that is due."""
+
+    def due(self, now: float) -> list[Segment] | None:
+        """What to send again; None when it need not be asked any more."""
+
+
+class Channel:
+    """One connection to one router. Made by `Dialler.connect`, which says hello on it."""
+
+    def __init__(self, sock: Any, router: str, settings: EdgeSettings, log: logging.Logger, spawn: Spawn) -> None:
+        self.router = router
+        self.latency_s = 0.0
+        self.lost = ""  # why it is gone
+        self.retired = False  # closes itself when its last connection has ended
+        self.connections: dict[int, Connection] = {}
+        self._circuits: dict[bytes, Circuit] = {}
+        self._sock, self._settings, self._log = sock, settings, log
+        self._ids, self._sequences = itertools.count(1), itertools.count(1)
+        self._answers: dict[int, AsyncResult[Frame]] = {}
+        self._out: list[tuple[int, bytes, bytes]] = []
+        self._out_bytes = 0
+        self._wake, self._room, self._moves = Event(), Event(), Event()
+        self._room.set()
+        self._moving: set[Circuit] = set()
+        self._acking: dict[Circuit, None] = {}
+        self._heard_at = time.monotonic()
+        name = f"ziti {router}"
+        self._tasks = [
+            spawn(loop, name=f"{name} {loop.__name__.strip('_')}")
+            for loop in (self._read, self._write, self._again, self._ping)
+        ]
+
+    # -- who is on it ---
+
+    def next_id(self) -> int:
+        """A new connection id."""
+        return next(self._ids)
+
+    def add(self, connection_id: int, connection: Connection) -> None:
+        """Give what comes for this id to `connection`, from now on."""
+        self.connections[connection_id] = connection
+
+    def add_circuit(self, circuit_id: bytes, circuit: Circuit) -> None:
+        """Give payloads of this circuit to `circuit`, from now on."""
+        self._circuits[circuit_id] = circuit
+
+    def remove(self, connection_id: int, circuit_id: bytes = b"") -> None:
+        """It has ended. Idempotent."""
+        self.connections.pop(connection_id, None)
+        circuit = self._circuits.pop(circuit_id, None)
+        if circuit is not None:
+            self._moving.discard(circuit)
+            self._acking.pop(circuit, None)
+        if self.retired and not self.connections:
+            self.close("it is not needed any more")
+
+    def retire(self) -> None:
+        """Close as soon as nothing is on it."""
+        self.retired = True
+        if not self.connections:
+            self.close("it is not needed any more")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be used."""
+        return not self.lost
+
+    # -- sending ---
+
+    def post(self, kind: int, headers: bytes, body: bytes = b"") -> None:
+        """Send it in this turn of the loop. Never waits."""
+        if self.lost:
+            return
+        self._out.append((kind, headers, body))
+        self._out_bytes += len(body)
+        if self._out_bytes > OUT_CAP:
+            self._room.clear()
+        self._wake.set()
+
+    def post_segment(self, segment: Segment, circuit: Circuit) -> None:
+        """Send a payload, and again until it is acknowledged."""
+        self.post(Kind.PAYLOAD, segment.headers, segment.body)
+        self.watch(circuit)
+
+    def watch(self, circuit: Circuit) -> None:
+        """Ask `circuit` every now and then what is `due`, until it says None."""
+        if circuit not in self._moving:
+            self._moving.add(circuit)
+            self._moves.set()
+
+    def post_ack(self, circuit: Circuit) -> None:
+        """Send its acknowledgement in this turn of the loop, with all that has come up to then."""
+        if circuit not in self._acking:
+            self._acking[circuit] = None
+            self._wake.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more should be posted by those who can wait."""
+        return self._out_bytes <= OUT_CAP
+
+    def wait_room(self, timeout_s: float | None) -> bool:
+        """Whether there was room in time. Switches greenlets."""
+        return bool(self._room.wait(timeout_s)) or bool(self.lost)
+
+    def request(self, kind: int, headers: list[tuple[int, bytes]], body: bytes, timeout_s: float) -> Frame:
+        """Send it and wait for the answer.
+
+        :raises OverlayTimeout: no answer in time. :raises OverlayError: the channel is gone.
+        """
+        if self.lost:
+            raise OverlayError(self.lost)
+        sequence = next(self._sequences)
+        answer = self._answers[sequence] = AsyncResult()
+        self._post_numbered(kind, sequence, headers, body)
+        try:
+            return answer.get(timeout=timeout_s)
+        except gevent.Timeout as error:
+            raise OverlayTimeout(f"router {self.router} did not answer within {timeout_s:g} s") from error
+        finally:
+            self._answers.pop(sequence, None)
+
+    def _post_numbered(self, kind: int, sequence: int, headers: list[tuple[int, bytes]], body: bytes) -> None:
+        self._out.append((-1, encode(kind, sequence, pack(headers), body), b""))
+        self._wake.set()
+
+    def _write(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            data = self._gather()
+            if not data:
+                continue
+            try:
+                self._sock.sendall(data)
+            except OSError as error:
+                self.close(f"router {self.router} went away: {error.strerror or error}")
+                return
+
+    def _gather(self) -> bytes:
+        acking, self._acking = self._acking, {}
+        for circuit in acking:
+            while ack := circuit.take_ack():
+                self._out.append((Kind.ACK, *ack))
+        out, self._out, self._out_bytes = self._out, [], 0
+        self._room.set()
+        sequences = self._sequences
+        return b"".join(
+            [headers if kind < 0 else encode(kind, next(sequences), headers, body) for kind, headers, body in out]
+        )
+
+    def _again(self) -> None:
+        while True:
+            self._moves.wait()
+            gevent.sleep(_AGAIN_EVERY_S)
+            now = time.monotonic()
+            for circuit in list(self._moving):
+                late = circuit.due(now)
+                if late is None:
+                    self._moving.discard(circuit)
+                    continue
+                for segment in late:
+                    self.post(Kind.PAYLOAD, segment.headers, segment.body)
+            if not self._moving:
+                self._moves.clear()
+
+    def _ping(self) -> None:
+        every_s, limit_s = self._settings.ping_every, self._settings.ping_timeout
+        while True:
+            gevent.sleep(every_s)
+            began = time.monotonic()
+            if began - self._heard_at < every_s:
+                continue
+            try:
+                self.request(Kind.LATENCY, [], b"", limit_s)
+            except OverlayTimeout:
+                if time.monotonic() - self._heard_at >= limit_s:
+                    self.close(f"router {self.router} keeps silent")
+                    return
+            except OverlayError:
+                return
+            else:
+                self.latency_s = time.monotonic() - began
+
+    # -- receiving ---
+
+    def _read(self) -> None:
+        reader, turn = FrameReader(), 0
+        try:
+            while True:
+                data = self._sock.recv(_READ)
+                if not data:
+                    raise OverlayError("it closed the channel")
+                self._heard_at = time.monotonic()
+                for frame in reader.feed(data):
+                    self._take(frame)
+                turn += len(data)
+                if turn > _TURN:
+                    turn = 0
+                    gevent.sleep(0)
+        except (OSError, OverlayError) as error:
+            self.close(f"router {self.router} went away: {getattr(error, 'strerror', None) or error}")
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame.kind
+        if kind == Kind.PAYLOAD or kind == Kind.ACK:
+            circuit = self._circuits.get(frame.headers.get(Key.XCIRCUIT, b""))
+            if circuit is not None:
+                circuit.on_payload(frame) if kind == Kind.PAYLOAD else circuit.on_ack(frame)
+        elif (reply_to := frame.reply_to) is not None:
+            self._answered(reply_to, frame)
+        elif kind == Kind.LATENCY:
+            self._answer_latency(frame)
+        elif kind == Kind.CIRCUIT_CLOSE:
+            circuit = self._circuits.get(frame.body)
+            if circuit is not None:
+                circuit.on_frame(frame)
+        elif (connection := self.connections.get(frame.number(Key.CONN))) is not None:
+            connection.on_frame(frame)
+
+    def _answered(self, reply_to: int, frame: Frame) -> None:
+        answer = self._answers.get(reply_to)
+        if answer is not None:
+            answer.set(frame)
+        elif frame.kind == Kind.CONNECTED and Key.CIRCUIT in frame.headers:
+            self.post(Kind.CIRCUIT_CLOSE, b"", frame.headers[Key.CIRCUIT])  # whoever dialled did not wait that long
+
+    def _answer_latency(self, frame: Frame) -> None:
+        reflected = [
+            (key, value) for key, value in frame.headers.items() if Key.REFLECTED_FIRST <= key <= Key.REFLECTED_LAST
+        ]
+        self.post(Kind.LATENCY_ANSWER, pack([(Key.REPLY, i32(frame.sequence)), *reflected]), frame.body)
+
+    # -- the end ---
+
+    def close(self, reason: str) -> None:
+        """Give it up and tell all who are on it. Idempotent; never waits."""
+        if self.lost:
+            return
+        self.lost = reason
+        self._log.debug("channel closed: %s", reason)
+        for answer in list(self._answers.values()):
+            answer.set_exception(OverlayError(reason))
+        connections = list(self.connections.values())
+        self.connections.clear()
+        self._circuits.clear()
+        self._moving.clear()
+        self._acking.clear()
+        self._room.set()
+        for connection in connections:
+            connection.on_lost(reason)
+        gevent.spawn(self._end)
+
+    def _end(self) -> None:
+        for task in self._tasks:
+            task.kill()
+        self._sock.close()

@@ -1,0 +1,142 @@
+"""The channels of one identity: which routers there are, which is nearest, which channel has room."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+import gevent
+from gevent.event import Event
+
+from zrokd.errors import OverlayError, OverlayTimeout
+
+from .channel import Channel, Spawn
+from .dialler import Dialler
+from .edge import Router
+from .settings import EdgeSettings
+
+_PAUSE_S = (0.2, 5.0)  # after a router could not be reached: first, most
+
+
+class RouterChannels:
+    """The channels to one router. Opens another when those there are are busy."""
+
+    def __init__(self, url: str, dialler: Dialler, settings: EdgeSettings, log: logging.Logger, spawn: Spawn) -> None:
+        self.url = url
+        self._dialler, self._settings, self._log, self._spawn = dialler, settings, log, spawn
+        self._channels: list[Channel] = []
+        self._opening = False
+        self._pause_s, self._not_before = 0.0, 0.0
+        self.trouble = ""
+        self.changed = Event()  # set once an attempt to open has ended
+        self._retired = False
+
+    @property
+    def latency_s(self) -> float:
+        """Of the nearest channel."""
+        return min((channel.latency_s for channel in self._live()), default=0.0)
+
+    def _live(self) -> list[Channel]:
+        if any(not channel.alive for channel in self._channels):
+            self._channels = [channel for channel in self._channels if channel.alive]
+        return self._channels
+
+    def best(self) -> Channel | None:
+        """The channel with the fewest connections; None when there is none yet. Opens one more in time."""
+        live = self._live()
+        if not live:
+            self.open()
+            return None
+        channel = min(live, key=lambda each: len(each.connections))
+        if len(channel.connections) >= self._settings.streams_per_channel:
+            if len(live) < self._settings.channels_per_router:
+                self.open()
+        return channel
+
+    def open(self) -> None:
+        """Begin to open a channel, when none is being opened and the router is not to be left alone. Never waits."""
+        if self._opening or self._retired or time.monotonic() < self._not_before:
+            return
+        self._opening = True
+        self.changed.clear()
+        self._spawn(self._open, name=f"connect {self.url}")
+
+    def _open(self) -> None:
+        try:
+            channel = self._dialler.connect(self.url)
+        except OverlayError as error:
+            self._pause(str(error))
+        else:
+            self._pause_s, self.trouble = 0.0, ""
+            self._channels.append(channel)
+            if self._retired:
+                channel.retire()
+        finally:
+            self._opening = False
+            self.changed.set()
+
+    def _pause(self, reason: str) -> None:
+        if reason != self.trouble:
+            self._log.warning("%s", reason)
+        self.trouble = reason
+        self._pause_s = min(max(self._pause_s * 2, _PAUSE_S[0]), _PAUSE_S[1])
+        self._not_before = time.monotonic() + self._pause_s
+
+    @property
+    def wait_s(self) -> float:
+        """How long the router is left alone from now on."""
+        return max(self._not_before - time.monotonic(), 0.0)
+
+    def retire(self) -> None:
+        """Close each channel as soon as its last stream has ended."""
+        self._retired = True
+        for channel in self._channels:
+            channel.retire()
+
+
+class Channels:
+    """Channels to all routers that were asked for."""
+
+    def __init__(self, dialler: Dialler, settings: EdgeSettings, log: logging.Logger, spawn: Spawn) -> None:
+        self._dialler, self._settings, self._log, self._spawn = dialler, settings, log, spawn
+        self._routers: dict[str, RouterChannels] = {}
+        self.retired = False
+
+    def pick(self, routers: Sequence[Router], timeout_s: float) -> Channel:
+        """A channel to the nearest of these routers that can be reached. Switches greenlets.
+
+        :raises OverlayTimeout: none within `timeout_s`. :raises OverlayError: none at all.
+        """
+        known = [self.to(router.url) for router in routers]
+        if not known:
+            raise OverlayError("the network has no router for this service that is online")
+        until = time.monotonic() + timeout_s
+        while True:
+            found = [(each.latency_s, channel) for each in known if (channel := each.best()) is not None]
+            if found:
+                return min(found, key=lambda pair: pair[0])[1]
+            self._wait_any(known, until)
+
+    def _wait_any(self, known: list[RouterChannels], until: float) -> None:
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            trouble = next((each.trouble for each in known if each.trouble), "no router could be reached in time")
+            raise OverlayTimeout(trouble)
+        opening = [each.changed for each in known if not each.changed.is_set()]
+        if opening:
+            gevent.wait(opening, timeout=left_s, count=1)
+        else:
+            gevent.sleep(min(left_s, 0.01 + min(each.wait_s for each in known)))
+
+    def to(self, url: str) -> RouterChannels:
+        """The channels to one router."""
+        if url not in self._routers:
+            self._routers[url] = RouterChannels(url, self._dialler, self._settings, self._log, self._spawn)
+        return self._routers[url]
+
+    def retire(self) -> None:
+        """Close each channel as soon as its last stream has ended. Idempotent."""
+        self.retired = True
+        for router in self._routers.values():
+            router.retire()

@@ -1,0 +1,71 @@
+"""Connect to a router: TCP, TLS with our certificate, hello."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from zrokd.errors import OverlayError
+
+from .channel import Channel, Spawn
+from .edge import EdgeApi
+from .frames import Frame, Key, Kind
+from .identity import IdentityFile
+from .settings import EdgeSettings
+
+_PROTOCOL = "ziti-edge"
+_GROUP = [(Key.GROUP_TYPE, b"edge.default"), (Key.GROUPED, b"\x01"), (Key.GROUP_FIRST, b"\x01")]
+
+
+class Dialler:
+    """Makes channels for one identity."""
+
+    def __init__(
+        self, identity: IdentityFile, api: EdgeApi, settings: EdgeSettings, log: logging.Logger, spawn: Spawn
+    ) -> None:
+        self._identity, self._api, self._settings, self._log, self._spawn = identity, api, settings, log, spawn
+
+    def connect(self, url: str) -> Channel:
+        """A channel to the router at `url`, ready to be used. Switches greenlets. :raises OverlayError: none."""
+        parts = urlsplit(url)
+        router = f"{parts.hostname}:{parts.port}"
+        began = time.monotonic()
+        sock = self._open(router, parts.hostname or "", parts.port or 443)
+        channel = Channel(sock, router, self._settings, self._log, self._spawn)
+        try:
+            self._greet(channel)
+        except BaseException:
+            channel.close("the router did not take our hello")
+            raise
+        channel.latency_s = time.monotonic() - began
+        return channel
+
+    def _open(self, router: str, host: str, port: int) -> Any:
+        limit_s = self._settings.connect_timeout
+        raw = None
+        try:
+            raw = socket.create_connection((host, port), timeout=limit_s)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock = self._identity.ssl_context([_PROTOCOL]).wrap_socket(raw, server_hostname=host)
+            sock.settimeout(None)
+        except OSError as error:
+            if raw is not None:
+                raw.close()
+            raise OverlayError(f"router {router} cannot be reached: {error.strerror or error}") from error
+        return sock
+
+    def _greet(self, channel: Channel) -> None:
+        seen = self._api.generation
+        answer = self._hello(channel, self._api.token)
+        if not answer.flag(Key.OK):
+            answer = self._hello(channel, self._api.authenticate(seen))
+        if not answer.flag(Key.OK):
+            words = answer.body.decode("utf-8", "replace") or "no reason given"
+            raise OverlayError(f"router {channel.router} refused us: {words}")
+
+    def _hello(self, channel: Channel, token: str) -> Frame:
+        fields = [(Key.TOKEN, token.encode()), *_GROUP]
+        return channel.request(Kind.HELLO, fields, b"zrokd", self._settings.connect_timeout)

@@ -1,0 +1,274 @@
+"""A bound service: one bind on each of its routers, kept up; and the streams that come over them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+from gevent.queue import Empty, Full, Queue
+
+from zrokd.contracts import Caller, Listener, Stream, Task
+from zrokd.errors import OverlayError, OverlayTimeout, StreamClosed, StreamError, UnknownService
+
+from .channel import Channel, Spawn
+from .channels import Channels
+from .crypto import METHOD, KeyPair
+from .edge import EdgeApi, Router
+from .flow import FlowLimits
+from .frames import Frame, Key, Kind, i32, pack, u16, u32
+from .settings import EdgeSettings
+from .stream import Opened, ZitiStream
+
+_WAITING_MOST = 1024  # streams that nobody accepted yet
+_FIRST_S = 10.0  # for the first bind
+_BOUND_S = 3.0  # for the router to tell the controller
+_UNBIND_S = 2.0
+_GONE_S = 2.0  # a service that is not there this long is gone for good
+_PAUSE_S = (0.2, 5.0)
+_LOOK_S = 30.0  # between looks for new routers
+_PRECEDENCE = {"default": 0, "required": 1, "failed": 2}
+
+
+class Bind:
+    """One bind on one channel."""
+
+    def __init__(self, listener: ZitiListener, channel: Channel) -> None:
+        self._listener, self.channel = listener, channel
+        self.id = channel.next_id()
+        self.ended = Event()
+        self.bound = Event()  # the controller knows of it
+        self.reason = ""
+        channel.add(self.id, self)
+
+    def on_frame(self, frame: Frame) -> None:
+        """A stream that somebody dials; or the end of the bind."""
+        if frame.kind == Kind.DIAL:
+            self._listener.on_dial(self, frame)
+        elif frame.kind == Kind.BIND_OK:
+            self.bound.set()
+        elif frame.kind == Kind.CLOSED:
+            self.end(frame.body.decode("utf-8", "replace") or "the network ended it")
+
+    def on_lost(self, reason: str) -> None:
+        """The channel is gone."""
+        self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """It serves no more. Idempotent."""
+        if not self.ended.is_set():
+            self.reason = reason
+            self.channel.remove(self.id)
+            self.ended.set()
+            self.bound.set()
+
+
+class ZitiListener(Listener):
+    """Serves one service. What the network drops is bound again, until the service is gone or we close."""
+
+    def __init__(
+        self,
+        service: str,
+        terminator: str | None,
+        *,
+        api: EdgeApi,
+        channels: Channels,
+        settings: EdgeSettings,
+        limits: FlowLimits,
+        log: logging.Logger,
+        spawn: Spawn,
+        on_close: Callable[[ZitiListener], None],
+    ) -> None:
+        self._service, self._terminator = service, terminator
+        self._api, self._channels, self._settings, self._limits = api, channels, settings, limits
+        self._log, self._spawn, self._on_close = log, spawn, on_close
+        self._pair = KeyPair()
+        self._name = secrets.token_hex(12).encode()
+        self._waiting: Queue[tuple[Stream, Caller] | None] = Queue(_WAITING_MOST)
+        self._binds: dict[str, Bind] = {}
+        self._keepers: dict[str, Task] = {}
+        self._closed, self._gone = False, ""
+        self._encrypted = True
+        self._first = Event()
+        self._trouble = ""
+
+    def open(self) -> None:
+        """Bind for the first time. Switches greenlets. :raises OverlayError: no router took it."""
+        self._look()
+        self._keepers["routers"] = self._spawn(self._watch_routers, name=f"routers of {self._service}")
+        self._first.wait(_FIRST_S)
+        if not self._binds:
+            raise OverlayTimeout(self._trouble or f"no router bound service {self._service!r} in time")
+
+    def _look(self) -> None:
+        self._encrypted = self._api.service(self._service).encrypted
+        for router in self._api.session(self._service, "Bind").routers:
+            if router.url not in self._keepers:
+                self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self._service} {router.name}")
+
+    def _watch_routers(self) -> None:
+        while True:
+            gevent.sleep(_LOOK_S)
+            try:
+                self._look()
+            except OverlayError as error:
+                self._log.debug("the routers of %s cannot be asked for: %s", self._service, error)
+
+    # -- keeping a bind up ---
+
+    def _keep(self, router: Router) -> None:
+        pause_s, missing_since = _PAUSE_S[0], 0.0
+        while not self._closed:
+            try:
+                bind = self._bind(router)
+            except UnknownService as error:
+                missing_since = missing_since or time.monotonic()
+                if time.monotonic() - missing_since > _GONE_S:
+                    self._lose(str(error))
+                    return
+                pause_s = _PAUSE_S[0]
+            except OverlayError as error:
+                self._note(str(error))
+            else:
+                pause_s, missing_since = _PAUSE_S[0], 0.0
+                self._keep_until_lost(router, bind)
+            gevent.sleep(pause_s)
+            pause_s = min(pause_s * 2, _PAUSE_S[1])
+
+    def _keep_until_lost(self, router: Router, bind: Bind) -> None:
+        self._binds[router.url] = bind
+        self._trouble = ""
+        self._first.set()
+        bind.ended.wait()
+        if self._binds.get(router.url) is bind:
+            del self._binds[router.url]
+        if not self._closed:
+            self._note(f"service {self._service!r} is bound no more at router {router.name}: {bind.reason}")
+            self._api.forget(self._service)
+
+    def _note(self, reason: str) -> None:
+        if reason != self._trouble:
+            self._log.info("%s; trying again", reason)
+        self._trouble = reason
+
+    def _lose(self, reason: str) -> None:
+        if not self._closed and not self._gone:
+            self._gone = reason
+            self._first.set()
+            self._wake()
+
+    def _bind(self, router: Router) -> Bind:
+        session = self._api.session(self._service, "Bind")
+        channel = self._channels.pick([router], self._settings.connect_timeout)
+        bind = Bind(self, channel)
+        try:
+            answer = channel.request(
+                Kind.BIND, self._fields(bind), session.token.encode(), self._settings.connect_timeout
+            )
+        except OverlayError:
+            bind.end("it was not made")
+            raise
+        if answer.kind != Kind.CONNECTED:
+            bind.end("it was refused")
+            self._api.forget(self._service)
+            raise OverlayError(
+                f"router {router.name} refused to bind {self._service!r}: {answer.body.decode(errors='replace')}"
+            )
+        bind.bound.wait(_BOUND_S)
+        return bind
+
+    def _fields(self, bind: Bind) -> list[tuple[int, bytes]]:
+        fields = [
+            (Key.CONN, u32(bind.id)),
+            (Key.FLOW, b"\x01"),
+            (Key.ROUTER_IDS, b"\x01"),
+            (Key.BIND_OK, b"\x01"),
+            (Key.LISTENER, self._name),
+        ]
+        if self._encrypted:
+            fields += [(Key.PUBLIC_KEY, self._pair.public), (Key.CRYPTO, METHOD)]
+        if self._settings.cost:
+            fields.append((Key.COST, u16(self._settings.cost)))
+        if self._settings.precedence != "default":
+            fields.append((Key.PRECEDENCE, bytes([_PRECEDENCE[self._settings.precedence]])))
+        if self._terminator is not None:
+            fields.append((Key.IDENTITY, self._terminator.encode()))
+        return fields
+
+    # -- streams ---
+
+    def on_dial(self, bind: Bind, frame: Frame) -> None:
+        """Somebody dials. The answer goes at once; a router waits for it 5 s only."""
+        reply = [(Key.CONN, u32(bind.id)), (Key.REPLY, i32(frame.sequence))]
+        try:
+            stream, caller = self._accept(bind, frame)
+        except StreamError as error:
+            bind.channel.post(Kind.DIAL_FAILED, pack(reply), str(error).encode())
+            return
+        if Key.ROUTER_IDS in frame.headers:
+            reply.append((Key.ROUTER_IDS, frame.headers[Key.ROUTER_IDS]))
+        bind.channel.post(Kind.DIAL_OK, pack(reply), u32(stream.id))
+        stream.begin()
+        self._waiting.put_nowait((stream, caller))
+
+    def _accept(self, bind: Bind, frame: Frame) -> tuple[ZitiStream, Caller]:
+        if self._closed or self._waiting.full():
+            raise StreamError("the host is closing" if self._closed else "the host is too busy to accept")
+        caller = Caller(identity=frame.text(Key.CALLER), address=f"ziti:{bind.channel.router}")
+        keys = None
+        if self._encrypted and Key.PUBLIC_KEY in frame.headers:
+            keys = self._pair.host_keys(frame.headers[Key.PUBLIC_KEY])
+        elif self._encrypted:
+            raise StreamError("this service is encrypted, and the caller sent no key")
+        opened = Opened(
+            connection=frame.number(Key.ROUTER_IDS) or bind.channel.next_id(),
+            circuit=frame.headers.get(Key.CIRCUIT, b""),
+            hosting=True,
+            flow=frame.flag(Key.FLOW),
+            keys=keys,
+        )
+        return ZitiStream(bind.channel, opened, self._limits, f"ziti:{caller.identity or self._service}"), caller
+
+    def accept(self) -> tuple[Stream, Caller]:
+        """The next stream."""
+        while True:
+            try:
+                found = self._waiting.get_nowait()
+            except Empty:
+                if self._gone:
+                    raise OverlayError(self._gone) from None
+                if self._closed:
+                    raise StreamClosed(f"the listener of {self._service!r} was closed") from None
+                found = self._waiting.get()
+            if found is not None:
+                return found
+
+    def _wake(self) -> None:
+        try:
+            self._waiting.put_nowait(None)
+        except Full:
+            return  # whoever accepts does not wait
+
+    def close(self) -> None:
+        """Unbind at all routers, and wait a moment until they say so."""
+        if self._closed:
+            return
+        self._closed = True
+        self._on_close(self)
+        self._wake()
+        binds = list(self._binds.values())
+        gevent.joinall([gevent.spawn(self._unbind, bind) for bind in binds], timeout=_UNBIND_S)
+        for keeper in self._keepers.values():
+            keeper.kill()
+
+    def _unbind(self, bind: Bind) -> None:
+        try:
+            token = self._api.session(self._service, "Bind").token.encode()
+            bind.channel.post(Kind.UNBIND, pack([(Key.CONN, u32(bind.id))]), token)
+            bind.channel.request(Kind.LATENCY, [], b"", _UNBIND_S)  # unbinding has no answer; this one comes after it
+        except OverlayError as error:
+            self._log.debug("unbinding %s: %s", self._service, error)
+        bind.end("it was unbound")

@@ -1,0 +1,148 @@
+"""One identity's handle on a Ziti network."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+
+from zrokd.contracts import Context, Listener, Node, Stream
+from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownService
+
+from .channel import Channel
+from .channels import Channels
+from .crypto import METHOD, KeyPair
+from .dialler import Dialler
+from .edge import EdgeApi, Service
+from .flow import FlowLimits
+from .frames import Frame, Key, Kind, Refusal, u32
+from .identity import IdentityFile
+from .listener import ZitiListener
+from .settings import EdgeSettings
+from .stream import Opened, ZitiStream
+
+_STALE = frozenset([Refusal.INVALID_API_SESSION, Refusal.INVALID_SESSION, Refusal.INVALID_ROUTER])
+_ABSENT = ("no terminators", "no online terminators", "dial failed", "exceeded maximum", "invalid terminator")
+_UNKNOWN = ("service not found", "invalid service", "access denied", "not authorized")
+
+
+class ZitiNode(Node):
+    """Dials and binds as one identity."""
+
+    def __init__(self, identity: IdentityFile, api: EdgeApi, settings: EdgeSettings, ctx: Context) -> None:
+        self._api, self._settings, self._ctx = api, settings, ctx
+        dialler = Dialler(identity, api, settings, ctx.log, ctx.spawn)
+        self._channels = Channels(dialler, settings, ctx.log, ctx.spawn)
+        self._limits = FlowLimits(receive_cap=settings.receive_cap)
+        self._patient = FlowLimits(receive_cap=settings.foreign_cap, hard_cap=2 * settings.foreign_cap)
+        self._listeners: set[ZitiListener] = set()
+
+    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
+        """A stream to somebody who binds `service`."""
+        try:
+            with gevent.Timeout(timeout_s, _TooLate):
+                return self._dial(service, terminator, timeout_s)
+        except _TooLate:
+            raise OverlayTimeout(f"service {service!r} did not answer within {timeout_s:g} s") from None
+
+    def _dial(self, service: str, terminator: str | None, timeout_s: float) -> Stream:
+        until = time.monotonic() + timeout_s
+        for last in (False, True):
+            found = self._api.service(service)
+            session = self._api.session(service, "Dial")
+            channel = self._channels.pick(session.routers, until - time.monotonic())
+            attempt = _Attempt(channel, found, terminator, session.token, until - time.monotonic())
+            if attempt.opened is not None:
+                return self._stream(channel, found, attempt.opened)
+            self._api.forget(service)
+            if last or not attempt.stale:
+                break
+        raise attempt.refusal()
+
+    def _stream(self, channel: Channel, service: Service, opened: Opened) -> ZitiStream:
+        kept = bool(service.config.get("zrokd_flow"))
+        limits = self._limits if kept else self._patient
+        stall_s = 0.0 if kept else self._settings.stall_limit
+        stream = ZitiStream(channel, opened, limits, f"ziti:{service.name}", stall_s)
+        stream.begin()
+        return stream
+
+    def bind(self, service: str, *, terminator: str | None = None) -> Listener:
+        """Serve `service`."""
+        listener = ZitiListener(
+            service,
+            terminator,
+            api=self._api,
+            channels=self._channels,
+            settings=self._settings,
+            limits=self._limits,
+            log=self._ctx.log,
+            spawn=self._ctx.spawn,
+            on_close=self._listeners.discard,
+        )
+        self._listeners.add(listener)
+        try:
+            listener.open()
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def close(self) -> None:
+        """Close what was bound through it. Channels close with their last stream."""
+        listeners = list(self._listeners)
+        gevent.joinall([gevent.spawn(listener.close) for listener in listeners])
+        self._channels.retire()
+        self._api.close()
+
+
+class _TooLate(BaseException):
+    """The limit of a dial; not to be taken for anything else on its way up."""
+
+
+class _Attempt:
+    """One connect message and what the router answered."""
+
+    def __init__(
+        self, channel: Channel, service: Service, terminator: str | None, token: str, timeout_s: float
+    ) -> None:
+        self._service = service
+        self._pair = KeyPair() if service.encrypted else None
+        self._id = channel.next_id()
+        self._answer = channel.request(Kind.CONNECT, self._fields(terminator), token.encode(), timeout_s)
+        self.opened = self._opened(self._answer) if self._answer.kind == Kind.CONNECTED else None
+
+    def _fields(self, terminator: str | None) -> list[tuple[int, bytes]]:
+        fields = [(Key.CONN, u32(self._id)), (Key.FLOW, b"\x01")]
+        if self._pair is not None:
+            fields += [(Key.PUBLIC_KEY, self._pair.public), (Key.CRYPTO, METHOD)]
+        if terminator is not None:
+            fields.append((Key.IDENTITY, terminator.encode()))
+        return fields
+
+    def _opened(self, answer: Frame) -> Opened:
+        keys = None
+        if self._pair is not None:
+            if Key.PUBLIC_KEY not in answer.headers:
+                raise OverlayError(f"service {self._service.name!r} is to be encrypted, and its host sent no key")
+            keys = self._pair.dialler_keys(answer.headers[Key.PUBLIC_KEY])
+        circuit = answer.headers.get(Key.CIRCUIT, b"")
+        return Opened(connection=self._id, circuit=circuit, hosting=False, flow=answer.flag(Key.FLOW), keys=keys)
+
+    @property
+    def _words(self) -> str:
+        return self._answer.body.decode("utf-8", "replace")
+
+    @property
+    def stale(self) -> bool:
+        """Whether a fresh session may help."""
+        return self._answer.number(Key.ERROR) in _STALE or "invalid session" in self._words.lower()
+
+    def refusal(self) -> OverlayError:
+        """Why there is no stream."""
+        words, name = self._words, self._service.name
+        if any(each in words.lower() for each in _ABSENT):
+            return NoTerminator(f"nobody serves {name!r} now: {words}")
+        if self._answer.number(Key.ERROR) == Refusal.INVALID_SERVICE or any(each in words.lower() for each in _UNKNOWN):
+            return UnknownService(f"no service {name!r}, or not ours: {words}")
+        return OverlayError(f"the network refused to dial {name!r}: {words}")

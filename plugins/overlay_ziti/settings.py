@@ -1,0 +1,115 @@
+"""The keys of overlay.ziti."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from zrokd.contracts import DurationS, SecretSetting, Settings, SizeBytes
+
+from .managed import ManagedSettings
+
+
+def _urls(value: object) -> Any:
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(url, str) for url in found):
+        raise ValueError("write a URL like https://ziti.example.com:1280, or a list of them")
+    for url in found:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
+            raise ValueError(f"{url!r} is not the URL of a controller; write it like https://ziti.example.com:1280")
+    return tuple(url.rstrip("/") for url in found)
+
+
+Urls = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_urls),
+    WithJsonSchema({"type": ["string", "array"], "examples": ["https://ziti.example.com:1280"]}),
+]
+
+
+class AdminSettings(Settings):
+    """Settings of overlay.ziti, `admin`: who we are to the network's management API. The zrokd controller needs it."""
+
+    username: str = Field(default="", description="An administrator of the network.")
+    password: SecretSetting | None = Field(default=None, description="Its password.")
+    cert: str = Field(default="", description="Instead of both: file with a client certificate (PEM).")
+    key: str = Field(default="", description="File with its private key (PEM).")
+    bootstrap: bool = Field(
+        default=True,
+        description="Make at the start what `zrokd admin bootstrap` makes, where it is missing; otherwise only check.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> AdminSettings:
+        by_password = bool(self.username) and self.password is not None
+        by_cert = bool(self.cert) and bool(self.key)
+        if (
+            by_password == by_cert
+            or bool(self.username) != (self.password is not None)
+            or bool(self.cert) != bool(self.key)
+        ):
+            raise ValueError("write username and password, or cert and key")
+        return self
+
+
+class EdgeSettings(Settings):
+    """Settings of overlay.ziti, `edge`: how we use the network's routers and its client API."""
+
+    connect_timeout: DurationS = Field(default=5.0, gt=0, description="How long connecting to a router may take.")
+    request_timeout: DurationS = Field(
+        default=8.0, gt=0, description="How long one controller may take to answer one request."
+    )
+    check_every: DurationS = Field(
+        default=8.0, ge=0.1, description="How often the controller is asked whether it answers and still knows us."
+    )
+    ping_every: DurationS = Field(default=10.0, ge=0.1, description="How often a channel to a router is tried.")
+    ping_timeout: DurationS = Field(
+        default=5.0, gt=0, description="A router that does not answer a ping this long is taken for lost."
+    )
+    streams_per_channel: int = Field(
+        default=24, ge=1, description="Busy streams on one channel before another is opened."
+    )
+    channels_per_router: int = Field(default=8, ge=1, description="Channels to one router, at most.")
+    receive_cap: SizeBytes = Field(
+        default=256 * 1024, ge=64 * 1024, description="What a stream holds for a reader that is slow."
+    )
+    foreign_cap: SizeBytes = Field(
+        default=8 << 20, ge=256 * 1024, description="The same, where the other end is a program without flow control."
+    )
+    stall_limit: DurationS = Field(
+        default=10.0, gt=0, description="How long such a stream may stand full; then it is broken off."
+    )
+    cost: int = Field(default=0, ge=0, le=65535, description="Cost of what we bind; visitors go to the cheapest.")
+    precedence: str = Field(
+        default="default", pattern="default|required|failed", description="Precedence of what we bind."
+    )
+
+
+class ZitiSettings(Settings):
+    """Settings of overlay.ziti."""
+
+    controller: Urls = Field(
+        default=(),
+        description="URL of the network's controller, or a list of them. Only `admin` needs it: all others find it"
+        " in their identity.",
+    )
+    ca: str = Field(
+        default="",
+        description="File with the authorities (PEM) of that controller. Left out: the machine's own are trusted.",
+    )
+    admin: AdminSettings | None = Field(default=None, description="Who we are to the network's management API.")
+    edge: EdgeSettings = Field(default_factory=EdgeSettings, description="How routers are used.")
+    managed: ManagedSettings | None = Field(
+        default=None, description="Run a network of our own. It brings controller, ca and admin along."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ZitiSettings:
+        if self.managed is not None and (self.controller or self.ca or self.admin):
+            raise ValueError("managed brings controller, ca and admin along: write either it or them")
+        if self.admin is not None and not self.controller:
+            raise ValueError("controller: say which one `admin` is an administrator of")
+        return self

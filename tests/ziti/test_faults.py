@@ -1,0 +1,317 @@
+"""Something breaks for real, under load: who is cut sees it soon, who asks is answered soon, and all comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tests.ziti.daemons import PRIVATE, Daemons
+from tests.ziti.places import Namespaces, are_possible
+from tests.ziti.watch import OpenStream, Watch, eventually
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.leaves_behind("processes are others after a restart")]
+FAILS_WITHIN_S = 5.0  # an open stream whose path died
+ANSWERS_WITHIN_S = 2.0  # a new request meanwhile
+BACK_WITHIN_S = 10.0  # the first success after the cause ended
+TRUTH_WITHIN_S = 10.0  # what /readyz says of a bind
+SETTLES_S = 1.0  # requests that began before this are cut, not refused
+AWAY_S = float(os.environ.get("ZROKD_TEST_AWAY_S", "45"))
+DAY_S = 86400
+FLAPS, FLAP_EVERY_S = 20, 3.0
+SOON = {"controller": "    reconcile_every: 1s\n"}
+
+
+@pytest.fixture
+def tell(capsys, request):
+    """tell("what", seconds=...): one line for who reads the run."""
+
+    def said(what: str, **figures: object) -> None:
+        shown = ", ".join(
+            f"{name.replace('_', ' ')} {f'{value:.2f} s' if isinstance(value, float) else value}"
+            for name, value in figures.items()
+        )
+        with capsys.disabled():
+            print(f"\n{what}: {shown}", end=" ")
+
+    return said
+
+
+def ready(three: Daemons, name: str) -> bool:
+    return three.processes[name].ready()[0] == 200
+
+
+def all_ready(three: Daemons) -> bool:
+    return all(ready(three, name) for name in three.processes)
+
+
+class Outage:
+    """What was seen between the begin of a cause and its end."""
+
+    def __init__(self, three: Daemons, watch: Watch) -> None:
+        self.three, self.watch = three, watch
+        self.began = self.ended = 0.0
+
+    @contextlib.contextmanager
+    def cause(self):
+        self.began = time.monotonic()
+        yield
+        self.ended = time.monotonic()
+
+    def judge(self, tell: Callable[..., None], what: str, *, refused: bool = True, **figures: object) -> None:
+        """First success in time, no hang, no wrong byte, refusals prompt and (when `refused`) told as 503."""
+        back_s = self.watch.first_success_after(self.ended, BACK_WITHIN_S + 1)
+        self.watch.steady_after(self.ended + back_s)
+        eventually(lambda: all_ready(self.three), TRUTH_WITHIN_S, lambda: unready(self.three))
+        meanwhile = self.watch.began_between(self.began + SETTLES_S, self.ended)
+        slowest_s = max((each.took_s for each in meanwhile), default=0.0)
+        tell(what, **figures, slowest_answer=slowest_s, back_after=back_s, answers=self.watch.counts(self.began))
+        assert_no_hang_no_wrong_byte(self.watch)
+        assert back_s <= BACK_WITHIN_S
+        assert slowest_s <= ANSWERS_WITHIN_S
+        if refused:
+            assert {each.status for each in meanwhile} <= {503}
+
+
+def unready(three: Daemons) -> str:
+    return "\n".join(f"{name}: {process.ready()}" for name, process in three.processes.items()) + three.logs()
+
+
+def assert_no_hang_no_wrong_byte(watch: Watch) -> None:
+    counts = watch.counts()
+    assert counts.get(-1, 0) == 0, "a request hung"
+    assert counts.get(-2, 0) == 0, "a visitor got wrong bytes"
+
+
+# -- routers ---
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "ended"])
+def test_the_only_router_goes_and_comes_back(daemons, tell, kill):
+    three, network = daemons()
+    with Watch(three) as watch, OpenStream(three) as stream:
+        stream.more()
+        outage = Outage(three, watch)
+        with outage.cause():
+            network.router.kill() if kill else network.router.stop()
+            broke_s = stream.broke_after(outage.began, FAILS_WITHIN_S + 10)
+            told_s = eventually(lambda: not ready(three, "backend"), TRUTH_WITHIN_S, three.logs)
+            gevent.sleep(max(0.0, 4.0 - (time.monotonic() - outage.began)))
+            network.router.start()
+        outage.judge(tell, "router away 4 s", open_stream_broke=broke_s, readyz_told=told_s)
+    assert broke_s <= FAILS_WITHIN_S
+
+
+def test_a_router_that_flaps_for_a_minute_is_ridden_over(daemons, tell):
+    three, network = daemons()
+    with Watch(three) as watch:
+        outage = Outage(three, watch)
+        with outage.cause():
+            for _ in range(FLAPS):
+                began = time.monotonic()
+                network.router.restart(kill=True, wait=False)
+                gevent.sleep(max(0.0, FLAP_EVERY_S - (time.monotonic() - began)))
+            network.router.wait_ready()
+        outage.judge(tell, f"router restarted {FLAPS} times", refused=False)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_of_two_routers_is_killed_and_nobody_notices_for_long(daemons, tell, number):
+    three, network = daemons(routers=2)
+    with Watch(three) as watch:
+        outage = Outage(three, watch)
+        with outage.cause():
+            network.routers[number].kill()
+        outage.judge(tell, f"router {number + 1} of 2 killed", refused=False)
+        after = watch.began_between(outage.ended + BACK_WITHIN_S, time.monotonic())
+        assert {each.status for each in after} <= {200}
+        network.routers[number].start()
+        eventually(lambda: len(bound(network, three)) == 2, 30.0, three.logs)
+
+
+def bound(network, three: Daemons) -> set[str]:
+    """Routers on which the private share is bound."""
+    return {each["router"]["name"] for each in network.terminators(PRIVATE)}
+
+
+# -- the network's controller ---
+
+
+def test_the_controller_is_restarted_and_no_visitor_notices(daemons, tell):
+    three, network = daemons()
+    with Watch(three) as watch, OpenStream(three) as stream:
+        stream.more()
+        outage = Outage(three, watch)
+        with outage.cause():
+            network.controller.restart(kill=True)
+        outage.judge(tell, "controller restarted", refused=False)
+        stream.more()
+        assert set(watch.counts(outage.began)) == {200}
+
+
+def test_while_the_controller_is_away_streams_and_dials_go_on(daemons, tell):
+    three, network = daemons()
+    with Watch(three) as watch, OpenStream(three) as stream:
+        stream.more()
+        outage = Outage(three, watch)
+        with outage.cause():
+            network.controller.kill()
+            while time.monotonic() - outage.began < AWAY_S:
+                stream.more()
+                gevent.sleep(0.2)
+            network.controller.start()
+        outage.judge(tell, f"controller away {AWAY_S:.0f} s", refused=False)
+        stream.more()
+        assert set(watch.counts(outage.began)) == {200}
+    three.add_share("{name: later, mode: hello}")
+    three.wait_for_traffic(BACK_WITHIN_S, "later.ziti.localhost")
+
+
+def test_revoked_sessions_are_opened_again(daemons, tell):
+    three, network = daemons()
+    with Watch(three) as watch:
+        outage = Outage(three, watch)
+        with outage.cause():
+            revoked = network.delete_all_sessions()
+        assert revoked >= 2
+        outage.judge(tell, "every API session revoked", refused=False, sessions=revoked)
+    three.wait_for(lambda: three.status_of_access() == 200, BACK_WITHIN_S)
+
+
+def test_a_service_that_is_deleted_while_bound_comes_back(daemons, tell):
+    three, network = daemons(further=SOON)
+    with Watch(three) as watch:
+        outage = Outage(three, watch)
+        with outage.cause():
+            for each in network.all("/services"):
+                network.api("DELETE", f"/services/{each['id']}")
+        outage.judge(tell, "every service deleted", refused=False)
+    three.wait_for(lambda: three.status_of_access() == 200, BACK_WITHIN_S)
+
+
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+def test_a_deleted_identity_is_told_and_nobody_hangs(daemons, tell, name):
+    three, network = daemons()
+    with Watch(three) as watch:
+        began = time.monotonic()
+        for each in identities(network, three, name):
+            network.api("DELETE", f"/identities/{each}")
+        told_s = eventually(lambda: not ready(three, name), TRUTH_WITHIN_S, three.logs)
+        gevent.sleep(2)
+        meanwhile = watch.began_between(began + SETTLES_S, time.monotonic() - ANSWERS_WITHIN_S)
+        tell(f"identity of the {name} deleted", readyz_told=told_s, answers=watch.counts(began))
+        assert max((each.took_s for each in meanwhile), default=0.0) <= ANSWERS_WITHIN_S
+    assert_no_hang_no_wrong_byte(watch)
+    assert "identity" in str(three.processes[name].ready()[1])
+
+
+def identities(network, three: Daemons, name: str) -> list[str]:
+    """Ids of the identities that a daemon uses."""
+    if name == "backend":
+        return [
+            each["identity"]["id"] for each in network.all("/api-sessions") if "backend" in each["identity"]["name"]
+        ]
+    return [each["id"] for each in network.all("/identities") if "frontend" in each["name"]]
+
+
+# -- the wire, the machine ---
+
+
+@pytest.mark.skipif(not are_possible(), reason="this process may make no network namespaces")
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+def test_a_silent_link_is_found_out(daemons, tell, name):
+    where = Namespaces(["frontend", "backend"])
+    three, _ = daemons(where)
+    if name == "frontend":  # its visitors are cut as well: only the way back is to be seen
+        where.cut(name)
+        gevent.sleep(8)
+        where.mend(name)
+        tell("wire of the frontend cut 8 s", back_after=three.wait_for_traffic(BACK_WITHIN_S))
+        return
+    with Watch(three) as watch, OpenStream(three) as stream:
+        stream.more()
+        outage = Outage(three, watch)
+        with outage.cause():
+            where.cut(name)
+            broke_s = stream.broke_after(outage.began, FAILS_WITHIN_S + 30)
+            told_s = eventually(lambda: not ready(three, name), TRUTH_WITHIN_S, three.logs)
+            gevent.sleep(2)
+            where.mend(name)
+        outage.judge(tell, f"wire of the {name} cut", open_stream_broke=broke_s, readyz_told=told_s)
+    assert broke_s <= FAILS_WITHIN_S
+
+
+def test_the_whole_network_is_killed_and_started_again(daemons, tell):
+    three, network = daemons()
+    with Watch(three) as watch, OpenStream(three) as stream:
+        stream.more()
+        outage = Outage(three, watch)
+        with outage.cause():
+            network.kill()
+            broke_s = stream.broke_after(outage.began, FAILS_WITHIN_S + 10)
+            gevent.sleep(3)
+            network.start()
+        outage.judge(tell, "controller and router killed 4 s", open_stream_broke=broke_s)
+    assert broke_s <= FAILS_WITHIN_S
+
+
+# -- the clock ---
+
+
+@pytest.fixture(scope="session")
+def clock(tmp_path_factory) -> Path:
+    """A library that gives the process which loads it another clock."""
+    compiler = shutil.which("cc") or pytest.skip("no C compiler to make another clock with")
+    made = tmp_path_factory.mktemp("clock") / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(made), str(source)], check=True)
+    return made
+
+
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+@pytest.mark.parametrize("offset_s", [-3 * DAY_S, 3 * 365 * DAY_S], ids=["behind", "ahead"])
+def test_a_wrong_clock_is_named_and_a_right_one_helps(daemons, tell, clock, name, offset_s):
+    three, _ = daemons()
+    process = three.processes[name]
+    right = process.environ
+    assert process.end() == 0
+    process.environ = {**right, "LD_PRELOAD": str(clock), "CLOCK_OFFSET_S": str(offset_s)}
+    process.start(wait=False)
+    told_s = eventually(lambda: "clock" in told(process), TRUTH_WITHIN_S, process.text)
+    seen = [timed_status(three) for _ in range(5)]
+    process.kill()
+    process.environ = right
+    process.start(wait=False)
+    tell(f"clock of the {name} wrong", told=told_s, answers=seen, back_after=three.wait_for_traffic(BACK_WITHIN_S))
+    assert max(took_s for took_s, _ in seen) <= ANSWERS_WITHIN_S
+    assert 200 not in [status for _, status in seen]
+
+
+def told(process) -> str:
+    """What a daemon says about itself, as far as it answers yet."""
+    with contextlib.suppress(OSError):
+        return str(process.ready()[1])
+    return ""
+
+
+def timed_status(three: Daemons) -> tuple[float, int]:
+    began = time.monotonic()
+    status = three.status()
+    return time.monotonic() - began, status
+
+
+def test_a_clock_that_is_a_little_ahead_does_no_harm(daemons, clock):
+    three, _ = daemons()
+    for name in ("frontend", "backend"):
+        process = three.processes[name]
+        assert process.end() == 0
+        process.environ = {**process.environ, "LD_PRELOAD": str(clock), "CLOCK_OFFSET_S": "3600"}
+        process.start(wait=False)
+    three.wait_for_traffic(BACK_WITHIN_S)
