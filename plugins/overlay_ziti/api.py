@@ -199,6 +199,8 @@ def _refusal(answer: Answer) -> Refused:
         error = answer.json()["error"]
         cause = error.get("cause") or {}
         reason = cause.get("reason") or cause.get("message") or ""
-        return Refused(answer.status, str(error["code"]), str(error["message"]), str(cause.get("field", "")), str(reason))
+        return Refused(
+            answer.status, str(error["code"]), str(error["message"]), str(cause.get("field", "")), str(reason)
+        )
     except (OverlayError, KeyError, TypeError, AttributeError):
         return Refused(answer.status, "UNKNOWN", "without saying why")

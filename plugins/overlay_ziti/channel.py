@@ -71,16 +71,14 @@ class Channel:
         self._answers: dict[int, AsyncResult[Frame]] = {}
         self._out: list[tuple[int, bytes, bytes]] = []
         self._out_bytes = 0
-        self._wake, self._room, self._moves = Event(), Event(), Event()
+        self._wake, self._room, self._moves, self._over = Event(), Event(), Event(), Event()
         self._room.set()
         self._moving: set[Circuit] = set()
         self._acking: dict[Circuit, None] = {}
         self._heard_at = time.monotonic()
         name = f"ziti {router}"
-        self._tasks = [
+        for loop in (self._read, self._write, self._again, self._ping):
             spawn(loop, name=f"{name} {loop.__name__.strip('_')}")
-            for loop in (self._read, self._write, self._again, self._ping)
-        ]
 
     # -- who is on it ---
 
@@ -177,9 +175,10 @@ class Channel:
         self._wake.set()
 
     def _write(self) -> None:
-        while True:
+        while not self.lost:
             self._wake.wait()
             self._wake.clear()
+            posted = self._out_bytes
             data = self._gather()
             if not data:
                 continue
@@ -188,23 +187,23 @@ class Channel:
             except OSError as error:
                 self.close(f"router {self.router} went away: {error.strerror or error}")
                 return
+            self._out_bytes -= posted
+            if self.has_room:
+                self._room.set()
 
     def _gather(self) -> bytes:
         acking, self._acking = self._acking, {}
         for circuit in acking:
             while ack := circuit.take_ack():
                 self._out.append((Kind.ACK, *ack))
-        out, self._out, self._out_bytes = self._out, [], 0
-        self._room.set()
+        out, self._out = self._out, []
         sequences = self._sequences
         return b"".join(
             [headers if kind < 0 else encode(kind, next(sequences), headers, body) for kind, headers, body in out]
         )
 
     def _again(self) -> None:
-        while True:
-            self._moves.wait()
-            gevent.sleep(_AGAIN_EVERY_S)
+        while self._moves.wait() and not self._over.wait(_AGAIN_EVERY_S):
             now = time.monotonic()
             for circuit in list(self._moving):
                 late = circuit.due(now)
@@ -218,8 +217,7 @@ class Channel:
 
     def _ping(self) -> None:
         every_s, limit_s = self._settings.ping_every, self._settings.ping_timeout
-        while True:
-            gevent.sleep(every_s)
+        while not self._over.wait(every_s):
             began = time.monotonic()
             if began - self._heard_at < every_s:
                 continue
@@ -298,12 +296,8 @@ class Channel:
         self._circuits.clear()
         self._moving.clear()
         self._acking.clear()
-        self._room.set()
+        for event in (self._over, self._room, self._wake, self._moves):
+            event.set()  # the loops see that it is over
+        self._sock.close()
         for connection in connections:
             connection.on_lost(reason)
-        gevent.spawn(self._end)
-
-    def _end(self) -> None:
-        for task in self._tasks:
-            task.kill()
-        self._sock.close()

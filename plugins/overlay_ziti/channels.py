@@ -49,9 +49,9 @@ class RouterChannels:
             self.open()
             return None
         channel = min(live, key=lambda each: len(each.connections))
-        if len(channel.connections) >= self._settings.streams_per_channel:
-            if len(live) < self._settings.channels_per_router:
-                self.open()
+        is_busy = len(channel.connections) >= self._settings.streams_per_channel
+        if is_busy and len(live) < self._settings.channels_per_router:
+            self.open()
         return channel
 
     def open(self) -> None:

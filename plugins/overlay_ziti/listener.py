@@ -260,7 +260,9 @@ class ZitiListener(Listener):
         self._on_close(self)
         self._wake()
         binds = list(self._binds.values())
-        gevent.joinall([gevent.spawn(self._unbind, bind) for bind in binds], timeout=_UNBIND_S)
+        ending = [self._spawn(self._unbind, bind, name=f"unbind {self._service}") for bind in binds]
+        for task in ending:
+            task.join(_UNBIND_S)
         for keeper in self._keepers.values():
             keeper.kill()
 

@@ -91,7 +91,8 @@ class ZitiNode(Node):
     def close(self) -> None:
         """Close what was bound through it. Channels close with their last stream."""
         listeners = list(self._listeners)
-        gevent.joinall([gevent.spawn(listener.close) for listener in listeners])
+        for task in [self._ctx.spawn(listener.close, name="unbind") for listener in listeners]:
+            task.join()
         self._channels.retire()
         self._api.close()
 

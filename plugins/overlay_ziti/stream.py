@@ -90,10 +90,7 @@ class ZitiStream(Stream):
             return b""
         chunk, size = self._chunks[0]
         offset = self._offset
-        if not offset and len(chunk) <= max_bytes:
-            data = chunk
-        else:
-            data = chunk[offset : offset + max_bytes]
+        data = chunk if not offset and len(chunk) <= max_bytes else chunk[offset : offset + max_bytes]
         self._taken(offset + len(data), len(chunk), size)
         return data
 

@@ -37,7 +37,9 @@ class Answer:
         try:
             return json.loads(self.body) if self.body else {}
         except ValueError as error:
-            raise OverlayError(f"the network's controller answered {self.status} with something else than JSON") from error
+            raise OverlayError(
+                f"the network's controller answered {self.status} with something else than JSON"
+            ) from error
 
 
 class Web:
@@ -107,9 +109,7 @@ class _Site:
         self._kept: list[tuple[float, http.client.HTTPSConnection]] = []
         self._closed = False
 
-    def ask(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float
-    ) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float) -> Answer:
         """One request. What its connection missed while it was unused is made good by a new one."""
         connection = self._take()
         if connection is not None:

@@ -2,6 +2,7 @@
 
 import random
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -166,11 +167,10 @@ def test_it_stops_at_its_window_and_goes_on_when_it_is_acknowledged():
 
 
 def test_the_window_grows_with_what_arrives_up_to_its_most():
-    end, number = sender(), 0
-    for _ in range(30):
+    end = sender()
+    for number in range(30):
         end.push(b"x" * 1000, 0, 0.0)
         end.ack(struct.pack(">i", number), 0, 1, 0.01)
-        number += 1
     while end.may_send:
         end.push(b"x" * 1000, 0, 0.0)
     assert end.unacked_bytes == 8000
@@ -207,8 +207,8 @@ def test_pauses_double():
         if end.due(now):
             times.append(now)
         now += 0.01
-    pauses = [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
-    assert all(later >= sooner - 0.02 for sooner, later in zip(pauses, pauses[1:], strict=False))
+    pauses = [later - sooner for sooner, later in pairwise(times)]
+    assert all(later >= sooner - 0.02 for sooner, later in pairwise(pauses))
     assert max(pauses) <= 4.02
 
 
