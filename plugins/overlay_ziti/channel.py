@@ -267,6 +267,9 @@ class Channel:
                 circuit.on_frame(frame)
         elif (connection := self.connections.get(frame.number(Key.CONN))) is not None:
             connection.on_frame(frame)
+        elif kind == Kind.DIAL:  # the network has not noticed yet that it was unbound
+            fields = [(Key.CONN, frame.headers.get(Key.CONN, b"")), (Key.REPLY, i32(frame.sequence))]
+            self.post(Kind.DIAL_FAILED, pack(fields), b"this service is not served here any more")
 
     def _answered(self, reply_to: int, frame: Frame) -> None:
         answer = self._answers.get(reply_to)

@@ -171,3 +171,10 @@ def test_a_retired_channel_closes_with_its_last_tenant(made):
         assert channel.alive
         channel.remove(1)
         assert not channel.alive
+
+
+def test_a_dial_of_what_is_bound_no_more_is_refused_at_once(made):
+    with made() as (_, router):
+        router.send(Kind.DIAL, [(Key.CONN, u32(9))], b"token", sequence=70)
+        answer = router.next()
+        assert (answer.kind, answer.number(Key.CONN), answer.reply_to) == (Kind.DIAL_FAILED, 9, 70)
