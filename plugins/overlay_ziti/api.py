@@ -57,7 +57,7 @@ class Single:
                 if found[1] is not None:
                     raise found[1]
                 return found[0]  # type: ignore[return-value]
-        mine = self._running[key] = AsyncResult[Any]()
+        mine = self._running[key] = AsyncResult()
         outcome: tuple[T | None, Exception | None] | None = None
         try:
             value = function()

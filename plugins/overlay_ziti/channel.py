@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import gevent
@@ -110,6 +110,10 @@ class Channel:
         if not self.connections:
             self.close("it is not needed any more")
 
+    def wait_closed(self) -> None:
+        """Wait for the end. Switches greenlets."""
+        self._over.wait()
+
     @property
     def alive(self) -> bool:
         """Whether it can be used."""
@@ -153,7 +157,7 @@ class Channel:
         """Whether there was room in time. Switches greenlets."""
         return bool(self._room.wait(timeout_s)) or bool(self.lost)
 
-    def request(self, kind: int, headers: list[tuple[int, bytes]], body: bytes, timeout_s: float) -> Frame:
+    def request(self, kind: int, headers: Sequence[tuple[int, bytes]], body: bytes, timeout_s: float) -> Frame:
         """Send it and wait for the answer.
 
         :raises OverlayTimeout: no answer in time. :raises OverlayError: the channel is gone.
@@ -164,13 +168,14 @@ class Channel:
         answer = self._answers[sequence] = AsyncResult()
         self._post_numbered(kind, sequence, headers, body)
         try:
-            return answer.get(timeout=timeout_s)
+            found: Frame = answer.get(timeout=timeout_s)
         except gevent.Timeout as error:
             raise OverlayTimeout(f"router {self.router} did not answer within {timeout_s:g} s") from error
         finally:
             self._answers.pop(sequence, None)
+        return found
 
-    def _post_numbered(self, kind: int, sequence: int, headers: list[tuple[int, bytes]], body: bytes) -> None:
+    def _post_numbered(self, kind: int, sequence: int, headers: Sequence[tuple[int, bytes]], body: bytes) -> None:
         self._out.append((-1, encode(kind, sequence, pack(headers), body), b""))
         self._wake.set()
 

@@ -94,6 +94,11 @@ class RouterChannels:
         for channel in self._channels:
             channel.retire()
 
+    def wait_closed(self) -> None:
+        """Wait until all are closed. Switches greenlets."""
+        for channel in list(self._channels):
+            channel.wait_closed()
+
 
 class Channels:
     """Channels to all routers that were asked for."""
@@ -140,3 +145,8 @@ class Channels:
         self.retired = True
         for router in self._routers.values():
             router.retire()
+
+    def wait_closed(self) -> None:
+        """Wait until all are closed. Switches greenlets."""
+        for router in list(self._routers.values()):
+            router.wait_closed()

@@ -5,7 +5,9 @@ Source: openziti/secretstream `kx/`, `stream.go`; libsodium's documentation of c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from nacl import bindings
 from nacl.exceptions import CryptoError as SodiumError
@@ -46,11 +48,11 @@ class KeyPair:
         """As the one who was dialled. :raises CryptoError: `peer` is no public key."""
         return self._keys(bindings.crypto_kx_server_session_keys, peer)
 
-    def _keys(self, exchange: object, peer: bytes) -> Keys:
+    def _keys(self, exchange: Callable[..., tuple[bytes, bytes]], peer: bytes) -> Keys:
         if len(peer) != _KEY_BYTES:
             raise CryptoError("the peer's public key has the wrong size")
         try:
-            rx, tx = exchange(self.public, self._secret, peer)  # type: ignore[operator]
+            rx, tx = exchange(self.public, self._secret, peer)
         except (SodiumError, ValueError) as error:
             raise CryptoError("the peer's public key is none") from error
         return Keys(rx, tx)
@@ -77,7 +79,7 @@ class Opener:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._state: object = None
+        self._state: Any = None
 
     def open(self, message: bytes) -> bytes:
         """What was sealed. :raises CryptoError: damaged, forged, doubled or out of order."""

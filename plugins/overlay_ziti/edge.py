@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from zrokd.contracts import Clock, Health, Task
+import gevent
 
-from .identity import IdentityFile
+from zrokd.contracts import Health, Task
+from zrokd.errors import OverlayError, UnknownService
+
+from .api import Api, Refused, Single
+from .identity import CLIENT_API, IdentityFile
 from .settings import EdgeSettings
+from .web import Web
+
+CONFIG_TYPE = "zrok.proxy.v1"  # what clients of zrok look for in a service
+_CLOSE_S = 1.0
 
 Kind = Literal["Dial", "Bind"]
 
@@ -51,43 +59,147 @@ class EdgeApi:
     """
 
     def __init__(
-        self,
-        identity: IdentityFile,
-        *,
-        log: logging.Logger,
-        clock: Clock,
-        spawn: Callable[..., Task],
-        settings: EdgeSettings | None = None,
+        self, identity: IdentityFile, *, log: logging.Logger, spawn: Callable[..., Task], settings: EdgeSettings
     ) -> None:
-        raise NotImplementedError
+        self._web = Web(identity.controllers, identity.ssl_context([]), timeout_s=settings.request_timeout)
+        types = list(dict.fromkeys((CONFIG_TYPE, *identity.config_types)))
+        self._api = Api(
+            self._web,
+            CLIENT_API,
+            lambda: ("method=cert", {"configTypes": types}),
+            words="the network does not know this identity any more; enable this host again",
+            log=log,
+            patience_s=settings.request_timeout,
+        )
+        self._api.on_login = self._logged_in
+        self._log, self._spawn, self._every_s = log, spawn, settings.check_every
+        self._single = Single()
+        self._services: dict[str, Service] = {}
+        self._sessions: dict[tuple[str, Kind], Session] = {}
+        self._keeper: Task | None = None
+        self._closed = False
 
-    token: str  # property: the current API session's; authenticates first where there is none yet
-    generation: int  # counts authentications: a channel whose hello used an older one says hello again when refused
+    @property
+    def token(self) -> str:
+        """The current API session's; authenticates first where there is none yet."""
+        return self._api.token
+
+    @property
+    def generation(self) -> int:
+        """Counts authentications: a channel whose hello used an older one says hello again when refused."""
+        return self._api.generation
 
     def authenticate(self, seen: int | None = None) -> str:
         """A new API session and its token; many callers at once make one. `seen`: the generation that was refused."""
-        raise NotImplementedError
+        return self._api.authenticate(seen)
+
+    def _logged_in(self) -> None:
+        self._sessions.clear()  # they ended with the API session that they belong to
+        if self._keeper is None and not self._closed:
+            self._keeper = self._spawn(self._keep, name="ziti api session")
+
+    def _keep(self) -> None:
+        while True:
+            gevent.sleep(self._every_s)
+            try:
+                self.refresh()
+            except OverlayError as error:
+                self._log.debug("the API session cannot be renewed now: %s", error)
 
     def refresh(self) -> None:
         """Ask the controller whether it still knows our API session (that renews it); a new one when it does not."""
-        raise NotImplementedError
+        self._api.call("GET", "/current-api-session")
 
     def service(self, name: str) -> Service:
         """A service, from memory when it is known. :raises UnknownService: none, or not ours to see."""
-        raise NotImplementedError
+        return self._services.get(name) or self._single.run(("service", name), lambda: self._fetch_service(name))
+
+    def _fetch_service(self, name: str) -> Service:
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        found = self._api.call("GET", "/services", query={"filter": f'name="{quoted}"', "limit": 1})
+        if not found:
+            raise UnknownService(f"no service {name!r} on the network, or not ours to use")
+        service = self._services[name] = _service(found[0])
+        return service
 
     def session(self, name: str, kind: Kind) -> Session:
         """The right to dial or bind, from memory when it is known. :raises UnknownService: not ours to use."""
-        raise NotImplementedError
+        known = self._sessions.get((name, kind))
+        return known or self._single.run(("session", name, kind), lambda: self._fetch_session(name, kind))
+
+    def _fetch_session(self, name: str, kind: Kind) -> Session:
+        service = self.service(name)
+        try:
+            found = self._api.call("POST", "/sessions", {"serviceId": service.id, "type": kind})
+        except Refused as error:
+            if error.status not in {400, 404}:
+                raise
+            self.forget(name)
+            raise UnknownService(f"service {name!r} is not ours to {kind.lower()}, or it was deleted") from error
+        session = Session(id=str(found["id"]), token=str(found["token"]), routers=_routers(found))
+        if session.routers:  # otherwise one may come any moment
+            self._sessions[name, kind] = session
+        return session
+
+    def routers(self, name: str, kind: Kind) -> tuple[Router, ...]:
+        """The routers of a session, asked for anew: some may have come. :raises UnknownService: as `session`."""
+        session = self.session(name, kind)
+        try:
+            found = self._api.call("GET", f"/sessions/{session.id}")
+        except Refused as error:
+            if not error.absent:
+                raise
+            self.forget(name)
+            return self.session(name, kind).routers
+        fresh = replace(session, routers=_routers(found))
+        if fresh.routers and (name, kind) in self._sessions:
+            self._sessions[name, kind] = fresh
+        return fresh.routers
 
     def forget(self, name: str, kind: Kind | None = None) -> None:
         """It was refused: drop the service and its session (`kind` None: both) from memory; the next call fetches."""
-        raise NotImplementedError
+        self._services.pop(name, None)
+        for each in ("Dial", "Bind") if kind is None else (kind,):
+            self._sessions.pop((name, each), None)
 
     def health(self) -> Health:
         """Whether the controllers answered the last call, and know us."""
-        raise NotImplementedError
+        return Health(ok=not self._api.trouble, detail=self._api.trouble)
 
     def close(self) -> None:
         """End the API session (not waiting long for it) and the connections. Idempotent."""
-        raise NotImplementedError
+        if self._closed:
+            return
+        self._closed = True
+        if self._keeper is not None:
+            self._keeper.kill()
+        if self._api.logged_in:
+            with gevent.Timeout(_CLOSE_S, False):
+                self._end_session()
+        self._web.close()
+
+    def _end_session(self) -> None:
+        try:
+            self._api.call("DELETE", "/current-api-session")
+        except OverlayError as error:
+            self._log.debug("the API session could not be ended, and ends by itself: %s", error)
+
+
+def _service(found: Mapping[str, Any]) -> Service:
+    configs = found.get("config") or {}
+    return Service(
+        id=str(found["id"]),
+        name=str(found["name"]),
+        encrypted=bool(found.get("encryptionRequired")),
+        config=dict(configs.get(CONFIG_TYPE) or {}),
+        permissions=frozenset(found.get("permissions") or ()),
+    )
+
+
+def _routers(found: Mapping[str, Any]) -> tuple[Router, ...]:
+    routers = []
+    for each in found.get("edgeRouters") or ():
+        url = (each.get("supportedProtocols") or {}).get("tls")
+        if url:
+            routers.append(Router(name=str(each["name"]), url=str(url)))
+    return tuple(routers)

@@ -105,7 +105,7 @@ class ZitiListener(Listener):
 
     def _look(self) -> None:
         self._encrypted = self._api.service(self._service).encrypted
-        for router in self._api.session(self._service, "Bind").routers:
+        for router in self._api.routers(self._service, "Bind"):
             if router.url not in self._keepers:
                 self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self._service} {router.name}")
 
@@ -181,7 +181,7 @@ class ZitiListener(Listener):
         return bind
 
     def _fields(self, bind: Bind) -> list[tuple[int, bytes]]:
-        fields = [
+        fields: list[tuple[int, bytes]] = [
             (Key.CONN, u32(bind.id)),
             (Key.FLOW, b"\x01"),
             (Key.ROUTER_IDS, b"\x01"),
@@ -236,7 +236,7 @@ class ZitiListener(Listener):
         """The next stream."""
         while True:
             try:
-                found = self._waiting.get_nowait()
+                found: tuple[Stream, Caller] | None = self._waiting.get_nowait()
             except Empty:
                 if self._gone:
                     raise OverlayError(self._gone) from None

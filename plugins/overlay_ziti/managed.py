@@ -107,6 +107,11 @@ class ManagedNetwork:
         return f"https://{host_port(reached_at(address.host), address.port)}"
 
     @property
+    def advertised_url(self) -> str:
+        """The same, as others reach it."""
+        return f"https://{self._advertised(self._settings.controller)}"
+
+    @property
     def ca(self) -> str:
         """PEM of the network's root."""
         return self._authority.ca.read_text()

@@ -36,6 +36,7 @@ class ZitiNode(Node):
         self._limits = FlowLimits(receive_cap=settings.receive_cap)
         self._patient = FlowLimits(receive_cap=settings.foreign_cap, hard_cap=2 * settings.foreign_cap)
         self._listeners: set[ZitiListener] = set()
+        self._closed = False
 
     def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
         """A stream to somebody who binds `service`."""
@@ -94,7 +95,13 @@ class ZitiNode(Node):
         for task in [self._ctx.spawn(listener.close, name="unbind") for listener in listeners]:
             task.join()
         self._channels.retire()
-        self._api.close()
+        if not self._closed:
+            self._closed = True
+            self._ctx.spawn(self._end, name="end of a ziti node")
+
+    def _end(self) -> None:
+        self._channels.wait_closed()
+        self._api.close()  # not before: its end would end the streams that live on
 
 
 class _TooLate(BaseException):
@@ -114,7 +121,7 @@ class _Attempt:
         self.opened = self._opened(self._answer) if self._answer.kind == Kind.CONNECTED else None
 
     def _fields(self, terminator: str | None) -> list[tuple[int, bytes]]:
-        fields = [(Key.CONN, u32(self._id)), (Key.FLOW, b"\x01")]
+        fields: list[tuple[int, bytes]] = [(Key.CONN, u32(self._id)), (Key.FLOW, b"\x01")]
         if self._pair is not None:
             fields += [(Key.PUBLIC_KEY, self._pair.public), (Key.CRYPTO, METHOD)]
         if terminator is not None:

@@ -65,9 +65,11 @@ class EdgeSettings(Settings):
     check_every: DurationS = Field(
         default=8.0, ge=0.1, description="How often the controller is asked whether it answers and still knows us."
     )
-    ping_every: DurationS = Field(default=10.0, ge=0.1, description="How often a channel to a router is tried.")
+    ping_every: DurationS = Field(
+        default=2.0, ge=0.1, description="A router of which nothing was heard for this long is asked whether it lives."
+    )
     ping_timeout: DurationS = Field(
-        default=5.0, gt=0, description="A router that does not answer a ping this long is taken for lost."
+        default=2.5, gt=0, description="A router that does not answer a ping this long is taken for lost."
     )
     streams_per_channel: int = Field(
         default=24, ge=1, description="Busy streams on one channel before another is opened."

@@ -3,6 +3,8 @@
 Public and semantically versioned. A plugin imports from `zrokd.contracts` directly.
 """
 
+from typing import TYPE_CHECKING
+
 from zrokd.contracts.auth import Authenticator, Directory
 from zrokd.contracts.command import Command
 from zrokd.contracts.component import Clock, Component, Context, Health, Hooks, Task
@@ -12,9 +14,11 @@ from zrokd.contracts.mode import PING_PATH, Mode
 from zrokd.contracts.observer import Observer
 from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Stream
 from zrokd.contracts.role import Role
-from zrokd.contracts.settings import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, Use, slot_use
 from zrokd.contracts.sink import Sink
 from zrokd.contracts.storage import Storage
+
+if TYPE_CHECKING:
+    from zrokd.contracts.settings import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, Use, slot_use
 
 SLOTS: dict[str, type[Component]] = {
     cls.slot: cls for cls in (Role, Storage, Overlay, Authenticator, Mode, Gate, Filter, Sink, Observer, Command)
@@ -53,3 +57,12 @@ __all__ = [
     "Use",
     "slot_use",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What settings are written with comes when it is asked for: pydantic takes longer than the help of a command."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from zrokd.contracts import settings
+
+    return getattr(settings, name)

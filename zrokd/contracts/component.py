@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
 
-from zrokd.contracts.settings import Settings, Use
-
 if TYPE_CHECKING:
     import socket
 
     from zrokd.contracts.overlay import Overlay
+    from zrokd.contracts.settings import Settings, Use
     from zrokd.contracts.storage import Storage
     from zrokd.model.account import Principal
     from zrokd.model.environment import Environment, EnvironmentDraft
@@ -141,6 +140,15 @@ class Context(Protocol):
         """
 
 
+class _NoKeys:
+    """The Settings of a component that names none: those without keys, imported when they are asked for."""
+
+    def __get__(self, _instance: object, _owner: type) -> type[Settings]:
+        from zrokd.contracts.settings import Settings
+
+        return Settings
+
+
 class Component(ABC):
     """A thing that YAML enables by name.
 
@@ -150,7 +158,7 @@ class Component(ABC):
 
     slot: ClassVar[str]
     name: ClassVar[str]
-    Settings: ClassVar[type[Settings]] = Settings
+    Settings: ClassVar[type[Settings]] = _NoKeys()  # type: ignore[assignment]
 
     def __init__(self, settings: Any, ctx: Context) -> None:
         self.settings = settings

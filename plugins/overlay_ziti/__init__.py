@@ -1,0 +1,100 @@
+"""The real overlay: OpenZiti carries bytes between machines. The edge client is our own, pure Python under gevent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from zrokd import hookimpl
+from zrokd.contracts import Health, Node, Overlay
+from zrokd.errors import OverlayError, StartError
+from zrokd.model.units import Secret
+
+from .admin import ZitiAdmin
+from .edge import EdgeApi
+from .identity import IdentityFile
+from .managed import ManagedNetwork
+from .management import Management
+from .node import ZitiNode
+from .settings import AdminSettings, ZitiSettings
+
+
+class ZitiOverlay(Overlay):
+    """An OpenZiti network: one that is there, or one of our own."""
+
+    name = "ziti"
+    Settings = ZitiSettings
+
+    _network: ManagedNetwork | None = None
+    _management: Management | None = None
+
+    def open(self) -> None:
+        """Start the network of our own, where the YAML asks for one. :raises StartError: it does not start."""
+        if self.settings.managed is not None:
+            self._network = ManagedNetwork(self.settings.managed, self.ctx)
+            self._network.open(self._connect)
+
+    def close(self) -> None:
+        """Close the connections, and end the network of our own."""
+        if self._management is not None:
+            self._management.close()
+        if self._network is not None:
+            self._network.close()
+
+    def health(self) -> Health:
+        """Whether the network's controller answers, as far as we ask it, and the network of our own runs."""
+        if self._network is not None and not (health := self._network.health()).ok:
+            return health
+        trouble = self._management.trouble if self._management is not None else ""
+        return Health(ok=not trouble, detail=trouble)
+
+    def node(self, identity: str) -> Node:
+        """A handle for an identity document, as any SDK of OpenZiti writes it. :raises OverlayError: it is damaged."""
+        parsed = IdentityFile.parse(identity)
+        settings = self.settings.edge
+        api = EdgeApi(parsed, log=self.ctx.log, spawn=self.ctx.spawn, settings=settings)
+        return ZitiNode(parsed, api, settings, self.ctx)
+
+    def admin(self, instance: str) -> ZitiAdmin:
+        """The administrator's half. Makes what an instance needs on the network, where it is missing.
+
+        :raises OverlayError: `admin` is not configured, or the network does not answer.
+        """
+        management = self.management()
+        found = ZitiAdmin(management, instance, self.ctx.state_dir, self.ctx.log)
+        if self.settings.admin is None or self.settings.admin.bootstrap:
+            for step in found.bootstrap():
+                self.ctx.log.debug("network: %s", step)
+        return found
+
+    def management(self) -> Management:
+        """The management API. :raises OverlayError: `admin` is not configured."""
+        if self._management is None:
+            self._management = self._administrator()
+        return self._management
+
+    def _administrator(self) -> Management:
+        settings = self.settings
+        if self._network is not None:
+            network = self._network
+            admin = AdminSettings(username=network.username, password=network.password)
+            return Management((network.url,), network.ca, admin, log=self.ctx.log, advertised=(network.advertised_url,))
+        if settings.admin is None:
+            raise OverlayError("the controller role needs overlay.admin: an administrator of the Ziti network")
+        return Management(settings.controller, _authorities(settings.ca), settings.admin, log=self.ctx.log)
+
+    def _connect(self, url: str, username: str, password: Secret, ca: str) -> Management:
+        return Management((url,), ca, AdminSettings(username=username, password=password), log=self.ctx.log)
+
+
+def _authorities(path: str) -> str:
+    try:
+        return Path(path).read_text() if path else ""
+    except OSError as error:
+        raise StartError(f"overlay.ca: {path} cannot be read: {error.strerror}") from error
+
+
+@hookimpl
+def zrokd_provide_overlays() -> Iterable[type[Overlay]]:
+    """This overlay."""
+    return [ZitiOverlay]

@@ -1,0 +1,246 @@
+"""The administrator's half: identities, services, and who may dial and bind what."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from zrokd.contracts import OverlayAdmin
+from zrokd.errors import OverlayError
+from zrokd.model.environment import Identity
+from zrokd.model.limits import UsageSample
+
+from .api import Refused
+from .edge import CONFIG_TYPE
+from .enrol import Token, read_authorities, redeem
+from .identity import IdentityFile
+from .management import Management
+from .standing import TAG_ENVIRONMENT, TAG_KIND, TAG_SHARE, Names, Step, bootstrap, unbootstrap
+
+
+class ZitiAdmin(OverlayAdmin):
+    """Makes one service and one config a share, two policies an environment, one policy an access.
+
+    A service's attributes say whose it is and whether it is public; standing policies do the rest. The identities of
+    frontends are kept in `folder`, as a frontend may ask for its own again.
+    """
+
+    def __init__(self, management: Management, instance: str, folder: Path, log: logging.Logger) -> None:
+        self._api, self._names, self._folder, self._log = management, Names(instance), folder, log
+        self._authorities = ""
+        self._config_type = ""
+        self._made: dict[str, tuple[str, str]] = {}  # token -> ids of service and config
+
+    def bootstrap(self, *, dry_run: bool = False) -> list[Step]:
+        """Make what stands on the network for this instance, where it is missing."""
+        return bootstrap(self._api, self._names, dry_run=dry_run)
+
+    def unbootstrap(self, *, dry_run: bool = False) -> list[Step]:
+        """Take away all that this instance has on the network."""
+        return unbootstrap(self._api, self._names, dry_run=dry_run)
+
+    # -- identities ---
+
+    def create_environment(self, name: str) -> Identity:
+        """A new identity that may bind its shares, and dial them, to see whether they are served.
+
+        One of that name that was made before, and whose answer was lost, makes room: its key is lost, too.
+        """
+        full = f"{self._names.all}-{name}"
+        z_id, token = self._identity(full, [self._names.all], "environment")
+        roles = {"identityRoles": [f"@{z_id}"], "serviceRoles": [f"#{self._names.environment(z_id)}"]}
+        tags = self._names.tags(**{TAG_ENVIRONMENT: z_id})
+        for kind in ("Bind", "Dial"):
+            self._api.create(
+                "service-policies",
+                name=f"{full}-{kind.lower()}-{z_id}",
+                type=kind,
+                semantic="AnyOf",
+                tags=tags,
+                **roles,
+            )
+        return self._enrol(z_id, token)
+
+    def create_frontend(self, name: str) -> Identity:
+        """The identity of a public entrance: that which was made before, when it still is on the network."""
+        path = self._folder / f"frontend-{name}.json"
+        kept = _read(path)
+        if kept is not None and self._api.first("identities", id=kept.z_id) is not None:
+            return kept
+        attributes = [self._names.all, self._names.frontends]
+        identity = self._enrol(*self._identity(f"{self._names.frontends}-{name}", attributes, "frontend"))
+        _write(path, identity)
+        return identity
+
+    def _identity(self, name: str, attributes: list[str], kind: str) -> tuple[str, str]:
+        """The id and one-time token of a new identity."""
+        before = self._api.first("identities", name=name)
+        if before is not None:
+            self._check_ours(before)
+            self._remove_identity(str(before["id"]))
+        z_id = self._api.create(
+            "identities",
+            name=name,
+            type="Device",
+            isAdmin=False,
+            enrollment={"ott": True},
+            roleAttributes=attributes,
+            tags=self._names.tags(**{TAG_KIND: kind}),
+        )
+        return z_id, str(self._api.get("identities", z_id)["enrollment"]["ott"]["jwt"])
+
+    def _enrol(self, z_id: str, token: str) -> Identity:
+        if not self._authorities:
+            self._authorities = read_authorities(self._api.web.request("GET", "/.well-known/est/cacerts"))
+        certificate, key = redeem(Token.parse(token), self._api.web)
+        found = IdentityFile(controllers=self._api.advertised, cert=certificate, key=key, ca=self._authorities)
+        return Identity(z_id=z_id, document=found.to_json())
+
+    def delete_environment(self, z_id: str) -> None:
+        """Take the identity away with its shares and policies."""
+        for service in list(self._api.find("services", tag_zrokd=self._names.instance, tag_zrokdEnvironment=z_id)):
+            self.delete_share(str(service["name"]))
+        self._remove_identity(z_id)
+
+    def _remove_identity(self, z_id: str) -> None:
+        found = self._api.first("identities", id=z_id)
+        if found is not None:
+            self._check_ours(found)
+            self._api.delete("identities", z_id)
+        tags = {"tag_zrokd": self._names.instance, "tag_zrokdEnvironment": z_id}
+        for policy in list(self._api.find("service-policies", **tags)):
+            self._api.delete("service-policies", str(policy["id"]))
+
+    # -- shares ---
+
+    def create_share(self, token: str, env_z_id: str, *, public: bool, config: dict[str, object]) -> None:
+        """A service of that name, with its config. What the config says of a gate stays with the controller."""
+        attributes = [self._names.all, self._names.environment(env_z_id), *([self._names.public] if public else [])]
+        tags = self._names.tags(**{TAG_ENVIRONMENT: env_z_id, TAG_SHARE: token})
+        data = {
+            "auth_scheme": str(config.get("gate") or "none"),
+            "mode": str(config.get("mode") or ""),
+            "zrokd_flow": True,
+        }
+        config_id = self._config(token, data, tags)
+        try:
+            service_id = self._api.create(
+                "services",
+                name=token,
+                encryptionRequired=True,
+                configs=[config_id],
+                roleAttributes=attributes,
+                tags=tags,
+            )
+        except Refused as error:
+            if not error.taken:
+                raise
+            service_id = self._adopt("services", token)
+            self._api.patch("services", service_id, roleAttributes=attributes, configs=[config_id], tags=tags)
+        self._made[token] = (service_id, config_id)
+
+    def _config(self, token: str, data: dict[str, object], tags: dict[str, str]) -> str:
+        if not self._config_type:
+            found = self._api.first("config-types", name=CONFIG_TYPE)
+            if found is None:
+                raise OverlayError(f"the network has no config type {CONFIG_TYPE!r}; run `zrokd admin bootstrap`")
+            self._config_type = str(found["id"])
+        try:
+            return self._api.create("configs", name=token, configTypeId=self._config_type, data=data, tags=tags)
+        except Refused as error:
+            if not error.taken:
+                raise
+        config_id = self._adopt("configs", token)
+        self._api.patch("configs", config_id, data=data, tags=tags)
+        return config_id
+
+    def _adopt(self, kind: str, name: str) -> str:
+        found = self._api.first(kind, name=name)
+        if found is None:
+            raise OverlayError(f"the network says that {name!r} exists among its {kind}, and does not show it")
+        self._check_ours(found)
+        return str(found["id"])
+
+    def _check_ours(self, found: dict[str, Any]) -> None:
+        if (found.get("tags") or {}).get("zrokd") != self._names.instance:
+            raise OverlayError(f"{found.get('name')!r} exists on the network, and is not of this instance")
+
+    def delete_share(self, token: str) -> None:
+        """Take the service away, its config, and the policies of its accesses."""
+        self._made.pop(token, None)
+        wanted = {"tag_zrokd": self._names.instance, "tag_zrokdShare": token}
+        for kind in ("services", "service-policies", "configs"):
+            for found in list(self._api.find(kind, **wanted)):
+                self._api.delete(kind, str(found["id"]))
+
+    def list_shares(self) -> set[str]:
+        """Tokens of this instance's services."""
+        return {str(found["name"]) for found in self._api.find("services", tag_zrokd=self._names.instance)}
+
+    # -- accesses ---
+
+    def create_access(self, token: str, share_token: str, env_z_id: str) -> None:
+        """Let an environment dial a share: one policy."""
+        try:
+            self._api.create(
+                "service-policies",
+                name=self._access(token),
+                type="Dial",
+                semantic="AnyOf",
+                identityRoles=[f"@{env_z_id}"],
+                serviceRoles=[f"@{self._service_id(share_token)}"],
+                tags=self._names.tags(**{TAG_SHARE: share_token, TAG_ENVIRONMENT: env_z_id, TAG_KIND: "access"}),
+            )
+        except Refused as error:
+            if not error.taken:
+                raise
+            self._adopt("service-policies", self._access(token))
+
+    def delete_access(self, token: str, share_token: str) -> None:
+        """Take that back, with the sessions that were made by it: streams that run end, too."""
+        policy = self._api.first("service-policies", name=self._access(token))
+        if policy is None:
+            return
+        self._check_ours(policy)
+        self._api.delete("service-policies", str(policy["id"]))
+        z_id = (policy.get("tags") or {}).get(TAG_ENVIRONMENT)
+        service = self._api.first("services", name=share_token)
+        if z_id and service is not None:
+            self._end_sessions(str(z_id), str(service["id"]))
+
+    def _end_sessions(self, z_id: str, service_id: str) -> None:
+        for session in list(self._api.find("sessions", identity=z_id, service=service_id)):
+            if session.get("type") == "Dial":
+                self._api.delete("sessions", str(session["id"]))
+
+    def _access(self, token: str) -> str:
+        return f"{self._names.all}-access-{token}"
+
+    def _service_id(self, token: str) -> str:
+        if token not in self._made:
+            return self._adopt("services", token)
+        return self._made[token][0]
+
+    def usage(self) -> Iterable[UsageSample]:
+        """Nothing: zrokd counts where the bytes come in, and does not ask the network."""
+        return []
+
+
+def _read(path: Path) -> Identity | None:
+    try:
+        found = json.loads(path.read_bytes())
+        return Identity(z_id=str(found["z_id"]), document=str(found["document"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, identity: Identity) -> None:
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(json.dumps({"z_id": identity.z_id, "document": identity.document}))
+    fresh.replace(path)

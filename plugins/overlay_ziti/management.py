@@ -1,0 +1,127 @@
+"""The management API of the network's controllers: what an administrator may make and take away."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gevent.lock import BoundedSemaphore
+
+from zrokd.errors import OverlayError
+
+from .api import Api, Refused
+from .identity import make_context
+from .settings import AdminSettings
+from .web import Web
+
+_BASE = "/edge/management/v1"
+_AT_ONCE = 8  # changes under way; the controller's own queue is short
+_PAGE = 500
+_PATIENCE_S = 15.0  # with one request; the controller's own limit is 10 s
+
+
+class Management:
+    """Calls as an administrator. Any greenlet may call; all may switch greenlets and raise OverlayError."""
+
+    def __init__(
+        self,
+        urls: tuple[str, ...],
+        ca: str,
+        admin: AdminSettings,
+        *,
+        log: logging.Logger,
+        advertised: tuple[str, ...] = (),
+    ) -> None:
+        self.advertised = advertised or urls  # where others reach these controllers
+        self.web = Web(urls, _context(ca, admin), timeout_s=_PATIENCE_S)
+        self._api = Api(
+            self.web,
+            _BASE,
+            lambda: _login(admin),
+            words="the network's controller does not take our administrator's credentials; look at overlay.admin",
+            log=log,
+        )
+        self._room = BoundedSemaphore(_AT_ONCE)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with us or the controllers, as of the last call."""
+        return self._api.trouble
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """`data` of the answer. :raises Refused: the controller says no."""
+        if method == "GET":
+            return self._api.call(method, path, body)
+        with self._room:
+            return self._api.call(method, path, body)
+
+    def list(self, path: str, filter: str = "") -> list[dict[str, Any]]:  # noqa: A002 - the API's word
+        """All objects that fit."""
+        found: list[dict[str, Any]] = []
+        while True:
+            query: dict[str, str | int] = {"limit": _PAGE, "offset": len(found)}
+            page = self._api.answer("GET", path, query=query | ({"filter": filter} if filter else {})).get("data") or []
+            found += page
+            if len(page) < _PAGE:
+                return found
+
+    def find(self, kind: str, **wanted: str) -> Iterator[dict[str, Any]]:
+        """Objects of a kind (`services`, ...) whose fields are as wanted; `tag_X` is tag X."""
+        words = " and ".join(f'{_field(name)}="{_escape(value)}"' for name, value in wanted.items())
+        return iter(self.list(f"/{kind}", words))
+
+    def first(self, kind: str, **wanted: str) -> dict[str, Any] | None:
+        """The first of `find`, or None."""
+        return next(self.find(kind, **wanted), None)
+
+    def get(self, kind: str, id_: str) -> dict[str, Any]:
+        """One object. :raises Refused: there is none."""
+        found: dict[str, Any] = self.call("GET", f"/{kind}/{id_}")
+        return found
+
+    def create(self, kind: str, **fields: Any) -> str:
+        """The id of a new object. :raises Refused: with `taken` when its name is another's."""
+        return str(self.call("POST", f"/{kind}", fields)["id"])
+
+    def patch(self, kind: str, id_: str, **fields: Any) -> None:
+        """Change fields of an object."""
+        self.call("PATCH", f"/{kind}/{id_}", fields)
+
+    def delete(self, kind: str, id_: str) -> None:
+        """Take an object away. Idempotent."""
+        try:
+            self.call("DELETE", f"/{kind}/{id_}")
+        except Refused as error:
+            if not error.absent:
+                raise
+
+    def close(self) -> None:
+        """Close the connections. The API session ends by itself. Idempotent."""
+        self.web.close()
+
+
+def _field(name: str) -> str:
+    return f"tags.{name.removeprefix('tag_')}" if name.startswith("tag_") else name
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _login(admin: AdminSettings) -> tuple[str, Mapping[str, Any]]:
+    if admin.password is None:
+        return "method=cert", {}
+    return "method=password", {"username": admin.username, "password": admin.password.reveal()}
+
+
+def _context(ca: str, admin: AdminSettings) -> ssl.SSLContext:
+    if not ca:
+        return ssl.create_default_context()
+    try:
+        cert, key = (Path(path).read_text() if path else "" for path in (admin.cert, admin.key))
+    except OSError as error:
+        raise OverlayError(f"{error.filename} cannot be read: {error.strerror}") from error
+    return make_context(ca, cert, key)
