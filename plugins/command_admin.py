@@ -1,29 +1,34 @@
-"""`zrokd admin`: the operator's side of a controller's API."""
+"""`zrokd admin`: the operator's side of a controller's API, and of its overlay."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import click
 
 from zrokd import hookimpl
 from zrokd.contracts import Command
-from zrokd.errors import ZrokdError
+from zrokd.errors import ConfigError, NotFound, ZrokdError
 from zrokd.model.units import Secret
 from zrokd.wire import client as wire
+
+if TYPE_CHECKING:
+    from zrokd.config.load import Configuration, Lookup
+    from zrokd.contracts import Overlay, Step
 
 P = ParamSpec("P")
 _VARIABLE = "ZROKD_ADMIN_TOKEN"
 
 
 class AdminCommand(Command):
-    """Accounts, namespaces, frontends, upkeep."""
+    """Accounts, namespaces, frontends, upkeep, the overlay."""
 
     name = "admin"
 
@@ -35,7 +40,8 @@ class AdminCommand(Command):
 class Desk:
     """One call after another to one controller, and their answers as the person wants them."""
 
-    def __init__(self, url: str, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
+    def __init__(self, url: str, secret_file: str | None, ca: str | None, registry: Lookup, *, as_json: bool) -> None:
+        self.registry = registry
         self._url, self._secret_file, self._ca, self._as_json = url, secret_file, ca, as_json
 
     def call(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
@@ -93,12 +99,12 @@ def _at_desk(function: Callable[Concatenate[Desk, P], None]) -> Callable[P, None
 @click.option(
     "--secret-file", metavar="FILE", help=f"Holds an administrator's secret; - is standard input. Or set {_VARIABLE}."
 )
-@click.option("--ca", metavar="FILE", help="Trust the authorities in this file.")
+@click.option("--ca", envvar="ZROKD_CA", metavar="FILE", help="Trust the authorities in this file; or set ZROKD_CA.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def admin(ctx: click.Context, controller: str, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
-    """Manage a controller: accounts, namespaces, frontends."""
-    ctx.obj = Desk(controller, secret_file, ca, as_json=as_json)
+    """Manage a controller: accounts, namespaces, frontends, and what it has on the overlay."""
+    ctx.obj = Desk(controller, secret_file, ca, ctx.obj["registry"], as_json=as_json)
 
 
 @admin.group()
@@ -238,6 +244,93 @@ def reconcile(desk: Desk, *, dry_run: bool) -> None:
         desk.say({"action": action, "done": not dry_run}, action)
     if not actions:
         click.echo("store and overlay are equal", err=True)
+
+
+# -- the overlay: read from the controller's YAML, no daemon needed ---
+
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+
+
+@admin.command()
+@_FILE
+@_DRY_RUN
+@_at_desk
+def bootstrap(desk: Desk, file: Path, *, dry_run: bool) -> None:
+    """Make on the overlay what the controller of FILE needs there before anything is shared."""
+    with _overlay_of(file, desk.registry) as (overlay, instance):
+        _tell(desk, overlay.bootstrap(instance, dry_run=dry_run))
+
+
+@admin.command()
+@_FILE
+@_DRY_RUN
+@click.option("--yes", is_flag=True, help="Do not ask before.")
+@_at_desk
+def unbootstrap(desk: Desk, file: Path, *, dry_run: bool, yes: bool) -> None:
+    """Take away all that the controller of FILE has on the overlay: shares and identities, too."""
+    if not (dry_run or yes):
+        click.confirm("All shares and identities of this controller go, too. Go on?", abort=True, err=True)
+    with _overlay_of(file, desk.registry) as (overlay, instance):
+        _tell(desk, overlay.unbootstrap(instance, dry_run=dry_run))
+
+
+def _tell(desk: Desk, steps: Sequence[Step]) -> None:
+    for step in steps:
+        desk.say({"action": step.action, "what": step.what}, str(step))
+    if not steps:
+        click.echo("there is nothing to do on this overlay", err=True)
+
+
+@contextmanager
+def _overlay_of(file: Path, registry: Lookup) -> Iterator[tuple[Overlay, str]]:
+    """The overlay of a configuration, not open, and what its controller's objects there are tagged with.
+
+    :raises click.ClickException: says what is wrong.
+    """
+    from zrokd.config.load import load
+    from zrokd.config.offline import component_of
+
+    try:
+        configuration = load(file, registry=registry)
+        if configuration.overlay is None:
+            raise NotFound("this configuration has no overlay")
+        overlay = cast("Overlay", component_of(configuration, configuration.overlay))
+        try:
+            yield overlay, _instance_of(configuration)
+        finally:
+            overlay.close()
+    except ConfigError as error:
+        from zrokd.config.render import render_problems
+
+        raise click.ClickException(render_problems(error.problems)) from error
+    except ZrokdError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _instance_of(configuration: Configuration) -> str:
+    """The controller's `instance`: from the YAML, else from its database."""
+    controllers = [plan for plan in configuration.roles.values() if plan.name == "controller"]
+    if not controllers:
+        raise NotFound("this configuration has no role controller: only a controller has things on the overlay")
+    written: str = controllers[0].settings.instance  # type: ignore[attr-defined] # of the role that is so called
+    return written or _instance_in_database(configuration)
+
+
+def _instance_in_database(configuration: Configuration) -> str:
+    from zrokd.config.offline import storage_of
+    from zrokd.store import migrate
+    from zrokd.store.database import Store
+    from zrokd.store.meta import instance_id
+
+    hint = "write roles.controller.instance, or start the controller once"
+    try:
+        with storage_of(configuration) as storage:
+            if any(step.pending for step in migrate.status(storage.database())):
+                raise NotFound("its database is not up to date")
+            return Store(storage.database()).write(instance_id)
+    except NotFound as error:
+        raise NotFound(f"which instance is this? {error}; {hint}") from error
 
 
 @hookimpl

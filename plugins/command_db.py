@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zrokd import hookimpl
-from zrokd.contracts import Command, Storage
-from zrokd.errors import ConfigError, NotFound, ZrokdError
+from zrokd.contracts import Command
+from zrokd.errors import ConfigError, ZrokdError
 
 if TYPE_CHECKING:
-    from zrokd.config.load import Configuration, Lookup, Plan
+    from zrokd.config.load import Configuration, Lookup
     from zrokd.store.migrate import Step
 
-P = ParamSpec("P")
-T = TypeVar("T")
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -91,8 +86,10 @@ def _line(step: Step, *, as_json: bool) -> str:
 @contextmanager
 def _database(ctx: click.Context, file: Path, *, make: bool = False) -> Iterator[Any]:
     """The database of a configuration file, open. :raises click.ClickException: says what is wrong."""
+    from zrokd.config.offline import storage_of
+
     try:
-        with _storage(_load(file, ctx.obj["registry"]), make=make) as storage:
+        with storage_of(_load(file, ctx.obj["registry"]), make=make) as storage:
             yield storage.database()
     except ConfigError as error:
         from zrokd.config.render import render_problems
@@ -106,42 +103,6 @@ def _load(file: Path, registry: Lookup) -> Configuration:
     from zrokd.config.load import load
 
     return load(file, registry=registry)
-
-
-@contextmanager
-def _storage(configuration: Configuration, *, make: bool) -> Iterator[Storage]:
-    plan = configuration.storage
-    if plan is None:
-        raise NotFound("this configuration has no storage: only a controller keeps a database")
-    bench: Any = _Bench(_folder(configuration, plan, make=make))
-    storage = cast(Storage, plan.component(plan.settings, bench))
-    try:
-        storage.open()
-        yield storage
-    finally:
-        storage.close()
-
-
-def _folder(configuration: Configuration, plan: Plan, *, make: bool) -> Path:
-    """The folder that the daemon gives the storage."""
-    folder = configuration.state_dir / _UNSAFE.sub("_", f"storage-{plan.instance}")
-    if make:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    elif not folder.is_dir():  # and do not make one here: it might belong to another user than the daemon's
-        raise NotFound(f"there is no database yet: {folder} does not exist")
-    return folder
-
-
-class _Bench:
-    """As much of a context as a storage needs while no daemon runs."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self.state_dir = state_dir
-        self.log = logging.getLogger("zrokd.command.db")
-
-    def offload(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Right here: nothing else runs."""
-        return function(*args, **kwargs)
 
 
 @hookimpl

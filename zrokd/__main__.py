@@ -21,7 +21,7 @@ def main() -> None:
         monkey.patch_all()
     from zrokd.cli.main import run_program
 
-    sys.exit(run_program())
+    sys.exit(run_program(last=True))
 
 
 if __name__ == "__main__":

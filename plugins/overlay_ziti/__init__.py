@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zrokd import hookimpl
-from zrokd.contracts import Health, Node, Overlay
+from zrokd.contracts import Health, Node, Overlay, Step
 from zrokd.errors import OverlayError, StartError
 from zrokd.model.units import Secret
 
@@ -17,6 +17,7 @@ from .managed import ManagedNetwork
 from .management import Management
 from .node import ZitiNode
 from .settings import AdminSettings, ZitiSettings
+from .standing import WOULD_MAKE, Names, bootstrap, unbootstrap
 
 
 class ZitiOverlay(Overlay):
@@ -56,16 +57,24 @@ class ZitiOverlay(Overlay):
         return ZitiNode(parsed, api, settings, self.ctx)
 
     def admin(self, instance: str) -> ZitiAdmin:
-        """The administrator's half. Makes what an instance needs on the network, where it is missing.
+        """The administrator's half. Makes what an instance needs on the network, or, where told so, only checks.
 
-        :raises OverlayError: `admin` is not configured, or the network does not answer.
+        :raises OverlayError: `admin` is not configured, something is missing, or the network does not answer.
         """
-        management = self.management()
-        found = ZitiAdmin(management, instance, self.ctx.state_dir, self.ctx.log)
-        if self.settings.admin is None or self.settings.admin.bootstrap:
-            for step in found.bootstrap():
-                self.ctx.log.debug("network: %s", step)
-        return found
+        only_check = self.settings.admin is not None and not self.settings.admin.bootstrap
+        for step in self.bootstrap(instance, dry_run=only_check):
+            self.ctx.log.debug("network: %s", step)
+            if step.action == WOULD_MAKE:
+                raise OverlayError(f"the network lacks {step.what}; run `zrokd admin bootstrap` with this file")
+        return ZitiAdmin(self.management(), instance, self.ctx.state_dir, self.ctx.log)
+
+    def bootstrap(self, instance: str, *, dry_run: bool = False) -> list[Step]:
+        """Make what an instance needs on the network: a config type, and policies that go by role attributes."""
+        return bootstrap(self.management(), Names(instance), dry_run=dry_run)
+
+    def unbootstrap(self, instance: str, *, dry_run: bool = False) -> list[Step]:
+        """Take away all that an instance has on the network."""
+        return unbootstrap(self.management(), Names(instance), dry_run=dry_run)
 
     def management(self) -> Management:
         """The management API. :raises OverlayError: `admin` is not configured."""
@@ -79,6 +88,8 @@ class ZitiOverlay(Overlay):
             network = self._network
             admin = AdminSettings(username=network.username, password=network.password)
             return Management((network.url,), network.ca, admin, log=self.ctx.log, advertised=(network.advertised_url,))
+        if settings.managed is not None:
+            raise OverlayError("a managed network is made ready by its daemon, at each start")
         if settings.admin is None:
             raise OverlayError("the controller role needs overlay.admin: an administrator of the Ziti network")
         return Management(settings.controller, _authorities(settings.ca), settings.admin, log=self.ctx.log)

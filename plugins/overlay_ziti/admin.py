@@ -19,7 +19,7 @@ from .edge import CONFIG_TYPE
 from .enrol import Token, read_authorities, redeem
 from .identity import IdentityFile
 from .management import Management
-from .standing import TAG_ENVIRONMENT, TAG_KIND, TAG_SHARE, Names, Step, bootstrap, unbootstrap
+from .standing import TAG_ENVIRONMENT, TAG_KIND, TAG_SHARE, Names
 
 
 class ZitiAdmin(OverlayAdmin):
@@ -32,16 +32,8 @@ class ZitiAdmin(OverlayAdmin):
     def __init__(self, management: Management, instance: str, folder: Path, log: logging.Logger) -> None:
         self._api, self._names, self._folder, self._log = management, Names(instance), folder, log
         self._authorities = ""
-        self._config_type = ""
-        self._made: dict[str, tuple[str, str]] = {}  # token -> ids of service and config
-
-    def bootstrap(self, *, dry_run: bool = False) -> list[Step]:
-        """Make what stands on the network for this instance, where it is missing."""
-        return bootstrap(self._api, self._names, dry_run=dry_run)
-
-    def unbootstrap(self, *, dry_run: bool = False) -> list[Step]:
-        """Take away all that this instance has on the network."""
-        return unbootstrap(self._api, self._names, dry_run=dry_run)
+        self._config_type_id = ""
+        self._services: dict[str, str] = {}  # token -> id
 
     # -- identities ---
 
@@ -50,19 +42,13 @@ class ZitiAdmin(OverlayAdmin):
 
         One of that name that was made before, and whose answer was lost, makes room: its key is lost, too.
         """
-        full = f"{self._names.all}-{name}"
+        full = f"{self._names.all}.env.{name}"
         z_id, token = self._identity(full, [self._names.all], "environment")
         roles = {"identityRoles": [f"@{z_id}"], "serviceRoles": [f"#{self._names.environment(z_id)}"]}
         tags = self._names.tags(**{TAG_ENVIRONMENT: z_id})
         for kind in ("Bind", "Dial"):
-            self._api.create(
-                "service-policies",
-                name=f"{full}-{kind.lower()}-{z_id}",
-                type=kind,
-                semantic="AnyOf",
-                tags=tags,
-                **roles,
-            )
+            name = f"{full}.{kind.lower()}.{z_id}"
+            self._ensure("service-policies", name, {"type": kind}, semantic="AnyOf", tags=tags, **roles)
         return self._enrol(z_id, token)
 
     def create_frontend(self, name: str) -> Identity:
@@ -72,7 +58,7 @@ class ZitiAdmin(OverlayAdmin):
         if kept is not None and self._api.first("identities", id=kept.z_id) is not None:
             return kept
         attributes = [self._names.all, self._names.frontends]
-        identity = self._enrol(*self._identity(f"{self._names.frontends}-{name}", attributes, "frontend"))
+        identity = self._enrol(*self._identity(f"{self._names.frontends}.{name}", attributes, "frontend"))
         _write(path, identity)
         return identity
 
@@ -126,37 +112,28 @@ class ZitiAdmin(OverlayAdmin):
             "mode": str(config.get("mode") or ""),
             "zrokd_flow": True,
         }
-        config_id = self._config(token, data, tags)
-        try:
-            service_id = self._api.create(
-                "services",
-                name=token,
-                encryptionRequired=True,
-                configs=[config_id],
-                roleAttributes=attributes,
-                tags=tags,
-            )
-        except Refused as error:
-            if not error.taken:
-                raise
-            service_id = self._adopt("services", token)
-            self._api.patch("services", service_id, roleAttributes=attributes, configs=[config_id], tags=tags)
-        self._made[token] = (service_id, config_id)
+        config_id = self._ensure("configs", token, {"configTypeId": self._config_type()}, data=data, tags=tags)
+        fields = {"configs": [config_id], "roleAttributes": attributes, "tags": tags}
+        self._services[token] = self._ensure("services", token, {}, encryptionRequired=True, **fields)
 
-    def _config(self, token: str, data: dict[str, object], tags: dict[str, str]) -> str:
-        if not self._config_type:
+    def _config_type(self) -> str:
+        if not self._config_type_id:
             found = self._api.first("config-types", name=CONFIG_TYPE)
             if found is None:
                 raise OverlayError(f"the network has no config type {CONFIG_TYPE!r}; run `zrokd admin bootstrap`")
-            self._config_type = str(found["id"])
+            self._config_type_id = str(found["id"])
+        return self._config_type_id
+
+    def _ensure(self, kind: str, name: str, fixed: dict[str, str], **fields: Any) -> str:
+        """The id of an object of ours that is as wanted. `fixed` is what cannot be changed once it is made."""
         try:
-            return self._api.create("configs", name=token, configTypeId=self._config_type, data=data, tags=tags)
+            return self._api.create(kind, name=name, **fixed, **fields)
         except Refused as error:
             if not error.taken:
                 raise
-        config_id = self._adopt("configs", token)
-        self._api.patch("configs", config_id, data=data, tags=tags)
-        return config_id
+        found = self._adopt(kind, name)
+        self._api.patch(kind, found, **fields)
+        return found
 
     def _adopt(self, kind: str, name: str) -> str:
         found = self._api.first(kind, name=name)
@@ -171,7 +148,7 @@ class ZitiAdmin(OverlayAdmin):
 
     def delete_share(self, token: str) -> None:
         """Take the service away, its config, and the policies of its accesses."""
-        self._made.pop(token, None)
+        self._services.pop(token, None)
         wanted = {"tag_zrokd": self._names.instance, "tag_zrokdShare": token}
         for kind in ("services", "service-policies", "configs"):
             for found in list(self._api.find(kind, **wanted)):
@@ -185,45 +162,55 @@ class ZitiAdmin(OverlayAdmin):
 
     def create_access(self, token: str, share_token: str, env_z_id: str) -> None:
         """Let an environment dial a share: one policy."""
-        try:
-            self._api.create(
-                "service-policies",
-                name=self._access(token),
-                type="Dial",
-                semantic="AnyOf",
-                identityRoles=[f"@{env_z_id}"],
-                serviceRoles=[f"@{self._service_id(share_token)}"],
-                tags=self._names.tags(**{TAG_SHARE: share_token, TAG_ENVIRONMENT: env_z_id, TAG_KIND: "access"}),
-            )
-        except Refused as error:
-            if not error.taken:
-                raise
-            self._adopt("service-policies", self._access(token))
+        self._ensure(
+            "service-policies",
+            self._access(token),
+            {"type": "Dial"},
+            semantic="AnyOf",
+            identityRoles=[f"@{env_z_id}"],
+            serviceRoles=[f"@{self._service_id(share_token)}"],
+            tags=self._names.tags(**{TAG_SHARE: share_token, TAG_ENVIRONMENT: env_z_id, TAG_KIND: "access"}),
+        )
 
     def delete_access(self, token: str, share_token: str) -> None:
-        """Take that back, with the sessions that were made by it: streams that run end, too."""
+        """Take that back, with the sessions that were made by it: streams that run end, too.
+
+        The policy goes last: who is interrupted and asks again still finds whom it was for.
+        """
         policy = self._api.first("service-policies", name=self._access(token))
         if policy is None:
             return
         self._check_ours(policy)
-        self._api.delete("service-policies", str(policy["id"]))
-        z_id = (policy.get("tags") or {}).get(TAG_ENVIRONMENT)
+        self._api.patch("service-policies", str(policy["id"]), identityRoles=[])
+        z_id = str(policy["tags"].get(TAG_ENVIRONMENT, ""))
+        wanted = {"tag_zrokdKind": "access", "tag_zrokdShare": share_token, "tag_zrokdEnvironment": z_id}
+        has_another = any(each["identityRoles"] for each in self._api.find("service-policies", **wanted))
         service = self._api.first("services", name=share_token)
-        if z_id and service is not None:
-            self._end_sessions(str(z_id), str(service["id"]))
+        if service is not None and not has_another:
+            self._end_sessions(z_id, str(service["id"]))
+        self._api.delete("service-policies", str(policy["id"]))
 
     def _end_sessions(self, z_id: str, service_id: str) -> None:
-        for session in list(self._api.find("sessions", identity=z_id, service=service_id)):
-            if session.get("type") == "Dial":
+        """No new stream by them; and those that are open end. The API filters sessions by service, not by identity."""
+        for session in self._api.find("sessions", service=service_id):
+            if session["type"] == "Dial" and session["identityId"] == z_id:
                 self._api.delete("sessions", str(session["id"]))
+        self._end_streams(z_id, service_id)
+
+    def _end_streams(self, z_id: str, service_id: str) -> None:
+        """Routers leave what a deleted session opened. Source: observed with OpenZiti 1.6 and flow control of ours."""
+        try:
+            ended = self._api.end_circuits(service_id, z_id)
+        except Refused as error:  # this controller offers no fabric API to administrators
+            self._log.warning("streams of a revoked access cannot be ended, and go on until they are closed: %s", error)
+        else:
+            self._log.debug("ended %d streams of a revoked access", ended)
 
     def _access(self, token: str) -> str:
-        return f"{self._names.all}-access-{token}"
+        return f"{self._names.all}.access.{token}"
 
     def _service_id(self, token: str) -> str:
-        if token not in self._made:
-            return self._adopt("services", token)
-        return self._made[token][0]
+        return self._services.get(token) or self._adopt("services", token)
 
     def usage(self) -> Iterable[UsageSample]:
         """Nothing: zrokd counts where the bytes come in, and does not ask the network."""

@@ -118,10 +118,15 @@ class Api:
         return self.answer(method, path, body, query).get("data")
 
     def answer(
-        self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, str | int] | None = None,
+        base: str = "",
     ) -> dict[str, Any]:
-        """As `call`, the whole answer."""
-        target = f"{self._base}{path}{_query(query)}"
+        """As `call`, the whole answer. `base`: another API of the same controllers, in the same API session."""
+        target = f"{base or self._base}{path}{_query(query)}"
         data = None if body is None else json.dumps(body).encode()
         token, generation = self.token, self.generation
         answer = self._send(method, target, data, token)

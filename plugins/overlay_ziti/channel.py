@@ -26,6 +26,8 @@ OUT_CAP = 256 * 1024  # bytes posted and not written; whoever has time waits unt
 _READ = 64 * 1024
 _TURN = 256 * 1024  # bytes read before others have their turn
 _AGAIN_EVERY_S = 0.05
+_BURST = 48  # messages at a time: a router's queue to whoever reads holds 64, and what does not fit is dropped
+_BURST_EVERY_S = 0.001
 
 Spawn = Callable[..., Task]
 
@@ -115,6 +117,11 @@ class Channel:
         self._over.wait()
 
     @property
+    def load(self) -> int:
+        """How many use it, those included that have asked for a connection."""
+        return len(self.connections) + len(self._answers)
+
+    @property
     def alive(self) -> bool:
         """Whether it can be used."""
         return not self.lost
@@ -183,25 +190,29 @@ class Channel:
         while not self.lost:
             self._wake.wait()
             self._wake.clear()
-            posted = self._out_bytes
-            data = self._gather()
-            if not data:
-                continue
+            out = self._gather()
             try:
-                self._sock.sendall(data)
+                while out:
+                    burst, out = out[:_BURST], out[_BURST:]
+                    self._sock.sendall(self._encode(burst))
+                    self._out_bytes -= sum([len(body) for _, _, body in burst])
+                    if self.has_room:
+                        self._room.set()
+                    if out:
+                        gevent.sleep(_BURST_EVERY_S)
             except OSError as error:
                 self.close(f"router {self.router} went away: {error.strerror or error}")
-                return
-            self._out_bytes -= posted
-            if self.has_room:
-                self._room.set()
 
-    def _gather(self) -> bytes:
+    def _gather(self) -> list[tuple[int, bytes, bytes]]:
         acking, self._acking = self._acking, {}
         for circuit in acking:
             while ack := circuit.take_ack():
                 self._out.append((Kind.ACK, *ack))
+                self._out_bytes += len(ack[1])
         out, self._out = self._out, []
+        return out
+
+    def _encode(self, out: list[tuple[int, bytes, bytes]]) -> bytes:
         sequences = self._sequences
         return b"".join(
             [headers if kind < 0 else encode(kind, next(sequences), headers, body) for kind, headers, body in out]
@@ -209,7 +220,7 @@ class Channel:
 
     def _again(self) -> None:
         while self._moves.wait() and not self._over.wait(_AGAIN_EVERY_S):
-            now = time.monotonic()
+            now, sent = time.monotonic(), 0
             for circuit in list(self._moving):
                 late = circuit.due(now)
                 if late is None:
@@ -217,6 +228,10 @@ class Channel:
                     continue
                 for segment in late:
                     self.post(Kind.PAYLOAD, segment.headers, segment.body)
+                sent += len(late)
+                if sent >= _BURST:  # what many streams lost at once would only be lost again, all at once
+                    gevent.sleep(_BURST_EVERY_S)
+                    sent = 0
             if not self._moving:
                 self._moves.clear()
 
@@ -240,7 +255,7 @@ class Channel:
     # -- receiving ---
 
     def _read(self) -> None:
-        reader, turn = FrameReader(), 0
+        reader, turn, reason = FrameReader(), 0, "its reader was ended"
         try:
             while True:
                 data = self._sock.recv(_READ)
@@ -254,7 +269,9 @@ class Channel:
                     turn = 0
                     gevent.sleep(0)
         except (OSError, OverlayError) as error:
-            self.close(f"router {self.router} went away: {getattr(error, 'strerror', None) or error}")
+            reason = str(getattr(error, "strerror", None) or error)
+        finally:  # however it ends: nobody else closes the socket
+            self.close(f"router {self.router} went away: {reason}")
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind

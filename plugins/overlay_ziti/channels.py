@@ -43,15 +43,17 @@ class RouterChannels:
         return self._channels
 
     def best(self) -> Channel | None:
-        """The channel with the fewest connections; None when there is none yet. Opens one more in time."""
+        """The channel with the least load; None when one is to be waited for. Opens one more in time."""
         live = self._live()
         if not live:
             self.open()
             return None
-        channel = min(live, key=lambda each: len(each.connections))
-        is_busy = len(channel.connections) >= self._settings.streams_per_channel
-        if is_busy and len(live) < self._settings.channels_per_router:
+        channel = min(live, key=lambda each: each.load)
+        busy = self._settings.streams_per_channel
+        if channel.load >= busy and len(live) < self._settings.channels_per_router:
             self.open()
+            if self._opening and channel.load >= 2 * busy:
+                return None  # a crowd comes at once: the next channel is there in a moment
         return channel
 
     def open(self) -> None:

@@ -44,17 +44,20 @@ class Dialler:
         return channel
 
     def _open(self, router: str, host: str, port: int) -> Any:
-        limit_s = self._settings.connect_timeout
-        raw = None
         try:
-            raw = socket.create_connection((host, port), timeout=limit_s)
+            raw = socket.create_connection((host, port), timeout=self._settings.connect_timeout)
+            return self._secure(raw, host)
+        except OSError as error:
+            raise OverlayError(f"router {router} cannot be reached: {error.strerror or error}") from error
+
+    def _secure(self, raw: socket.socket, host: str) -> Any:
+        try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock = self._identity.ssl_context([_PROTOCOL]).wrap_socket(raw, server_hostname=host)
             sock.settimeout(None)
-        except OSError as error:
-            if raw is not None:
-                raw.close()
-            raise OverlayError(f"router {router} cannot be reached: {error.strerror or error}") from error
+        except BaseException:  # we may be killed meanwhile
+            raw.close()
+            raise
         return sock
 
     def _greet(self, channel: Channel) -> None:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import ssl
+import warnings
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -116,7 +117,8 @@ def redeem(token: Token, web: Web) -> tuple[str, str]:
 def read_authorities(answer: Answer) -> str:
     """The network's authorities (PEM) in an answer of `/.well-known/est/cacerts`. :raises OverlayError: none."""
     try:
-        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer.body))
+        with warnings.catch_warnings(action="ignore"):  # openziti does not sort the set, so it is BER, not DER
+            found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer.body))
     except ValueError as error:
         raise OverlayError("the network's controller does not tell its authorities") from error
     return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in found)

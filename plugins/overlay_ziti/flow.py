@@ -13,6 +13,7 @@ from enum import IntFlag
 
 from zrokd.errors import StreamError
 
+FIN = 1  # of a data message's flags: the end of a direction, to those who do not know Flags.EOF
 FULL = 0xFFFF_FFFF  # "I hold more than you may know": the sender stops
 
 
@@ -30,6 +31,7 @@ class Flags(IntFlag):
     CHUNK = 8
     AGAIN = 16
     EOF = 32  # of the sender's direction
+    BROKEN = 1 << 30  # with END: given up, and no end. Ours alone; whoever does not know it sees an end
 
 
 @dataclass(frozen=True, slots=True)

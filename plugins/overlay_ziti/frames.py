@@ -77,6 +77,7 @@ class Key(IntEnum):
     BIND_OK = 1024
     CIRCUIT = 1026
     FLOW = 1028
+    XDATA_FLAGS = 2016  # FLAGS of a data message, as a payload carries them
     XCIRCUIT = 2256
     XSEQ = 2257
     XFLAGS = 2258

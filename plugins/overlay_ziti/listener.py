@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -30,14 +31,16 @@ _UNBIND_S = 2.0
 _GONE_S = 2.0  # a service that is not there this long is gone for good
 _PAUSE_S = (0.2, 5.0)
 _LOOK_S = 30.0  # between looks for new routers
+_WATCH = "routers"
 _PRECEDENCE = {"default": 0, "required": 1, "failed": 2}
 
 
 class Bind:
-    """One bind on one channel."""
+    """One bind on one channel. `name` is what a dial may ask for; "" serves the dials that ask for none."""
 
-    def __init__(self, listener: ZitiListener, channel: Channel) -> None:
-        self._listener, self.channel = listener, channel
+    def __init__(self, listener: ZitiListener, channel: Channel, name: str, token: str) -> None:
+        self._listener, self.channel, self.name = listener, channel, name
+        self.token = token.encode()  # the network ends a bind by the session that made it only
         self.id = channel.next_id()
         self.ended = Event()
         self.bound = Event()  # the controller knows of it
@@ -56,6 +59,10 @@ class Bind:
     def on_lost(self, reason: str) -> None:
         """The channel is gone."""
         self.end(reason)
+
+    def unbind(self) -> None:
+        """Tell the router. It has no answer to this. Never waits."""
+        self.channel.post(Kind.UNBIND, pack([(Key.CONN, u32(self.id))]), self.token)
 
     def end(self, reason: str) -> None:
         """It serves no more. Idempotent."""
@@ -82,13 +89,14 @@ class ZitiListener(Listener):
         spawn: Spawn,
         on_close: Callable[[ZitiListener], None],
     ) -> None:
-        self._service, self._terminator = service, terminator
+        self._service = service
         self._api, self._channels, self._settings, self._limits = api, channels, settings, limits
         self._log, self._spawn, self._on_close = log, spawn, on_close
         self._pair = KeyPair()
-        self._name = secrets.token_hex(12).encode()
+        # Ziti gives a dial that asks for no terminator to those without a name only: one with a name binds twice.
+        self._ids = {name: secrets.token_hex(12).encode() for name in ([terminator, ""] if terminator else [""])}
         self._waiting: Queue[tuple[Stream, Caller] | None] = Queue(_WAITING_MOST)
-        self._binds: dict[str, Bind] = {}
+        self._binds: dict[str, list[Bind]] = {}
         self._keepers: dict[str, Task] = {}
         self._closed, self._gone = False, ""
         self._encrypted = True
@@ -98,16 +106,19 @@ class ZitiListener(Listener):
     def open(self) -> None:
         """Bind for the first time. Switches greenlets. :raises OverlayError: no router took it."""
         self._look()
-        self._keepers["routers"] = self._spawn(self._watch_routers, name=f"routers of {self._service}")
+        self._keepers[_WATCH] = self._spawn(self._watch_routers, name=f"routers of {self._service}")
         self._first.wait(_FIRST_S)
         if not self._binds:
             raise OverlayTimeout(self._trouble or f"no router bound service {self._service!r} in time")
 
     def _look(self) -> None:
-        self._encrypted = self._api.service(self._service).encrypted
-        for router in self._api.routers(self._service, "Bind"):
+        routers = self._api.routers(self._service, "Bind")
+        for router in routers:
             if router.url not in self._keepers:
                 self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self._service} {router.name}")
+        known = {router.url for router in routers}
+        for url in [url for url in self._keepers if routers and url not in known | {*self._binds, _WATCH}]:
+            self._keepers.pop(url).kill()  # a router that the network does not name and that does not serve us
 
     def _watch_routers(self) -> None:
         while True:
@@ -123,7 +134,7 @@ class ZitiListener(Listener):
         pause_s, missing_since = _PAUSE_S[0], 0.0
         while not self._closed:
             try:
-                bind = self._bind(router)
+                binds = self._bind(router)
             except UnknownService as error:
                 missing_since = missing_since or time.monotonic()
                 if time.monotonic() - missing_since > _GONE_S:
@@ -134,20 +145,27 @@ class ZitiListener(Listener):
                 self._note(str(error))
             else:
                 pause_s, missing_since = _PAUSE_S[0], 0.0
-                self._keep_until_lost(router, bind)
-            gevent.sleep(pause_s)
+                self._keep_until_lost(router, binds)
+            gevent.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - no secret
             pause_s = min(pause_s * 2, _PAUSE_S[1])
 
-    def _keep_until_lost(self, router: Router, bind: Bind) -> None:
-        self._binds[router.url] = bind
+    def _keep_until_lost(self, router: Router, binds: list[Bind]) -> None:
+        self._binds[router.url] = binds
         self._trouble = ""
         self._first.set()
-        bind.ended.wait()
-        if self._binds.get(router.url) is bind:
-            del self._binds[router.url]
-        if not self._closed:
-            self._note(f"service {self._service!r} is bound no more at router {router.name}: {bind.reason}")
+        gevent.wait([bind.ended for bind in binds], count=1)
+        del self._binds[router.url]
+        reason = next(bind.reason for bind in binds if bind.ended.is_set())
+        self._note(f"service {self._service!r} is bound no more at router {router.name}: {reason}")
+        if binds[0].channel.alive:  # then the network ended it, and what we know of the service may be old
             self._api.forget(self._service)
+        self._drop(binds, reason)
+
+    def _drop(self, binds: list[Bind], reason: str) -> None:
+        for bind in binds:
+            if not bind.ended.is_set():
+                bind.unbind()
+                bind.end(reason)
 
     def _note(self, reason: str) -> None:
         if reason != self._trouble:
@@ -160,25 +178,29 @@ class ZitiListener(Listener):
             self._first.set()
             self._wake()
 
-    def _bind(self, router: Router) -> Bind:
+    def _bind(self, router: Router) -> list[Bind]:
+        self._encrypted = self._api.service(self._service).encrypted
         session = self._api.session(self._service, "Bind")
         channel = self._channels.pick([router], self._settings.connect_timeout)
-        bind = Bind(self, channel)
+        binds = [Bind(self, channel, name, session.token) for name in self._ids]
         try:
-            answer = channel.request(
-                Kind.BIND, self._fields(bind), session.token.encode(), self._settings.connect_timeout
-            )
-        except OverlayError:
-            bind.end("it was not made")
+            for bind in binds:
+                self._ask(bind, router)
+            for bind in binds:
+                bind.bound.wait(_BOUND_S)
+        except BaseException:
+            self._drop(binds, "it was not made")  # the router may have made it all the same
             raise
+        return binds
+
+    def _ask(self, bind: Bind, router: Router) -> None:
+        limit_s = self._settings.connect_timeout
+        answer = bind.channel.request(Kind.BIND, self._fields(bind), bind.token, limit_s)
         if answer.kind != Kind.CONNECTED:
             bind.end("it was refused")
             self._api.forget(self._service)
-            raise OverlayError(
-                f"router {router.name} refused to bind {self._service!r}: {answer.body.decode(errors='replace')}"
-            )
-        bind.bound.wait(_BOUND_S)
-        return bind
+            words = answer.body.decode("utf-8", "replace")
+            raise OverlayError(f"router {router.name} refused to bind {self._service!r}: {words}")
 
     def _fields(self, bind: Bind) -> list[tuple[int, bytes]]:
         fields: list[tuple[int, bytes]] = [
@@ -186,7 +208,7 @@ class ZitiListener(Listener):
             (Key.FLOW, b"\x01"),
             (Key.ROUTER_IDS, b"\x01"),
             (Key.BIND_OK, b"\x01"),
-            (Key.LISTENER, self._name),
+            (Key.LISTENER, self._ids[bind.name]),
         ]
         if self._encrypted:
             fields += [(Key.PUBLIC_KEY, self._pair.public), (Key.CRYPTO, METHOD)]
@@ -194,8 +216,8 @@ class ZitiListener(Listener):
             fields.append((Key.COST, u16(self._settings.cost)))
         if self._settings.precedence != "default":
             fields.append((Key.PRECEDENCE, bytes([_PRECEDENCE[self._settings.precedence]])))
-        if self._terminator is not None:
-            fields.append((Key.IDENTITY, self._terminator.encode()))
+        if bind.name:
+            fields.append((Key.IDENTITY, bind.name.encode()))
         return fields
 
     # -- streams ---
@@ -239,8 +261,10 @@ class ZitiListener(Listener):
                 found: tuple[Stream, Caller] | None = self._waiting.get_nowait()
             except Empty:
                 if self._gone:
+                    self._wake()
                     raise OverlayError(self._gone) from None
                 if self._closed:
+                    self._wake()  # another may wait, too
                     raise StreamClosed(f"the listener of {self._service!r} was closed") from None
                 found = self._waiting.get()
             if found is not None:
@@ -258,19 +282,28 @@ class ZitiListener(Listener):
             return
         self._closed = True
         self._on_close(self)
-        self._wake()
-        binds = list(self._binds.values())
-        ending = [self._spawn(self._unbind, bind, name=f"unbind {self._service}") for bind in binds]
-        for task in ending:
-            task.join(_UNBIND_S)
         for keeper in self._keepers.values():
             keeper.kill()
+        bound = list(self._binds.values())
+        ending = [self._spawn(self._unbind, binds, name=f"unbind {self._service}") for binds in bound]
+        for task in ending:
+            task.join(_UNBIND_S)
+        self._refuse_waiting()
+        self._wake()
 
-    def _unbind(self, bind: Bind) -> None:
+    def _refuse_waiting(self) -> None:
+        while not self._waiting.empty():
+            found = self._waiting.get_nowait()
+            if found is not None:
+                found[0].abort()
+
+    def _unbind(self, binds: list[Bind]) -> None:
+        channel = binds[0].channel
+        for bind in binds:
+            bind.unbind()
         try:
-            token = self._api.session(self._service, "Bind").token.encode()
-            bind.channel.post(Kind.UNBIND, pack([(Key.CONN, u32(bind.id))]), token)
-            bind.channel.request(Kind.LATENCY, [], b"", _UNBIND_S)  # unbinding has no answer; this one comes after it
+            channel.request(Kind.LATENCY, [], b"", _UNBIND_S)  # unbinding has no answer; this one comes after it
         except OverlayError as error:
             self._log.debug("unbinding %s: %s", self._service, error)
-        bind.end("it was unbound")
+        for bind in binds:
+            bind.end("it was unbound")

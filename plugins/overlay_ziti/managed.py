@@ -12,7 +12,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,6 +84,9 @@ class Api(Protocol):
     def list(self, path: str, filter: str = "") -> list[dict[str, Any]]:  # noqa: A002
         """Every object that fits. :raises OverlayError:"""
 
+    def close(self) -> None:
+        """Close its connections."""
+
 
 Connect = Callable[[str, str, Secret, str], Api]  # of URL, username, password, PEM of the root
 
@@ -151,11 +154,11 @@ class ManagedNetwork:
         self._found(program)
         self._parts = [router, controller]  # in the order of their end
         controller.start()
-        api = connect(self.url, self.username, self.password, self.ca)
-        _let_all_use_routers(api)
-        self._enrol_router(program, api)
-        router.start()
-        self._await_online(api)
+        with closing(connect(self.url, self.username, self.password, self.ca)) as api:
+            _let_all_use_routers(api)
+            self._enrol_router(program, api)
+            router.start()
+            self._await_online(api)
         self._ctx.log.info("the network %s is up: controller %s", settings.network, self.url)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .settings import AdminSettings
 from .web import Web
 
 _BASE = "/edge/management/v1"
+_FABRIC = "/fabric/v1"
 _AT_ONCE = 8  # changes under way; the controller's own queue is short
 _PAGE = 500
 _PATIENCE_S = 15.0  # with one request; the controller's own limit is 10 s
@@ -58,12 +60,16 @@ class Management:
         with self._room:
             return self._api.call(method, path, body)
 
-    def list(self, path: str, filter: str = "") -> list[dict[str, Any]]:  # noqa: A002 - the API's word
+    def list(self, path: str, filter: str = "", base: str = "") -> list[dict[str, Any]]:  # noqa: A002 - the API's word
         """All objects that fit."""
         found: list[dict[str, Any]] = []
         while True:
-            query: dict[str, str | int] = {"limit": _PAGE, "offset": len(found)}
-            page = self._api.answer("GET", path, query=query | ({"filter": filter} if filter else {})).get("data") or []
+            query: dict[str, str | int] = {
+                "limit": _PAGE,
+                "offset": len(found),
+                **({"filter": filter} if filter else {}),
+            }
+            page = self._api.answer("GET", path, query=query, base=base).get("data") or []
             found += page
             if len(page) < _PAGE:
                 return found
@@ -92,15 +98,30 @@ class Management:
 
     def delete(self, kind: str, id_: str) -> None:
         """Take an object away. Idempotent."""
-        try:
+        with _absent_is_fine():
             self.call("DELETE", f"/{kind}/{id_}")
-        except Refused as error:
-            if not error.absent:
-                raise
+
+    def end_circuits(self, service_id: str, z_id: str) -> int:
+        """End what an identity has open to a service, at once; how many."""
+        found = self.list("/circuits", f'service="{_escape(service_id)}"', _FABRIC)
+        theirs = [each for each in found if (each.get("tags") or {}).get("clientId") == z_id]
+        for circuit in theirs:
+            with self._room, _absent_is_fine():
+                self._api.answer("DELETE", f"/circuits/{circuit['id']}", {"immediate": True}, base=_FABRIC)
+        return len(theirs)
 
     def close(self) -> None:
         """Close the connections. The API session ends by itself. Idempotent."""
         self.web.close()
+
+
+@contextmanager
+def _absent_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        if not error.absent:
+            raise
 
 
 def _field(name: str) -> str:

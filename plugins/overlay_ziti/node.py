@@ -21,6 +21,7 @@ from .listener import ZitiListener
 from .settings import EdgeSettings
 from .stream import Opened, ZitiStream
 
+_LATE_S = 0.5  # after an unbind some still dial; without an answer of ours they would wait for 5 s
 _STALE = frozenset([Refusal.INVALID_API_SESSION, Refusal.INVALID_SESSION, Refusal.INVALID_ROUTER])
 _ABSENT = ("no terminators", "no online terminators", "dial failed", "exceeded maximum", "invalid terminator")
 _UNKNOWN = ("service not found", "invalid service", "access denied", "not authorized")
@@ -94,14 +95,19 @@ class ZitiNode(Node):
         listeners = list(self._listeners)
         for task in [self._ctx.spawn(listener.close, name="unbind") for listener in listeners]:
             task.join()
-        self._channels.retire()
         if not self._closed:
             self._closed = True
-            self._ctx.spawn(self._end, name="end of a ziti node")
+            self._ctx.spawn(self._end, bool(listeners), name="end of a ziti node")
+            gevent.sleep(0)  # what was not begun and is killed closes nothing
 
-    def _end(self) -> None:
-        self._channels.wait_closed()
-        self._api.close()  # not before: its end would end the streams that live on
+    def _end(self, has_unbound: bool) -> None:  # noqa: FBT001 - one argument
+        try:
+            if has_unbound:
+                gevent.sleep(_LATE_S)
+            self._channels.retire()
+            self._channels.wait_closed()
+        finally:
+            self._api.close()  # not before: its end would end the streams that live on
 
 
 class _TooLate(BaseException):

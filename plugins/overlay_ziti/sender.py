@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from struct import Struct, unpack
 
-from .flow import DEFAULT_LIMITS, FULL, Flags, FlowLimits
+from .flow import DEFAULT_LIMITS, FIN, FULL, Flags, FlowLimits
 from .frames import Key, pack, u32
 
 _NUMBERS = Struct("<iIQiIH")  # sequence and stamp, as header fields
 _NUMBERS_FLAGS = Struct("<iIQiIHiII")
+_FIN = pack([(Key.XDATA_FLAGS, u32(FIN))])
 _REORDERED = 3  # acknowledgements of later payloads that make an earlier one lost
 _BURST = 16  # payloads sent again at a time
 
@@ -77,11 +78,17 @@ class Sender:
         self.unacked_bytes += len(body)
         return segment
 
+    def abandon(self) -> None:
+        """Send nothing of what was sent so far again."""
+        self._unacked.clear()
+        self.unacked_bytes = 0
+
     def _headers(self, sequence: int, flags: int, now: float) -> bytes:
         stamp = int(now * 1000) & 0xFFFF or 1
         if not flags:
             return self._prefix + _NUMBERS.pack(Key.XSEQ, 8, sequence, Key.STAMP, 2, stamp)
-        return self._prefix + _NUMBERS_FLAGS.pack(Key.XSEQ, 8, sequence, Key.STAMP, 2, stamp, Key.XFLAGS, 4, flags)
+        packed = _NUMBERS_FLAGS.pack(Key.XSEQ, 8, sequence, Key.STAMP, 2, stamp, Key.XFLAGS, 4, flags)
+        return self._prefix + packed + (_FIN if flags & Flags.EOF else b"")
 
     def ack(self, sequences: bytes, held: int, stamp: int, now: float) -> None:
         """The peer acknowledged `sequences` (int32 big-endian each), and holds `held` bytes.

@@ -6,9 +6,13 @@ Role attributes carry the instance, so that several instances, and others, live 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from zrokd.contracts import Step
+from zrokd.errors import OverlayError
+
+from .api import Refused
 from .edge import CONFIG_TYPE
 from .management import Management
 
@@ -16,106 +20,110 @@ TAG = "zrokd"
 TAG_ENVIRONMENT = "zrokdEnvironment"
 TAG_SHARE = "zrokdShare"
 TAG_KIND = "zrokdKind"
+WOULD_MAKE = "would make"
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How an instance calls what is its own."""
+    """How an instance calls what is its own. No instance has a dot in it, so no name of one is a name of another."""
 
     instance: str
 
     @property
     def all(self) -> str:
         """Attribute of every identity and service of ours."""
-        return f"zrokd-{self.instance}"
+        return f"zrokd.{self.instance}"
 
     @property
     def frontends(self) -> str:
         """Attribute of identities that may dial public shares."""
-        return f"{self.all}-frontend"
+        return f"{self.all}.frontend"
 
     @property
     def public(self) -> str:
         """Attribute of public shares."""
-        return f"{self.all}-public"
+        return f"{self.all}.public"
 
     def environment(self, z_id: str) -> str:
         """Attribute of the shares of an environment."""
-        return f"{self.all}-env-{z_id}"
+        return f"{self.all}.env.{z_id}"
 
     def tags(self, **more: str) -> dict[str, str]:
         """Tags of an object of ours."""
         return {TAG: self.instance, **more}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was made, was there, or would be made."""
-
-    done: str  # made, kept, would make, removed, would remove
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.done} {self.what}"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Object:
     kind: str
     label: str
     name: str
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any]
+    ours: str = ""  # the field that says whom it is about: a policy of the network's own with #all there will do
 
 
 def _wanted(names: Names) -> Iterator[_Object]:
     own, every = [f"#{names.all}"], ["#all"]
+    yield _Object(kind="config-types", label="config type", name=CONFIG_TYPE, fields={"schema": {"type": "object"}})
     yield _Object(
-        "edge-router-policies",
-        "edge router policy",
-        names.all,
-        {"semantic": "AnyOf", "edgeRouterRoles": every, "identityRoles": own},
+        kind="edge-router-policies",
+        label="edge router policy",
+        name=names.all,
+        fields={"semantic": "AnyOf", "edgeRouterRoles": every, "identityRoles": own},
+        ours="identityRoles",
     )
     yield _Object(
-        "service-edge-router-policies",
-        "service edge router policy",
-        names.all,
-        {"semantic": "AnyOf", "edgeRouterRoles": every, "serviceRoles": own},
+        kind="service-edge-router-policies",
+        label="service edge router policy",
+        name=names.all,
+        fields={"semantic": "AnyOf", "edgeRouterRoles": every, "serviceRoles": own},
+        ours="serviceRoles",
     )
+    who, what = [f"#{names.frontends}"], [f"#{names.public}"]
     yield _Object(
-        "service-policies",
-        "service policy",
-        names.public,
-        {
-            "type": "Dial",
-            "semantic": "AnyOf",
-            "identityRoles": [f"#{names.frontends}"],
-            "serviceRoles": [f"#{names.public}"],
-        },
+        kind="service-policies",
+        label="service policy",
+        name=names.public,
+        fields={"type": "Dial", "semantic": "AnyOf", "identityRoles": who, "serviceRoles": what},
     )
 
 
 def bootstrap(management: Management, names: Names, *, dry_run: bool = False) -> list[Step]:
-    """Make what is missing. Idempotent. Switches greenlets. :raises OverlayError: the network refused."""
-    steps = [_config_type(management, names, dry_run=dry_run)]
-    for each in _wanted(names):
-        what = f"{each.label} {each.name!r}"
-        if management.first(each.kind, name=each.name) is not None:
-            steps.append(Step("kept", what))
-        elif dry_run:
-            steps.append(Step("would make", what))
-        else:
-            management.create(each.kind, name=each.name, tags=names.tags(), **each.fields)
-            steps.append(Step("made", what))
-    return steps
+    """Make what is missing. Idempotent. Switches greenlets.
+
+    :raises OverlayError: the network refused, or has something of that name that is not ours.
+    """
+    return [_stand(management, names, each, dry_run=dry_run) for each in _wanted(names)]
 
 
-def _config_type(management: Management, names: Names, *, dry_run: bool) -> Step:
-    what = f"config type {CONFIG_TYPE!r}"
-    if management.first("config-types", name=CONFIG_TYPE) is not None:
+def _stand(management: Management, names: Names, wanted: _Object, *, dry_run: bool) -> Step:
+    found = _existing(management, names, wanted)
+    what = f"{wanted.label} {found or repr(wanted.name)}"
+    if found:
         return Step("kept", what)
-    if not dry_run:
-        management.create("config-types", name=CONFIG_TYPE, schema={"type": "object"}, tags=names.tags())
-    return Step("would make" if dry_run else "made", what)
+    if dry_run:
+        return Step(WOULD_MAKE, what)
+    try:
+        management.create(wanted.kind, name=wanted.name, tags=names.tags(), **wanted.fields)
+    except Refused as error:
+        if error.taken and _existing(management, names, wanted):
+            return Step("kept", what)  # another daemon of ours was faster
+        raise
+    return Step("made", what)
+
+
+def _existing(management: Management, names: Names, wanted: _Object) -> str:
+    """How what will do is called, quoted; "" when there is none."""
+    found = management.first(wanted.kind, name=wanted.name)
+    if found is not None:
+        if wanted.kind != "config-types" and (found.get("tags") or {}).get(TAG) != names.instance:
+            raise OverlayError(f"the network has a {wanted.label} {wanted.name!r} that is not of this instance")
+        return repr(wanted.name)
+    if wanted.ours:
+        for each in management.list(f"/{wanted.kind}"):
+            if "#all" in (each.get(wanted.ours) or ()) and each.get("edgeRouterRoles"):
+                return f"{each['name']!r}, the network's own"
+    return ""
 
 
 # Services before what they use, and policies before identities, so that nobody is let in half.

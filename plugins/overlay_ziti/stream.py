@@ -11,15 +11,17 @@ from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 
 from .channel import Channel
 from .crypto import Keys, Opener, Sealer
-from .flow import Flags, FlowLimits
+from .flow import FIN, Flags, FlowError, FlowLimits
 from .frames import Frame, Key, Kind, pack, u32
 from .receiver import Receiver
 from .sender import Segment, Sender
 from .wake import Wake
 
 _PAYLOAD = 32 * 1024 - 64  # with what is around it, a payload fits two TLS records
-_LINGER_S = 10.0
-_FIN = 1  # flag of a data message in plain mode
+_LINGER_S = 10.0  # after a close, while nothing is heard of the peer
+_LINGER_MOST_S = 60.0  # however much is heard of it: it may live and never read
+_BREAK_S = 2.0  # for the peer to take note that the stream was given up
+_BROKEN = Flags.END | Flags.BROKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class ZitiStream(Stream):
         self._failure = ""
         self._number = 0  # of data messages, in plain mode
         self._ended_at = 0.0
+        self._end_flags = Flags.END
         self._readable, self._writable = Wake(), Wake()
         channel.add(opened.connection, self)
         if opened.flow:
@@ -79,7 +82,7 @@ class ZitiStream(Stream):
         if self._eof_out:
             self._push_eof()
         if self._ended_at:
-            self._push(b"", Flags.END)
+            self._push(b"", self._end_flags)
         self._writable.ring()
 
     # -- reading ---
@@ -180,7 +183,7 @@ class ZitiStream(Stream):
             self._number += 1
             fields = [(Key.CONN, u32(self._id)), (Key.SEQ, u32(self._number))]
             if flags:
-                fields.append((Key.FLAGS, u32(_FIN)))
+                fields.append((Key.FLAGS, u32(FIN)))
             self._channel.post(Kind.DATA, pack(fields), body)
 
     def send_eof(self) -> None:
@@ -200,11 +203,14 @@ class ZitiStream(Stream):
         """A payload of our circuit."""
         if self._failure:
             return
-        receiver = self._receiver
+        receiver, flags = self._receiver, frame.number(Key.XFLAGS)
+        if Key.XDATA_FLAGS in frame.headers and frame.number(Key.XDATA_FLAGS) & FIN:
+            flags |= Flags.EOF
         try:
-            ready = receiver.payload(
-                frame.number(Key.XSEQ), frame.number(Key.XFLAGS), frame.body, frame.number(Key.STAMP)
-            )
+            ready = receiver.payload(frame.number(Key.XSEQ), flags, frame.body, frame.number(Key.STAMP))
+            if flags & Flags.BROKEN:
+                self._broken_off()
+                return
             for flags, body in ready:
                 self._accept(flags, body)
         except StreamError as error:
@@ -216,6 +222,8 @@ class ZitiStream(Stream):
             self._channel.watch(self)
 
     def _accept(self, flags: int, body: bytes) -> None:
+        if flags & Flags.CHUNK:
+            raise FlowError("a router cuts payloads into pieces; remove `mtu` from its options")
         if flags & Flags.START:
             self._start()
         elif body:
@@ -229,6 +237,12 @@ class ZitiStream(Stream):
         if flags & (Flags.END | Flags.EOF):
             self._eof_in = True
         self._readable.ring()
+
+    def _broken_off(self) -> None:
+        """The peer gave up; what it sent before may never come."""
+        if ack := self.take_ack():
+            self._channel.post(Kind.ACK, *ack)
+        self._fail("the peer broke the stream off")
 
     def _peer_ended(self) -> None:
         self._eof_in = True
@@ -260,7 +274,7 @@ class ZitiStream(Stream):
             self._break("more came than anybody reads, over a router without flow control")
             return
         try:
-            self._accept(Flags.EOF if frame.number(Key.FLAGS) & _FIN else Flags.NONE, frame.body)
+            self._accept(Flags.EOF if frame.number(Key.FLAGS) & FIN else Flags.NONE, frame.body)
         except StreamError as error:
             self._break(str(error))
 
@@ -276,7 +290,7 @@ class ZitiStream(Stream):
     def due(self, now: float) -> list[Segment] | None:
         """What to send again."""
         sender = self._sender
-        if self._ended_at and now - max(self._ended_at, sender.heard_at) > _LINGER_S:
+        if self._ended_at and self._has_lingered(now):
             self._forget()
         elif sender.is_lost(now):
             self._break("the peer cannot be reached any more")
@@ -285,6 +299,12 @@ class ZitiStream(Stream):
         elif not sender.settled or self._ended_at or self._receiver.full:
             return sender.due(now)
         return None
+
+    def _has_lingered(self, now: float) -> bool:
+        since = self._ended_at
+        if self._end_flags & Flags.BROKEN:
+            return now - since > _BREAK_S
+        return now - max(since, self._sender.heard_at) > _LINGER_S or now - since > _LINGER_MOST_S
 
     def _is_stalled(self, now: float) -> bool:
         """Whether we stand full for longer than a peer without flow control of its own can be asked to wait."""
@@ -317,10 +337,25 @@ class ZitiStream(Stream):
 
     def abort(self) -> None:
         """End both directions; the peer sees a broken stream."""
-        self._closed = True
+        was_closed, self._closed = self._closed, True
         self._drop_chunks()
-        self._forget()
         self._wake_all()
+        if was_closed or self._failure:
+            self._forget()
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self._flow:
+            self._forget()
+            return
+        self._end_flags = _BROKEN
+        self._ended_at = time.monotonic()
+        self._sender.abandon()
+        if self._started:
+            self._push(b"", _BROKEN)
+        else:
+            self._channel.watch(self)
 
     def _drop_chunks(self) -> None:
         size = sum(size for _, size in self._chunks)
@@ -331,8 +366,12 @@ class ZitiStream(Stream):
 
     def _break(self, reason: str) -> None:
         """We give the stream up."""
-        self._fail(reason)
-        self._forget()
+        self._failure = self._failure or reason
+        self._wake_all()
+        if self._id and not self._ended_at:
+            self._give_up()
+        else:
+            self._forget()
 
     def _fail(self, reason: str) -> None:
         if not self._failure:

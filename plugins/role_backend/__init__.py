@@ -12,6 +12,7 @@ from zrokd import hookimpl
 from zrokd.client.backoff import Backoff
 from zrokd.client.controller import Controller
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
+from zrokd.client.holds import Holds, holds_folder
 from zrokd.contracts import Health, Mode, Role, Task
 from zrokd.errors import Denied, RestartNeeded, StartError, ZrokdError
 from zrokd.model.units import Secret
@@ -46,7 +47,8 @@ class BackendRole(Role):
         self.connect: Callable[[str, Secret], Controller] = self._connect
 
     def _connect(self, url: str, token: Secret) -> Controller:
-        return Controller(url, token, verify=self.settings.ca or True)
+        ca = self.settings.ca or (self._enabled.ca if self._enabled else "")
+        return Controller(url, token, verify=ca or True)
 
     # -- life ---
 
@@ -94,8 +96,7 @@ class BackendRole(Role):
             supervisor.drain(0.0)
         self.supervisors = {}
         if self._office is not None:
-            self._office.node.close()
-            self._office.controller.close()
+            self._office.close()
             self._office = None
 
     def _kill_tasks(self) -> None:
@@ -131,6 +132,8 @@ class BackendRole(Role):
         for key, mode in self._modes.items():
             self._start(key, shares[key], mode)
         self._release(sorted(self._office.memory.keys() - shares.keys()))
+        known = self._office.memory.keys()
+        self._office.settle([key for key, share in shares.items() if share.lasting or key in known])
 
     def _make_office(self) -> Office:
         enabled = self._enabled or self._enable()
@@ -139,7 +142,8 @@ class BackendRole(Role):
         memory = Memory(self.ctx.state_dir / "shares.json", self.ctx.offload, self.ctx.log)
         memory.load(enabled.identity.z_id)
         controller = self.connect(self.settings.controller or enabled.controller, enabled.account_token)
-        return Office(controller, enabled.identity.z_id, node, memory, self._link, self.ctx.log)
+        holds = Holds(holds_folder(self._file.path.parent, self.ctx.state_dir), controller, self.ctx.log)
+        return Office(controller, enabled.identity.z_id, node, memory, self._link, holds, self.ctx.log)
 
     def _enable(self) -> EnabledEnvironment:
         settings = self.settings
@@ -149,7 +153,9 @@ class BackendRole(Role):
             settings.description or f"backend on {host}", "; ".join([host, platform.system(), platform.machine()])
         )
         controller.close()
-        enabled = EnabledEnvironment(controller=settings.controller, account_token=settings.token, identity=identity)
+        enabled = EnabledEnvironment(
+            controller=settings.controller, account_token=settings.token, identity=identity, ca=settings.ca
+        )
         self.ctx.offload(self._file.save, enabled)
         self._link.back()
         self.ctx.log.info("this host is enabled as environment %s", identity.z_id)

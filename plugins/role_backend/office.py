@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from zrokd.client.controller import Controller
+from zrokd.client.holds import Hold, Holds
 from zrokd.contracts import Node
 from zrokd.errors import Conflict, NotFound, ZrokdError
 from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, ShareMode
@@ -46,17 +48,37 @@ class Office:
     """Creates, finds again and releases shares. All calls may switch greenlets."""
 
     def __init__(
-        self, controller: Controller, z_id: str, node: Node, memory: Memory, link: Link, log: logging.Logger
+        self,
+        controller: Controller,
+        z_id: str,
+        node: Node,
+        memory: Memory,
+        link: Link,
+        holds: Holds,
+        log: logging.Logger,
     ) -> None:
         self.controller, self.z_id, self.node, self.memory, self.link = controller, z_id, node, memory, link
-        self._log = log
+        self.holds, self._log = holds, log
 
-    def offer(self, key: str, share: ShareSettings) -> Offer:
-        """Make sure that the controller knows the share. :raises ZrokdError: what the controller says against it."""
-        token, hosts = self._find(key, share) or self._create(share)
-        self.link.back()
+    def offer(self, key: str, share: ShareSettings, *, lasts: bool) -> Offer:
+        """Make sure that the controller knows the share. `lasts`: whether it stays there when this process dies.
+
+        :raises ZrokdError: what the controller says against it.
+        """
+        with self.holds.offering():
+            token, hosts = self._find(key, share) or self._create(share)
+            self.link.back()
+            self.holds.take(Hold(z_id=self.z_id, share=token, key=key, lasts=lasts))
         self.memory.put(key, token)
         return Offer(token, () if share.private else self._urls(token, hosts))
+
+    def knows(self, token: str) -> bool:
+        """Whether the controller still knows a share. :raises ZrokdError: it does not tell."""
+        try:
+            self.controller.find_share(token)
+        except NotFound:
+            return False
+        return True
 
     def _find(self, key: str, share: ShareSettings) -> tuple[str, tuple[str, ...]] | None:
         token = "" if share.lasting else self.memory.token(key)
@@ -90,18 +112,30 @@ class Office:
             return tuple(f"http://{host}" for host in hosts)  # a controller that does not know this call
 
     def release(self, key: str) -> None:
-        """End the share at the controller; one that is gone already is forgotten. What goes wrong is logged."""
+        """End the share at the controller, unless another process of this host serves it too. Failures are logged."""
         token = self.memory.token(key)
         if not token:
             return
         try:
-            self.controller.unshare(self.z_id, token)
-        except NotFound:
-            self._log.debug("share %s was gone already", token)
+            self.holds.end(Hold(z_id=self.z_id, share=token))
         except ZrokdError as error:
             self._log.warning("share %s could not be released: %s", token, error)
             return
         self.memory.forget(key)
+
+    def settle(self, but: Collection[str]) -> None:
+        """End what processes of this host left behind, except for what has one of these keys. Failures are logged."""
+        try:
+            for hold in self.holds.settle(self.z_id, but):
+                self._log.info("share %s of a process that died is ended", hold.share)
+        except ZrokdError as error:
+            self._log.warning("what processes that died left behind could not be ended: %s", error)
+
+    def close(self) -> None:
+        """Let go of everything. Idempotent."""
+        self.node.close()
+        self.holds.close()
+        self.controller.close()
 
 
 def draft_of(share: ShareSettings, z_id: str) -> ShareDraft:

@@ -32,6 +32,11 @@ class ShareSettings(Settings):
         default="closed", description="Which accounts may have an access to a private share: all, or those granted."
     )
     grants: list[str] = Field(default=[], description="E-mail addresses of accounts that may have an access.")
+    required: bool = Field(
+        default=False,
+        description="Whether the daemon ends when the controller refuses this share (name or token taken, not allowed, "
+        "over a limit) or somebody deletes it; left out: it is offered again and again.",
+    )
     gate: str = Field(
         default="",
         pattern=r"^([a-z][a-z0-9_-]{0,31})?$",
@@ -93,9 +98,15 @@ class ShareSettings(Settings):
             return f"token:{self.token}"
         if self.name:
             return f"name:{self.namespace}:{self.name}"
-        options = json.dumps([self.use.use, self.use.options], sort_keys=True, default=str)
+        options = json.dumps([self.use.use, self.use.options, *self._closed_by()], sort_keys=True, default=str)
         digest = hashlib.sha256(options.encode()).hexdigest()[:16]
         return f"{'private' if self.private else f'public:{self.namespace}'}:{digest}"
+
+    def _closed_by(self) -> list[object]:
+        """What keeps visitors out, when something does: a share of before with other rules is another share."""
+        users = [user.reveal() for user in self.basic_auth]
+        rules = [self.gate, users, self.permission, self.grants]
+        return [rules] if rules != ["", [], "closed", []] else []
 
 
 def _valid(check: Any, value: str) -> str:

@@ -76,14 +76,15 @@ class Supervisor:
         self._ctx.spawn(self._warn_of_target, name=f"probe {self.share.label}")
         while not self._stopping.is_set():
             try:
-                offer = self._office.offer(self.key, self.share)
+                offer = self._office.offer(self.key, self.share, lasts=not self._settings().release_on_exit)
                 self.mode.share_token = offer.token
                 listener = self._office.node.bind(offer.token)
             except ZrokdError as error:
                 if not self._try_later(error):
                     return
             else:
-                self._serve(offer, listener)
+                if not self._serve(offer, listener):
+                    return
 
     def _warn_of_target(self) -> None:
         reason = self.mode.probe()
@@ -92,11 +93,10 @@ class Supervisor:
 
     def _try_later(self, error: ZrokdError) -> bool:
         """Wait after a failure; whether to try again at all."""
-        if isinstance(error, Invalid):
-            self._stand(State.REFUSED, str(error))
-            self._log.error("share %s is refused: %s", self.share.label, error)
+        no = isinstance(error, Conflict | Denied | Invalid | NotFound | LimitReached)
+        if no and (self.share.required or isinstance(error, Invalid)):
+            self._refuse(type(error)(f"share {self.share.label} is refused: {error}"))
             return False
-        no = isinstance(error, Conflict | Denied | NotFound | LimitReached)
         if isinstance(error, Unavailable) and not isinstance(error, OverlayError):
             self._office.link.lost(str(error))
         elif str(error) != self.reason:
@@ -104,6 +104,13 @@ class Supervisor:
         self._stand(State.WAITING, str(error))
         self._stopping.wait(_SLOW_S if no else self._backoff.next_s())
         return True
+
+    def _refuse(self, error: ZrokdError) -> None:
+        self._stand(State.REFUSED, str(error))
+        if self.share.required:
+            self._ctx.fail(error)
+        else:
+            self._log.error("%s", error)
 
     def _stand(self, state: State, reason: str = "") -> None:
         self.state, self.reason = state, reason
@@ -114,7 +121,8 @@ class Supervisor:
 
     # -- serving ---
 
-    def _serve(self, offer: Offer, listener: Listener) -> None:
+    def _serve(self, offer: Offer, listener: Listener) -> bool:
+        """Serve it until it is stopped or lost; whether to offer it again."""
         self._listener = listener
         self._backoff.reset()
         self._stand(State.BOUND)
@@ -124,13 +132,31 @@ class Supervisor:
             self._accept(listener)
         except StreamClosed:
             self._stand(State.STOPPED)
+            return False
         except OverlayError as error:
             self._stand(State.WAITING, str(error))
-            self._log.warning("share %s was lost, and is offered again: %s", self.share.label, error)
-            self._ctx.hooks.on_share_lost(offer.token, str(error))
+            return self._try_again(offer, str(error))
         finally:
             announcing.kill()
             listener.close()
+
+    def _try_again(self, offer: Offer, reason: str) -> bool:
+        """Tell that a share is not bound any more; whether to offer it again."""
+        deleted = self._is_deleted(offer.token)
+        if deleted and self.share.required:
+            self._refuse(NotFound(f"share {offer.token} was deleted, so there is nothing left to do here"))
+            return False
+        told = "was deleted; it stands in this daemon's configuration, so it is offered again" if deleted else ""
+        told = told or f"was lost, and is offered again: {reason}"
+        self._log.warning("share %s (%s) %s", self.share.label, offer.token, told)
+        self._ctx.hooks.on_share_lost(offer.token, "it was deleted" if deleted else reason)
+        return True
+
+    def _is_deleted(self, token: str) -> bool:
+        try:
+            return not self._office.knows(token)
+        except ZrokdError:
+            return False  # who offers it again will see
 
     def _accept(self, listener: Listener) -> None:
         while True:  # until the listener says that it was closed, and nobody waits in it any more

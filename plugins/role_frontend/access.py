@@ -41,10 +41,12 @@ class Access:
         self._token = ""
         self._why = "not granted yet"
 
-    def start(self) -> None:
+    def start(self, on_refused: Callable[[ZrokdError], None]) -> None:
         """Ask for leave and listen; when the controller is away, go on asking in a greenlet. Switches greenlets.
 
-        :raises ZrokdError: the controller refused, and this access is `required`.
+        `on_refused` is told when the controller, once it is back, refuses an access that is `required`.
+
+        :raises ZrokdError: the controller refused at once, and this access is `required`.
         """
         try:
             self._open()
@@ -53,7 +55,7 @@ class Access:
                 raise
             self._why = str(error)
             self._ctx.log.warning("%s; access to share %s waits for it", error, self.settings.share)
-            self._task = self._ctx.spawn(self._ask_on, name=f"access to {self.settings.share}")
+            self._task = self._ctx.spawn(self._ask_on, on_refused, name=f"access to {self.settings.share}")
 
     def health(self) -> Health:
         """Whether it takes connections."""
@@ -112,7 +114,7 @@ class Access:
             raise Invalid(f"share {self.settings.share} carries datagrams ({mode}), which cannot be accessed yet")
         return self._make(self.settings.share, mode, mode not in _RAW if http is None else http)
 
-    def _ask_on(self) -> None:
+    def _ask_on(self, on_refused: Callable[[ZrokdError], None]) -> None:
         delays = Backoff()
         while self._listener is None:
             time.sleep(delays.next_s())
@@ -120,6 +122,9 @@ class Access:
                 self._open()
             except ZrokdError as error:
                 self._why = str(error)
+                if self.settings.required and not isinstance(error, Unavailable):
+                    on_refused(error)
+                    return
         self._ctx.log.info("access to share %s is granted", self.settings.share)
 
     def _address(self) -> Address:

@@ -1,4 +1,4 @@
-"""The controller's leave to reach private shares: asked for, written down, given back, also after a crash."""
+"""The controller's leave to reach private shares: asked for, noted, given back, also after a crash."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from zrokd.client.files import read_json, write_json
-from zrokd.errors import NotFound, StartError, ZrokdError
+from zrokd.client.holds import Hold, Holds
+from zrokd.errors import ZrokdError
 
 
 class Controller(Protocol):
@@ -19,14 +19,19 @@ class Controller(Protocol):
     def unaccess(self, z_id: str, share_token: str, access_token: str) -> None:
         """Give that back."""
 
+    def unshare(self, z_id: str, token: str) -> None:
+        """End a share that a process of this host left behind."""
+
 
 class Grants:
-    """The accesses that one environment holds. Kept in a file, so that those of a killed run are given back later."""
+    """The accesses that one environment holds. Those of a process that was killed are given back by the next one."""
 
-    def __init__(self, controller: Controller, z_id: str, path: Path, log: logging.Logger) -> None:
-        self._controller, self._z_id, self._path, self._log = controller, z_id, path, log
+    def __init__(self, controller: Controller, z_id: str, folder: Path, log: logging.Logger) -> None:
+        """`folder`: of the holds."""
+        self._controller, self._z_id, self._log = controller, z_id, log
+        self._holds = Holds(folder, controller, log)
         self._held: dict[str, str] = {}  # access token -> share
-        self._left: dict[str, str] | None = None  # those of the last run; None: not read yet
+        self._settled = False
 
     def ask(self, share: str, address: str, description: str) -> tuple[str, str]:
         """Leave to reach a share: the access's token, and the share's mode. Switches greenlets.
@@ -34,45 +39,29 @@ class Grants:
         :raises ZrokdError: refused, or no answer.
         """
         self._settle()
-        token, mode = self._controller.access(self._z_id, share, address, description)
-        self._held[token] = share
-        self._write()
+        with self._holds.offering():
+            token, mode = self._controller.access(self._z_id, share, address, description)
+            self._held[token] = share
+            self._holds.take(Hold(z_id=self._z_id, share=share, access=token))
         return token, mode
 
     def give_back(self, token: str) -> None:
-        """End an access. When the controller is away, the next run does it. Switches greenlets."""
+        """End an access. When the controller is away, the next process does it. Switches greenlets."""
         try:
-            self._unaccess(token, self._held[token])
+            self._holds.end(Hold(z_id=self._z_id, share=self._held.pop(token), access=token))
         except ZrokdError as error:
             self._log.warning("an access stays in the controller's books for now: %s", error)
-        else:
-            del self._held[token]
-            self._write()
+
+    def close(self) -> None:
+        """Note no more. Idempotent. Switches greenlets."""
+        self._holds.close()
 
     def _settle(self) -> None:
-        if self._left is None:
-            self._left = self._read()
-        while self._left:
-            token, share = next(iter(self._left.items()))
-            self._unaccess(token, share)
-            self._left.pop(token, None)
-
-    def _unaccess(self, token: str, share: str) -> None:
+        if self._settled:
+            return
         try:
-            self._controller.unaccess(self._z_id, share, token)
-        except NotFound:
-            self._log.debug("an access to share %s had ended already", share)
-
-    def _read(self) -> dict[str, str]:
-        try:
-            document = read_json(self._path) or {}
-        except StartError as error:
-            self._log.warning("%s", error)
-            return {}
-        return {str(token): str(share) for token, share in document.items()}
-
-    def _write(self) -> None:
-        try:
-            write_json(self._path, {**(self._left or {}), **self._held})
-        except StartError as error:
-            self._log.warning("%s", error)
+            for hold in self._holds.settle(self._z_id):
+                self._log.info("share %s: what a process that died had of it is ended", hold.share)
+            self._settled = True
+        except ZrokdError as error:
+            self._log.warning("what processes that died left behind could not be ended: %s", error)

@@ -116,8 +116,8 @@ class Names:
         if away:
             age_s = self.feed.age_s
             since = "from disk" if age_s is None else f"{age_s:.0f} s old"
-            return Health(detail=f"{away}; serving {len(self.table)} names, {since}")
-        return Health(detail=f"{len(self.table)} names")
+            return Health(detail=f"{away}; serving {self._count()}, {since}")
+        return Health(detail=self._count())
 
     def close(self) -> None:
         """Stop following, keep what is not on disk yet, give the overlay handle back. Switches greenlets."""
@@ -138,6 +138,10 @@ class Names:
         changes = self._source.mappings(epoch, since, wait_s)
         self._identified = changes.epoch == epoch or not epoch  # another store may have given us another identity
         return changes
+
+    def _count(self) -> str:
+        count = len(self.table)
+        return f"{count} name{'' if count == 1 else 's'}"
 
     def _on_changed(self, gone: Tokens) -> None:
         self._changed.ring()

@@ -8,8 +8,9 @@ from typing import Any
 
 from zrokd.client.controller import Controller
 from zrokd.client.environment import EnvironmentFile, default_folder
+from zrokd.client.holds import holds_folder
 from zrokd.contracts import Health, Node, Role, Stream, Task
-from zrokd.errors import RestartNeeded, StartError
+from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.units import Secret
 from zrokd.net.meter import Meter
@@ -22,7 +23,7 @@ from .raw import RawHandler
 from .settings import AccessSettings, FrontendSettings
 from .usage import flush, report
 
-_FIXED = ("controller", "token", "environment")
+_FIXED = ("controller", "token", "ca", "environment")
 
 
 class FrontendRole(Role):
@@ -47,7 +48,7 @@ class FrontendRole(Role):
         """Open gates and filters and take the ports. :raises ZrokdError: one of them cannot be had."""
         self._doors.change(self.settings, self._doors.prepare(self.settings))
         if self.settings.listen is not None:
-            source = self._controller(self.settings.controller, self.settings.token)
+            source = self._controller(self.settings.controller, self.settings.token, self.settings.ca)
             self._entrance = Entrance(self.ctx.listen(self.settings.listen), source, self._doors, self.ctx)
         for settings in self.settings.accesses:
             self._accesses.append(self._access(settings))
@@ -61,7 +62,7 @@ class FrontendRole(Role):
         if self._entrance:
             self._entrance.start()
         for access in self._accesses:
-            access.start()
+            access.start(self.ctx.fail)
 
     def drain(self, deadline_s: float) -> None:
         """Let nobody new in; wait for those inside, `deadline_s` seconds at most."""
@@ -82,6 +83,8 @@ class FrontendRole(Role):
         """Cut what is left, give accesses back, hand over the last usage. Idempotent."""
         for access in [*self._accesses, *self._leaving]:
             access.close()
+        if self._grants:
+            self._grants.close()
         if self._entrance:
             self._entrance.close()
         self._doors.close()
@@ -102,7 +105,7 @@ class FrontendRole(Role):
     def reload(self, settings: FrontendSettings) -> None:
         """Work by `settings`: gates, filters, limits, accesses, the listening address. Nobody inside is cut.
 
-        :raises RestartNeeded: `controller`, `token`, `environment`, or whether there is a public entrance, changed.
+        :raises RestartNeeded: how the controller is reached, or whether there is a public entrance, changed.
         :raises ZrokdError: a port, a gate, a filter or an access cannot be had; everything is as it was.
         """
         self._check_restart(settings)
@@ -152,8 +155,11 @@ class FrontendRole(Role):
     def _started(self, settings: AccessSettings, undo: ExitStack) -> Access:
         access = self._access(settings)
         undo.callback(access.close)
-        access.start()
+        access.start(self._log_refusal)
         return access
+
+    def _log_refusal(self, error: ZrokdError) -> None:
+        self.ctx.log.error("%s", error)
 
     def _access(self, settings: AccessSettings) -> Access:
         if self._grants is None:
@@ -171,13 +177,14 @@ class FrontendRole(Role):
             raise StartError(
                 f"this host is not enabled ({folder} holds no environment): run `zrokd enable TOKEN` first"
             )
-        controller = self._controller(environment.controller, environment.account_token)
+        ca = self.settings.ca or environment.ca
+        controller = self._controller(environment.controller, environment.account_token, ca)
         self._node = self.ctx.overlay.node(environment.identity.document)
-        path = self.ctx.state_dir / "accesses.json"
-        self._grants = Grants(controller, environment.identity.z_id, path, self.ctx.log)
+        holds = holds_folder(folder, self.ctx.state_dir)
+        self._grants = Grants(controller, environment.identity.z_id, holds, self.ctx.log)
 
-    def _controller(self, url: str, token: Secret) -> Controller:
-        made = Controller(url, token)
+    def _controller(self, url: str, token: Secret, ca: str) -> Controller:
+        made = Controller(url, token, verify=ca or True)
         self._controllers.append(made)
         return made
 

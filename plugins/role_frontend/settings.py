@@ -106,7 +106,9 @@ class AccessSettings(Settings):
         default=None, description="Whether the share speaks HTTP; left out: as its mode says (tcp and the like do not)."
     )
     required: bool = Field(
-        default=True, description="Whether the daemon refuses to start when the controller refuses this access."
+        default=True,
+        description="Whether the daemon refuses to start when the controller refuses this access, and ends when a "
+        "controller that was away at the start refuses it later.",
     )
 
 
@@ -120,6 +122,7 @@ class FrontendSettings(Settings):
     token: SecretSetting = Field(
         default=Secret(""), description="Token of this frontend, as the controller knows it; needed with `listen`."
     )
+    ca: str = Field(default="", description="File of certificates that sign the controller's; default: the system's.")
     gates: dict[str, slot_use("gate")] = Field(  # type: ignore[valid-type]
         default={"basic": "basic"},
         validate_default=True,

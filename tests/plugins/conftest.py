@@ -67,6 +67,7 @@ class SmallContext:
         self.overlay = None
         self.offloaded = 0
         self.built = []
+        self.failures = []
         self._group = gevent.pool.Group()
 
     def spawn(self, function, *args, name=""):
@@ -75,6 +76,9 @@ class SmallContext:
     def offload(self, function, *args, **kwargs):
         self.offloaded += 1
         return gevent.get_hub().threadpool.apply(function, args, kwargs)
+
+    def fail(self, error):
+        self.failures.append(error)
 
     def build(self, use, name=""):
         component = use.component(use.settings, self)

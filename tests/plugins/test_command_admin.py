@@ -37,7 +37,7 @@ def invoke(tmp_path):
     command = AdminCommand(Settings(), None).configure()
 
     def run(words, env=None, given=None):
-        result = CliRunner().invoke(command, words.split(), obj={}, env=env or {}, input=given)
+        result = CliRunner().invoke(command, words.split(), obj={"registry": Registry()}, env=env or {}, input=given)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert SECRET not in result.output
         return result.exit_code, result.stdout, result.stderr

@@ -2,14 +2,12 @@ import json
 import sqlite3
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from zrokd_plugins.command_db import DbCommand, _folder, zrokd_provide_commands
+from zrokd_plugins.command_db import DbCommand, zrokd_provide_commands
 
 from zrokd.contracts import Settings
-from zrokd.host.context import HostContext
 from zrokd.host.registry import Registry
 
 NAME = "0001_initial"
@@ -145,13 +143,6 @@ def test_a_configuration_without_a_controller_has_no_database(run, file, tmp_pat
     code, output = run("status FILE")
     assert code == 1
     assert "only a controller keeps a database" in output
-
-
-def test_the_folder_is_the_one_that_the_daemon_uses(tmp_path):
-    plan = SimpleNamespace(instance="sqlite")
-    ours = _folder(SimpleNamespace(state_dir=tmp_path), plan, make=True)
-    assert HostContext(SimpleNamespace(state_dir=tmp_path), "storage", "sqlite").state_dir == ours
-    assert ours.stat().st_mode & 0o077 == 0
 
 
 def test_its_help_needs_neither_gevent_nor_a_database_driver():

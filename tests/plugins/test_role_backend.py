@@ -1,3 +1,4 @@
+import copy
 import errno
 import json
 import logging
@@ -29,8 +30,10 @@ from zrokd.errors import (
     Conflict,
     Denied,
     Invalid,
+    LimitReached,
     NoTerminator,
     NotFound,
+    OverlayTimeout,
     PluginError,
     RestartNeeded,
     StartError,
@@ -371,6 +374,30 @@ def test_a_daemon_without_an_overlay_does_not_start(world, small_ctx):
 # -- the environment ---
 
 
+@pytest.mark.parametrize(
+    ("own", "of_environment", "verify"),
+    [("", "", True), ("/ca", "", "/ca"), ("", "/env-ca", "/env-ca"), ("/ca", "/env-ca", "/ca")],
+)
+def test_the_controller_is_checked_with_the_certificates_of_the_yaml_or_of_the_environment(
+    world, small_ctx, tmp_path, own, of_environment, verify
+):
+    identity = world.admin.create_environment("x")
+    EnvironmentFile(tmp_path / "home").save(
+        EnabledEnvironment(controller="https://c", account_token=Secret("t"), identity=identity, ca=of_environment)
+    )
+    role = BackendRole(BackendSettings(environment=str(tmp_path / "home"), ca=own), small_ctx)
+    role.open()
+    controller = role.connect("https://c", Secret("t"))
+    assert controller._transport._verify == verify
+    controller.close()
+    role.close()
+
+
+def test_an_environment_that_it_enabled_itself_remembers_the_certificates(world, backend, started, small_ctx):
+    started(backend(share(name="docs"), ca="/ca"))
+    assert EnvironmentFile(small_ctx.state_dir).load().ca == "/ca"
+
+
 def test_it_enables_itself_once(world, backend, started, small_ctx):
     role = backend(share(name="docs"), description="web1")
     started(role)
@@ -460,6 +487,40 @@ def test_a_share_that_was_deleted_is_told_and_made_again(world, backend, started
     assert "deleted" in reason
     small_ctx.hooks.wait("on_share_ready", 2)
     assert b"tok2" in ask_raw(world, "tok2")
+
+
+def test_a_share_of_the_yaml_that_was_deleted_is_offered_again_and_that_is_said_once(
+    world, backend, started, small_ctx, caplog
+):
+    role = backend(share(name="docs"))
+    started(role)
+    world.unshare("", "tok1")
+    small_ctx.hooks.wait("on_share_ready", 2)
+    assert caplog.text.count("it stands in this daemon's configuration, so it is offered again") == 1
+    assert "share docs (tok1) was deleted" in caplog.text
+    assert small_ctx.hooks.of("on_share_lost") == [("tok1", "it was deleted")]
+
+
+def test_a_share_that_only_the_overlay_lost_is_not_called_deleted(world, backend, started, small_ctx, caplog):
+    role = backend(share(name="docs"))
+    started(role)
+    world.admin.delete_share("tok1")
+    [(token, _)] = small_ctx.hooks.wait("on_share_lost")
+    assert token == "tok1"
+    assert "share docs (tok1) was lost, and is offered again: " in caplog.text
+    assert "configuration" not in caplog.text
+
+
+def test_a_required_share_that_was_deleted_ends_the_daemon(world, backend, started, small_ctx, patient):
+    role = backend(share(name="docs", required=True))
+    started(role)
+    world.unshare("", "tok1")
+    patient(lambda: small_ctx.failures)
+    assert [str(error) for error in small_ctx.failures] == [
+        "share tok1 was deleted, so there is nothing left to do here"
+    ]
+    assert world.shares == {}
+    assert role.health().detail.endswith("there is nothing left to do here")
 
 
 def test_connections_outlive_the_share_they_came_by(world, backend, started, small_ctx):
@@ -576,11 +637,162 @@ def test_what_breaks_a_rule_is_not_asked_again(world, backend, patient, caplog):
     world.share = real
 
 
+@pytest.mark.parametrize("kind", [Conflict, Denied, NotFound, LimitReached, Invalid])
+def test_a_no_to_a_required_share_ends_the_daemon_with_one_sentence(
+    world, backend, started, patient, small_ctx, caplog, kind
+):
+    role = backend(share(name="docs", required=True), share())
+    world.share = lambda draft: (_ for _ in ()).throw(kind("it cannot be"))
+    patient(lambda: small_ctx.failures)
+    [error] = small_ctx.failures
+    assert (type(error), str(error)) == (kind, "share docs is refused: it cannot be")
+    assert role.supervisors[share(name="docs").key].state == State.REFUSED
+    assert "docs" not in caplog.text  # the daemon says it when it ends
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), OverlayTimeout("the overlay sleeps")])
+def test_a_required_share_waits_for_what_passes(world, backend, started, small_ctx, patient, error):
+    role = backend(share(name="docs", required=True), serve=False)
+    real, tries = world.share, []
+
+    def fail(draft):
+        tries.append(1)
+        raise error
+
+    world.share = fail
+    role.serve()
+    patient(lambda: len(tries) > 1)
+    world.share = real
+    started(role)
+    assert small_ctx.failures == []
+
+
 def test_a_no_to_one_share_does_not_hold_up_another(world, backend, patient):
     world.shares["x"] = ("somebody else", "docs")
     role = backend(share(name="docs"), share())
     patient(lambda: [s.state for s in role.supervisors.values()] == [State.WAITING, State.BOUND])
     assert role.health().detail.startswith("1 of 2 shares are bound; docs: ")
+
+
+# -- what other processes of this host serve, and leave behind ---
+
+
+@pytest.fixture
+def process(world, small_ctx, tmp_path):
+    """process(name, *shares): a backend with a state folder of its own, in one environment with the others."""
+    identity = world.admin.create_environment("x")
+    folder = tmp_path / "home"
+    EnvironmentFile(folder).save(
+        EnabledEnvironment(controller="http://c", account_token=Secret("t"), identity=identity)
+    )
+    roles = []
+
+    def start(name, *shares, release_on_exit=True):
+        own = copy.copy(small_ctx)
+        own.state_dir = tmp_path / name
+        own.state_dir.mkdir(exist_ok=True)
+        settings = {"environment": str(folder), "verify": False, "release_on_exit": release_on_exit}
+        role = BackendRole(BackendSettings(**settings, shares=list(shares)), own)
+        role.connect = lambda url, token: world
+        roles.append(role)
+        role.open()
+        role.serve()
+        return role
+
+    yield start
+    for role in roles:
+        role.close()
+
+
+def kill(role):
+    """As SIGKILL does: locks and listeners are gone, and nothing is told to the controller."""
+    for supervisor in role.supervisors.values():
+        supervisor.stop()
+    role.close()
+
+
+def test_what_a_killed_process_shared_is_ended_by_the_next(world, process, started, patient):
+    one = process("one", share("wait"))
+    started(one)
+    kill(one)
+    assert set(world.shares) == {"tok1"}
+    started(process("two", share("wait")))
+    patient(lambda: set(world.shares) == {"tok2"})
+
+
+def test_what_a_killed_process_shared_by_name_is_taken_up_by_the_next(world, process, started):
+    one = process("one", share(name="docs"))
+    started(one)
+    kill(one)
+    started(process("two", share(name="docs")))
+    assert set(world.shares) == {"tok1"}
+    assert world.of("unshare") == []
+
+
+def test_what_a_living_process_shares_is_not_touched(world, process, started, patient):
+    living, killed = process("one", share("wait")), process("two", share("wait", number=1))
+    started(living)
+    started(killed)
+    kill(killed)
+    third = process("three", share("wait", number=2))
+    started(third)
+    patient(lambda: len(world.shares) == 2)
+    assert len(world.of("unshare")) == 1
+    for role in (living, third):
+        [key] = role.supervisors
+        assert role._office.memory.token(key) in world.shares
+
+
+def test_what_is_to_last_outlives_a_killed_process(world, process, started):
+    one = process("one", share(name="docs"), release_on_exit=False)
+    started(one)
+    kill(one)
+    two = process("two", share("wait"))
+    started(two)
+    two.drain(1.0)
+    assert set(world.shares) == {"tok1"}
+
+
+def test_a_share_that_two_processes_serve_ends_with_the_second(world, process, started):
+    one, two = process("one", share(name="docs")), process("two", share(name="docs"))
+    started(one)
+    started(two)
+    one.drain(1.0)
+    assert set(world.shares) == {"tok1"}
+    two.drain(1.0)
+    assert world.shares == {}
+
+
+def test_what_could_not_be_released_is_ended_by_the_next(world, process, started, patient):
+    one = process("one", share("wait"))
+    started(one)
+    world.failing = Unavailable("away")
+    one.drain(1.0)
+    one.close()
+    world.failing = None
+    started(process("two", share("wait")))
+    patient(lambda: set(world.shares) == {"tok2"})
+
+
+def test_leftovers_that_cannot_be_ended_hold_nothing_up(world, process, started, patient, caplog):
+    one = process("one", share("wait"))
+    started(one)
+    kill(one)
+    world.unshare = lambda z_id, token: (_ for _ in ()).throw(Denied("not now"))
+    started(process("two", share("wait")))
+    patient(lambda: "what processes that died left behind could not be ended: not now" in caplog.text)
+
+
+def test_other_rules_for_visitors_make_another_share(world, backend, started, patient):
+    role = backend(share())
+    started(role)
+    role.close()
+    closed = share(basic_auth=["ann:sesame"])
+    started(backend(closed))
+    patient(lambda: set(world.shares) == {"tok2"})
+    assert world.drafts["tok2"].gating.gate == "basic"
+    others = [share(), closed, share(basic_auth=["ann:other"]), share(gate="door"), share(permission="open")]
+    assert len({one.key for one in [*others, share(grants=["a@b.c"], private=True), share(private=True)]}) == 7
 
 
 # -- limits, draining, the end ---

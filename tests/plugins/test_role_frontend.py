@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import socket
 import stat
@@ -65,6 +64,8 @@ class FakeController:
         self.modes: dict[str, str] = {}
         self.asked_identity = 0
         self.waiting = 0
+        self.asked: list[tuple] = []  # who connected: URL, token, verify
+        self.unshared: list[str] = []
 
     def name(self, host: str, token: str, gating: Gating | None = None) -> None:
         self.version += 1
@@ -113,6 +114,10 @@ class FakeController:
         if self.accesses.pop(access_token, None) is None:
             raise NotFound("no such access, or not yours")
 
+    def unshare(self, z_id: str, token: str) -> None:
+        self._here()
+        self.unshared.append(token)
+
 
 class Host:
     """A small host: enough of a Context, and a folder of shares that answer."""
@@ -122,6 +127,7 @@ class Host:
         self.state_dir.mkdir(exist_ok=True)
         self.log, self.clock, self.hooks = logging.getLogger("test.frontend"), self, self
         self.exchanges, self.connections, self.ready, self.built, self.sinks = [], [], [], [], []
+        self.failures = []
         self.greenlets, self.listeners, self.streams = [], [], []
         self.overlay = LocalOverlay(LocalSettings(dir=str(folder / "overlay")), self)
         self.admin = self.overlay.admin("test")
@@ -140,6 +146,9 @@ class Host:
 
     def on_access_ready(self, token, address):
         self.ready.append((token, address))
+
+    def fail(self, error):
+        self.failures.append(str(error))
 
     def components(self, slot):
         return self.sinks if slot == "sink" else []
@@ -251,7 +260,12 @@ def host(tmp_path):
 @pytest.fixture
 def controller(host, monkeypatch):
     made = FakeController(host.identity())
-    monkeypatch.setattr(role_module, "Controller", lambda url, token: made)
+
+    def connect(url, token, *, verify):
+        made.asked.append((url, token.reveal(), verify))
+        return made
+
+    monkeypatch.setattr(role_module, "Controller", connect)
     return made
 
 
@@ -362,7 +376,17 @@ def test_a_visitor_reaches_a_share_by_its_name(host, controller, start):
     assert body.startswith(b"I am a\n")
     assert b"X-Forwarded-For: 127.0.0.1" in body
     assert role.health().ok
-    assert "1 names" in role.health().detail
+    assert role.health().detail == "1 name"
+
+
+def test_health_counts_names(controller, start):
+    for host in ("a.zone", "b.zone"):
+        controller.name(host, "tok")
+    role = start()
+    knows(role, "a.zone", "b.zone")
+    eventually(lambda: role.health().detail == "2 names")
+    controller.go_away()
+    eventually(lambda: "serving 2 names, " in role.health().detail)
 
 
 def test_names_that_come_and_go_are_followed(host, controller, start):
@@ -622,13 +646,67 @@ def test_an_access_waits_for_a_controller_that_is_away(host, controller, start, 
     assert role.health().ok
 
 
-def test_what_a_killed_run_held_is_given_back_by_the_next(host, controller, start, enabled):
-    start(listen=None, environment=enabled, accesses=[private("tok-p")])
+@pytest.mark.parametrize(("required", "failures"), [(True, ["not granted"]), (False, [])])
+def test_an_access_refused_by_a_controller_that_came_back_ends_the_daemon_if_required(
+    host, controller, start, enabled, required, failures
+):
+    controller.away = True
+    role = start(listen=None, environment=enabled, accesses=[private("tok-p", required=required)])
+    controller.refuses, controller.away = Denied("not granted"), False
+    eventually(lambda: "not granted" in role.health().detail)
+    assert host.failures == failures
+    controller.refuses = None
+    if not required:
+        eventually(lambda: host.ready)
+
+
+def test_an_access_of_a_reload_that_is_refused_later_is_logged_and_nothing_ends(
+    host, controller, start, enabled, caplog
+):
+    role = start(environment=enabled)
+    controller.away = True
+    role.reload(public(environment=enabled, accesses=[private("tok-p")]))
+    controller.refuses, controller.away = Denied("not granted"), False
+    eventually(lambda: ("ERROR", "not granted") in [(r.levelname, r.getMessage()) for r in caplog.records])
+    assert host.failures == []
+
+
+def test_what_a_killed_process_held_is_given_back_by_the_next(host, controller, start, enabled):
+    killed = start(listen=None, environment=enabled, accesses=[private("tok-p")])
     (left,) = controller.accesses
-    assert json.loads((host.state_dir / "accesses.json").read_text()) == {left: "tok-p"}
-    start(listen=None, environment=enabled, accesses=[private("tok-p")])  # the first was never closed
+    killed._grants.close()  # as the kernel does
+    start(listen=None, environment=enabled, accesses=[private("tok-q")])
     assert left not in controller.accesses
-    assert len(controller.accesses) == 1
+    assert [share for share, _ in controller.accesses.values()] == ["tok-q"]
+
+
+def test_what_a_living_process_holds_is_not_touched(host, controller, start, enabled):
+    start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    start(listen=None, environment=enabled, accesses=[private("tok-q")])
+    assert sorted(share for share, _ in controller.accesses.values()) == ["tok-p", "tok-q"]
+
+
+def test_an_environment_that_cannot_be_written_does_no_harm(host, controller, start, enabled, monkeypatch):
+    monkeypatch.setattr("zrokd.client.holds.os.access", lambda *_: False)
+    killed = start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    (left,) = controller.accesses
+    killed._grants.close()
+    start(listen=None, environment=enabled, accesses=[private("tok-p")])
+    assert left not in controller.accesses
+    assert list(Path(enabled).iterdir()) == [Path(enabled) / "environment.json"]
+
+
+@pytest.mark.parametrize(
+    ("own", "of_environment", "verify"),
+    [("", "", True), ("/ca", "", "/ca"), ("", "/env-ca", "/env-ca"), ("/ca", "/env-ca", "/ca")],
+)
+def test_the_controller_is_checked_with_the_certificates_of_the_yaml_or_of_the_environment(
+    host, controller, start, enabled, own, of_environment, verify
+):
+    file = EnvironmentFile(Path(enabled))
+    file.save(dataclasses.replace(file.load(), ca=of_environment))
+    start(environment=enabled, ca=own, accesses=[private("tok-p")])
+    assert controller.asked == [("http://controller", "t", own or True), ("http://controller", "t", verify)]
 
 
 def test_an_access_that_cannot_be_given_back_now_is_given_back_later(host, controller, start, enabled, caplog):

@@ -1,7 +1,7 @@
 """Where daemons of a test stand: network namespaces that see the hub (this test) and not each other, or loopback.
 
 Each namespace has a wire of its own to the hub, which forwards nothing: two daemons in two namespaces reach what
-listens at HUB, and never one another. `cut` and `mend` take a wire away, as when a cable is pulled.
+listens at `hub`, and never one another. `cut` and `mend` take a wire away, as when a cable is pulled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 
-HUB = "10.213.0.1"
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -43,10 +42,11 @@ class Namespaces(Loopback):
     """A network namespace for each name. Needs root."""
 
     apart = True
-    hub = HUB
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._tag = f"z{os.getpid() % 100000}"
+        # Of this process alone: two runs at once must not share an address.
+        self._tag, self._net = f"z{os.getpid() % 100000}", f"10.{64 + os.getpid() % 128}"
+        self.hub = f"{self._net}.0.1"
         self._number = {name: number for number, name in enumerate(names, 1)}
         self._made: list[list[str]] = []
         self._ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -57,24 +57,24 @@ class Namespaces(Loopback):
             raise
 
     def _make(self) -> None:
-        self._do(["addr", "add", f"{HUB}/32", "dev", "lo"], ["addr", "del", f"{HUB}/32", "dev", "lo"])
+        self._do(["addr", "add", f"{self.hub}/32", "dev", "lo"], ["addr", "del", f"{self.hub}/32", "dev", "lo"])
         for name, number in self._number.items():
             namespace, wire = self._namespace(name), self._wire(name)
             self._do(["netns", "add", namespace], ["netns", "del", namespace])
             peer = ["peer", "name", "wire", "netns", namespace]
             self._do(["link", "add", wire, "type", "veth", *peer], ["link", "del", wire])
-            self._do(["addr", "add", f"10.213.{number}.1/24", "dev", wire])
+            self._do(["addr", "add", f"{self._net}.{number}.1/24", "dev", wire])
             self._do(["link", "set", wire, "up"])
             for command in (
                 ["addr", "add", f"{self.host(name)}/24", "dev", "wire"],
                 ["link", "set", "wire", "up"],
                 ["link", "set", "lo", "up"],
-                ["route", "add", "default", "via", f"10.213.{number}.1"],
+                ["route", "add", "default", "via", f"{self._net}.{number}.1"],
             ):
                 self._do(["-n", namespace, *command])
 
     def host(self, name: str) -> str:
-        return f"10.213.{self._number[name]}.2" if name in self._number else HUB
+        return f"{self._net}.{self._number[name]}.2" if name in self._number else self.hub
 
     def prefix(self, name: str) -> list[str]:
         return ["ip", "netns", "exec", self._namespace(name)] if name in self._number else []
@@ -100,7 +100,7 @@ class Namespaces(Loopback):
         """The wire is back."""
         number = self._number[name]
         self._do(["-n", self._namespace(name), "link", "set", "wire", "up"])
-        self._do(["-n", self._namespace(name), "route", "replace", "default", "via", f"10.213.{number}.1"])
+        self._do(["-n", self._namespace(name), "route", "replace", "default", "via", f"{self._net}.{number}.1"])
 
     def close(self) -> None:
         """Take away what was made; best effort, as the order of things in it is the kernel's."""

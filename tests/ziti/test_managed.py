@@ -39,6 +39,9 @@ class Admin:
         assert answer.ok, answer.text
         return answer.json()["data"]
 
+    def close(self) -> None:
+        """It goes on: the test asks, too."""
+
     def list(self, path: str, filter: str = "") -> list[dict[str, Any]]:  # noqa: A002
         return list(self.call("GET", f"{path}?filter={requests.utils.quote(filter)}"))
 

@@ -103,6 +103,7 @@ class OpenStream:
         self._visitor.connection.request("GET", "/events", headers={"Host": self._visitor.host})
         self._answer: Any = self._visitor.connection.getresponse()
         self.broke_at: float | None = None
+        self.broke_by = ""
         self.arrived = 0
         self._ended = False
         self._greenlets = [gevent.spawn(self._send), gevent.spawn(self._read)]
@@ -134,7 +135,7 @@ class OpenStream:
         """Return when so many more events arrived."""
         wanted, until = self.arrived + count, time.monotonic() + within_s
         while self.arrived < wanted:
-            assert self.alive, f"the open stream broke\n{self._daemons.logs()}"
+            assert self.alive, f"the open stream broke: {self.broke_by}\n{self._daemons.logs()}"
             assert time.monotonic() < until, f"nothing arrives any more\n{self._daemons.logs()}"
             gevent.sleep(0.02)
 
@@ -149,8 +150,10 @@ class OpenStream:
         try:
             while line := self._answer.readline():
                 self.arrived += line.startswith(b"data: ")
-        except (OSError, http.client.HTTPException, ValueError):
-            pass
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.broke_by = repr(error)
+        else:
+            self.broke_by = "its end"
         self.broke_at = time.monotonic()
 
 

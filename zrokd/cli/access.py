@@ -36,7 +36,11 @@ def private(token: str, bind: str, *, headless: bool, verbose: bool, as_json: bo
             "state_dir": str(folder),
             "overlay": session.overlay_of(environment),
             "roles": {
-                "frontend": {"environment": str(default_folder()), "accesses": [{"share": token, "listen": bind}]}
+                "frontend": {
+                    "environment": str(default_folder()),
+                    "ca": session.ca_file(environment),
+                    "accesses": [{"share": token, "listen": bind}],
+                }
             },
         }
         configuration = from_tree(tree, registry=registry)

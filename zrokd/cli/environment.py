@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("token", required=False)
 @click.option("--token-file", metavar="FILE", help="Read the token from FILE; - is standard input.")
 @click.option("--controller", metavar="URL", help="The controller; or set ZROKD_CONTROLLER.")
+@click.option("--ca", metavar="FILE", help="Check the controller with the certificates in FILE; or set ZROKD_CA.")
 @click.option("-d", "--description", default="", help="What this machine is called; default: user@host.")
 @click.option("--headless", is_flag=True, help="Accepted for zrok's sake; nothing is asked anyway.")
 @JSON
@@ -29,6 +30,7 @@ def enable(
     token: str | None,
     token_file: str | None,
     controller: str | None,
+    ca: str | None,
     description: str,
     *,
     headless: bool,  # noqa: ARG001
@@ -46,10 +48,11 @@ def enable(
     if file.load() is not None:
         raise click.ClickException(f"this machine is enabled already ({file.path}); run zrokd disable first")
     secret = Secret(_token(token, token_file))
-    client = Controller(session.controller_url(controller), secret, verify=session.ca_file())
+    certificates = session.ca_file(given=ca)
+    client = Controller(session.controller_url(controller), secret, verify=certificates or True)
     try:
         identity = client.enable(description or f"{getpass.getuser()}@{platform.node()}", _host())
-        fresh = EnabledEnvironment(controller=client.url, account_token=secret, identity=identity)
+        fresh = EnabledEnvironment(controller=client.url, account_token=secret, identity=identity, ca=certificates)
         try:
             file.save(fresh)
         except ZrokdError:
@@ -136,9 +139,13 @@ def _shown(found: EnabledEnvironment | None, *, secrets: bool) -> str:
 @click.command()
 @JSON
 def overview(*, as_json: bool) -> None:
-    """Show the account's environments with their shares and accesses, its names and namespaces."""
+    """Show the account's environments with their shares and accesses, its names and namespaces.
+
+    What a killed zrokd of this machine left there is ended first.
+    """
     environment = session.enabled()
     with session.controller_of(environment) as controller:
+        session.settle(environment, controller)
         found = controller.overview()
     if as_json:
         emit(found)

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from zrokd.cli.screen import Screen
     from zrokd.config.load import Configuration
@@ -20,7 +22,7 @@ def run_daemon(
     load: Callable[[], Configuration] | None = None,
     screen: Screen | None = None,
 ) -> int:
-    """Serve until told to end; the exit code. :raises ZrokdError: it could not start."""
+    """Serve until told to end; the exit code. :raises ZrokdError: it could not start, or not go on."""
     from zrokd.host.daemon import Daemon
     from zrokd.host.logs import Logs
 
@@ -32,4 +34,4 @@ def run_daemon(
             by_person = number == signal.SIGINT
             screen.draining(daemon.open_connections(), math.ceil(remaining_s), by_person=by_person)
 
-    return daemon.run(draining)
+    return daemon.run(draining, last=click.get_current_context().find_root().obj["last"])

@@ -61,11 +61,13 @@ class LazyGroup(click.Group):
         }
 
     def _plugin_command(self, ctx: click.Context, name: str) -> click.Command:
+        from zrokd.host.modules import has_settings
         from zrokd.host.registry import Registry
 
         registry = Registry()
-        ctx.obj = {"registry": registry}
+        ctx.obj = {**(ctx.obj or {}), "registry": registry}
         component = registry("command", name)
-        command = component(component.Settings(), None).configure()  # type: ignore[arg-type,attr-defined]
+        settings = component.Settings() if has_settings(component) else None
+        command = component(settings, None).configure()  # type: ignore[arg-type,attr-defined]
         assert isinstance(command, click.Command)
         return command

@@ -45,10 +45,10 @@ def program() -> None:
     """
 
 
-def run_program(arguments: list[str] | None = None) -> int:
-    """Run a command line; its exit code. Errors are one sentence on standard error."""
+def run_program(arguments: list[str] | None = None, *, last: bool = False) -> int:
+    """Run a command line; its exit code. Errors are one sentence on standard error. `last`: the process ends then."""
     try:
-        code = program.main(arguments, prog_name="zrokd", standalone_mode=False)
+        code = program.main(arguments, prog_name="zrokd", standalone_mode=False, obj={"last": last})
     except click.ClickException as error:
         error.show()
         return error.exit_code

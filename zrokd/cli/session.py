@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -12,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zrokd.errors import Denied, StartError
+from zrokd.cli.output import say
+from zrokd.errors import Denied, StartError, ZrokdError
 
 if TYPE_CHECKING:
     from zrokd.client.controller import Controller
@@ -26,9 +28,19 @@ def controller_url(given: str | None) -> str:
     return given or os.environ.get("ZROKD_CONTROLLER") or os.environ.get("ZROK2_API_ENDPOINT") or DEFAULT_CONTROLLER
 
 
-def ca_file() -> bool | str:
-    """What certificates are checked with: $ZROKD_CA, or the system's authorities."""
-    return os.environ.get("ZROKD_CA") or True
+def ca_file(environment: EnabledEnvironment | None = None, *, given: str | None = None) -> str:
+    """The certificates to check the controller with: what was given, $ZROKD_CA, or what the environment remembers.
+
+    Empty: the system's. :raises StartError: the file cannot be read.
+    """
+    path = given or os.environ.get("ZROKD_CA") or (environment.ca if environment else "")
+    if not path:
+        return ""
+    try:
+        with Path(path).open("rb"):
+            return str(Path(path).absolute())
+    except OSError as error:
+        raise StartError(f"the certificates in {path} cannot be read: {error.strerror}") from error
 
 
 def enabled() -> EnabledEnvironment:
@@ -46,7 +58,7 @@ def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
     """The controller of an environment; closed afterwards. :raises Denied: inside; says what to do about it."""
     from zrokd.client.controller import Controller
 
-    controller = Controller(environment.controller, environment.account_token, verify=ca_file())
+    controller = Controller(environment.controller, environment.account_token, verify=ca_file(environment) or True)
     try:
         yield controller
     except Denied as error:
@@ -56,6 +68,21 @@ def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
         ) from error
     finally:
         controller.close()
+
+
+def settle(environment: EnabledEnvironment, controller: Controller) -> None:
+    """End what a killed zrokd of this machine left in the controller's books. What goes wrong there is only said."""
+    from zrokd.client.environment import default_folder
+    from zrokd.client.holds import Holds, holds_folder
+
+    folder = default_folder()
+    holds = Holds(holds_folder(folder, folder), controller, logging.getLogger(__name__))
+    try:
+        for hold in holds.settle(environment.identity.z_id):
+            what = f"the access to {hold.share}" if hold.access else f"share {hold.share}"
+            say(f"{what} of a zrokd that died is ended now")
+    except ZrokdError as error:
+        say(f"what a zrokd that died left behind could not be ended: {error}")
 
 
 def overlay_of(environment: EnabledEnvironment) -> dict[str, Any]:
@@ -96,9 +123,9 @@ def _sweep(parent: Path) -> None:
 
 
 def _locked(folder: Path, flags: int = 0) -> contextlib.ExitStack:
-    """The lock on a folder, held until what is returned is closed. :raises OSError: no such folder, or held."""
+    """The lock of a folder, held until what is returned is closed. :raises OSError: no such folder, or held."""
     with contextlib.ExitStack() as stack:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # NFS locks no folders
         stack.callback(os.close, descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
         stack.callback(fcntl.flock, descriptor, fcntl.LOCK_UN)  # gevent's close may come a moment later

@@ -97,12 +97,15 @@ def _serve(
     environment = session.enabled()
     registry = Registry()
     where = _target(target, mode)
-    options = {"target": where, "insecure": insecure}
+    options = {key: value for key, value in {"target": where, "insecure": insecure}.items() if value}
     with session.scratch_folder() as folder:
         backend = {
             "environment": str(default_folder()),
+            "ca": session.ca_file(environment),
             "release_on_exit": True,
-            "shares": [{**entry, "mode": mode, **{key: value for key, value in options.items() if value}}],
+            "shares": [
+                {**entry, "required": True, "mode": mode, **{key: value for key, value in options.items() if value}}
+            ],
         }
         tree = {
             "version": 1,

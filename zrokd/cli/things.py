@@ -166,7 +166,9 @@ def list_environments(*, as_json: bool) -> None:
 
 
 def _overview() -> dict[str, Any]:
-    with session.controller_of(session.enabled()) as controller:
+    environment = session.enabled()
+    with session.controller_of(environment) as controller:
+        session.settle(environment, controller)
         return controller.overview()
 
 

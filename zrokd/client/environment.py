@@ -24,6 +24,7 @@ class EnabledEnvironment:
     controller: str  # URL
     account_token: Secret
     identity: Identity
+    ca: str = ""  # file of certificates that sign the controller's; "": the system's
 
 
 def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -54,6 +55,7 @@ class EnvironmentFile:
                 controller=_text(document["controller"]),
                 account_token=Secret(_text(document["account_token"])),
                 identity=Identity(z_id=_text(document["z_id"]), document=json.dumps(document["identity"])),
+                ca=_text(document["ca"]) if "ca" in document else "",
             )
         except (KeyError, TypeError) as error:
             raise StartError(f"{self.path} is damaged: {error} is missing or wrong; enable this host again") from error
@@ -66,6 +68,7 @@ class EnvironmentFile:
             "account_token": environment.account_token.reveal(),
             "z_id": environment.identity.z_id,
             "identity": json.loads(environment.identity.document),
+            **({"ca": environment.ca} if environment.ca else {}),
         }
         write_json(self.path, document)
 

@@ -39,8 +39,8 @@ class Transport:
             raise Invalid(f"{url!r} is not the URL of a controller; write it like https://api.example.com")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
+        self._verify = verify
         self._session = requests.Session()
-        self._session.verify = verify
         # Its own "authentication" keeps requests from sending a password it finds in ~/.netrc.
         self._session.auth = lambda request: request
         self._session.headers.update(
@@ -74,6 +74,7 @@ class Transport:
                 params=query,
                 headers=headers,
                 timeout=timeout,
+                verify=self._verify,  # here, as REQUESTS_CA_BUNDLE beats what a session says
                 stream=True,
                 allow_redirects=False,  # a redirect would take the token along to another host
             ) as response:
@@ -83,7 +84,7 @@ class Transport:
         except requests.exceptions.SSLError as error:
             raise Unavailable(
                 f"the controller at {self.url} shows a certificate that is not trusted here; name its authority"
-                f" in REQUESTS_CA_BUNDLE or in `ca` ({_root(error)})"
+                f" in ZROKD_CA or in `ca` ({_root(error)})"
             ) from error
         except requests.exceptions.Timeout as error:
             raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error
@@ -91,6 +92,8 @@ class Transport:
             raise Unavailable(
                 f"the controller at {self.url} does not answer ({_root(error)}); is it running?"
             ) from error
+        except OSError as error:  # its own way to say that there is no such file
+            raise Invalid(f"the certificates in {self._verify} cannot be used: {error}") from error
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""

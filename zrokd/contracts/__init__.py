@@ -12,7 +12,7 @@ from zrokd.contracts.filter import Filter
 from zrokd.contracts.gate import Gate
 from zrokd.contracts.mode import PING_PATH, Mode
 from zrokd.contracts.observer import Observer
-from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Stream
+from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Step, Stream
 from zrokd.contracts.role import Role
 from zrokd.contracts.sink import Sink
 from zrokd.contracts.storage import Storage
@@ -51,6 +51,7 @@ __all__ = [
     "Settings",
     "Sink",
     "SizeBytes",
+    "Step",
     "Storage",
     "Stream",
     "Task",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zrokd.contracts.overlay import Overlay
     from zrokd.contracts.settings import Settings, Use
     from zrokd.contracts.storage import Storage
+    from zrokd.errors import ZrokdError
     from zrokd.model.account import Principal
     from zrokd.model.environment import Environment, EnvironmentDraft
     from zrokd.model.http import ConnectionSummary, ExchangeSummary
@@ -132,6 +133,12 @@ class Context(Protocol):
 
     def offload(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(...)`, run in a thread of a bounded pool while this greenlet waits. For work that blocks."""
+
+    def fail(self, error: ZrokdError) -> None:
+        """What this daemon is for cannot be done: it drains, and its program ends with 1 and this sentence.
+
+        For what is lost for good while it serves; who fails in `open` or `serve` raises. Does not switch greenlets.
+        """
 
     def listen(self, address: Address) -> socket.socket:
         """A listening socket: the one inherited from the service manager for this address, or a new one.

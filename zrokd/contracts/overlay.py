@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from zrokd.contracts.component import Component
@@ -17,6 +17,17 @@ class Caller:
 
     identity: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that stands on an overlay before anything is shared, and what came of it."""
+
+    action: str  # made, kept, removed, would make, would remove
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.what}"
 
 
 class Stream(ABC):
@@ -164,3 +175,18 @@ class Overlay(Component):
     @abstractmethod
     def admin(self, instance: str) -> OverlayAdmin:
         """The administrator's half, tagging its objects with `instance`. :raises OverlayError: not configured here."""
+
+    def bootstrap(self, instance: str, *, dry_run: bool = False) -> Sequence[Step]:
+        """Make what an instance needs on the overlay before anything is shared, where it is missing. Idempotent.
+
+        It and `unbootstrap` also work before `open`, for an operator's command beside a running daemon.
+        :raises OverlayError: refused, not reachable, or not configured here.
+        """
+        return ()
+
+    def unbootstrap(self, instance: str, *, dry_run: bool = False) -> Sequence[Step]:
+        """Take away all that an instance has on the overlay: shares, identities and what `bootstrap` made. Idempotent.
+
+        :raises OverlayError: as `bootstrap`; what was taken away stays away.
+        """
+        return ()

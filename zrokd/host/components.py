@@ -35,6 +35,7 @@ class Components:
         self.storage: Storage | None = None
         self.overlay: Overlay | None = None
         self.roles: dict[str, Role] = {}
+        self.on_failure: Callable[[ZrokdError], None] = self._log_failure  # told what ends the daemon
         self._registry, self._log = registry, log
         self._ordered: dict[str, tuple[Component, ...]] = dict.fromkeys(ORDERED, ())
         self._contexts: dict[Component, HostContext] = {}
@@ -63,6 +64,9 @@ class Components:
 
     def __len__(self) -> int:
         return len(self._contexts)
+
+    def _log_failure(self, error: ZrokdError) -> None:
+        self._log.error("%s", error)
 
     # -- opening ---
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from zrokd.contracts import Clock, Component, Hooks, Overlay, Storage, Task, Use
-from zrokd.errors import PluginError, StartError
+from zrokd.errors import PluginError, StartError, ZrokdError
 from zrokd.host.greenlets import Greenlets
 from zrokd.model.units import Address
 
@@ -99,6 +99,10 @@ class HostContext:
     def offload(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """As the contract says."""
         return self._components.threads.offload(function, *args, **kwargs)
+
+    def fail(self, error: ZrokdError) -> None:
+        """As the contract says."""
+        self._components.on_failure(error)
 
     def listen(self, address: Address) -> socket.socket:
         """As the contract says."""

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("zrokd.daemon")
 _CLOSE_S = 5.0  # after the drain, for roles that do not keep to it
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_ENDED = 0  # in the queue of signals: the greenlet we wait for is over
+# In the queue of signals:
+_ENDED = 0  # the greenlet we wait for is over
+_FAILED = -1  # a component said that this daemon cannot do what it is for
 
 
 class Daemon:
@@ -66,8 +68,11 @@ class Daemon:
         self._health: HealthServer | None = None
         self._stopping = False
         self._ended = Event()
+        self._signals: Any = Queue()
+        self._failure: ZrokdError | None = None
         self._sockets = Sockets([*inherited, *take_sockets(os.environ)])
         self.components = Components(configuration.state_dir, registry, self._sockets, LOG)
+        self.components.on_failure = self.fail
 
     # -- life ---
 
@@ -112,40 +117,63 @@ class Daemon:
 
     # -- a process of its own ---
 
-    def run(self, on_drain: Callable[[int, float], None] | None = None) -> int:
+    def run(self, on_drain: Callable[[int, float], None] | None = None, *, last: bool = False) -> int:
         """Serve until SIGTERM or SIGINT; the exit code. A second SIGINT ends at once (130). Blocks.
 
+        Without a file to read again SIGHUP is one more SIGTERM: the terminal is gone. Who started us with SIGHUP
+        ignored (nohup) wants us to outlive it.
+
         `on_drain(signal, seconds left)` is called at the beginning of the drain and once a second while it lasts.
+        `last`: the process ends after this, and signals that still come do not change its exit code.
 
-        :raises ZrokdError: it could not start.
+        :raises ZrokdError: it could not start, or `fail` was called.
         """
-        signals: Any = Queue()
-        handlers = [gevent.signal_handler(number, signals.put, number) for number in _SIGNALS]
+        heard = [number for number in _SIGNALS if number != signal.SIGHUP or not self._outlives_terminal()]
+        watchers = [gevent.signal_handler(number, self._signals.put, number) for number in heard]
         try:
-            return self._run(signals, on_drain)
+            return self._run(on_drain)
         finally:
-            for handler in handlers:
-                handler.cancel()
+            if last:  # the watchers stay: one that is stopped brings the default action back, and that kills
+                for number in heard:
+                    signal.signal(number, signal.SIG_IGN)
+            else:
+                for watcher in watchers:
+                    watcher.cancel()
 
-    def _run(self, signals: Any, on_drain: Callable[[int, float], None] | None) -> int:
-        starting = _Attempt(self.start, signals)
-        number = int(signals.get())
-        while number == signal.SIGHUP:  # once it serves, another one makes it read its file again
-            number = int(signals.get())
+    def fail(self, error: ZrokdError) -> None:
+        """`run` drains, closes, and raises `error`; the first one counts. Does not switch greenlets."""
+        if self._failure is None:
+            self._failure = error
+            self._signals.put(_FAILED)
+
+    def _outlives_terminal(self) -> bool:
+        return self._load is None and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+    def _is_reload(self, number: int) -> bool:
+        return number == signal.SIGHUP and self._load is not None
+
+    def _run(self, on_drain: Callable[[int, float], None] | None) -> int:
+        starting = _Attempt(self.start, self._signals)
+        number = int(self._signals.get())
+        while number == _FAILED or self._is_reload(number):  # once it serves, another SIGHUP makes it read its file
+            number = int(self._signals.get())
         if number != _ENDED:
             starting.kill()
             return 128 + number
         starting.get()
-        while (number := int(signals.get())) == signal.SIGHUP:
+        while self._failure is None and self._is_reload(number := int(self._signals.get())):
             self.reload()
-        return self._stop_unless_asked_again(signals, partial(on_drain, number) if on_drain else lambda _left_s: None)
+        if self._failure is not None:
+            self._stop_unless_asked_again(lambda _left_s: None)
+            raise self._failure
+        return self._stop_unless_asked_again(partial(on_drain, number) if on_drain else lambda _left_s: None)
 
-    def _stop_unless_asked_again(self, signals: Any, told: Callable[[float], None]) -> int:
+    def _stop_unless_asked_again(self, told: Callable[[float], None]) -> int:
         until = time.monotonic() + self.configuration.drain_s
-        stopping = _Attempt(self.stop, signals)
+        stopping = _Attempt(self.stop, self._signals)
         while True:
             told(max(0.0, until - time.monotonic()))
-            number = _next(signals, 1.0)
+            number = _next(self._signals, 1.0)
             if number == _ENDED:
                 stopping.get()
                 return 0

@@ -11,7 +11,7 @@ from typing import Any
 import pluggy
 
 from zrokd import hookspecs
-from zrokd.contracts import SLOTS, Component, Settings
+from zrokd.contracts import SLOTS, Component
 from zrokd.errors import PluginError
 
 _PREFIX = "zrokd_"
@@ -111,5 +111,16 @@ def _check_class(cls: Any, base: type[Component], where: str) -> None:
         raise PluginError(f"{where} gives {cls.__name__}, which lacks {lacks}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise PluginError(f"{where} gives {cls.__name__}, which has no name")
-    if not (inspect.isclass(cls.Settings) and issubclass(cls.Settings, Settings)):
+    if has_settings(cls) and not _is_settings(cls.Settings):
         raise PluginError(f"{where} gives {cls.__name__}, whose Settings are no zrokd.contracts.Settings")
+
+
+def has_settings(cls: type[Component]) -> bool:
+    """Whether a class names Settings of its own. Does not look at them: those of Component would import pydantic."""
+    return any("Settings" in vars(base) for base in cls.__mro__ if base is not Component)
+
+
+def _is_settings(cls: Any) -> bool:
+    from zrokd.contracts import Settings
+
+    return inspect.isclass(cls) and issubclass(cls, Settings)

@@ -1,13 +1,16 @@
-"""A program that stands in for `ziti` where only the way it is run matters."""
+"""What stands in for a network: a program, a controller."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from zrokd_plugins.overlay_ziti.authority import Authority
 from zrokd_plugins.overlay_ziti.program import Program
+
+from tests.plugins.overlay_ziti.fake import FakeController
 
 
 @pytest.fixture
@@ -21,3 +24,25 @@ def fake_program(tmp_path: Path) -> Callable[[str], Program]:
         return Program(path, tmp_path)
 
     return make
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[FakeController]:
+    """A controller that is none, answering on loopback."""
+    made = FakeController(Authority(tmp_path / "controller"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def controllers(tmp_path: Path) -> Iterator[Callable[[], FakeController]]:
+    """controllers(): one more of the same network; all are closed at the end."""
+    made: list[FakeController] = []
+
+    def make() -> FakeController:
+        made.append(FakeController(Authority(tmp_path / "controller")))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -2,6 +2,9 @@ import io
 import os
 import signal
 import socket
+import subprocess
+import sys
+import textwrap
 import time
 
 import gevent
@@ -342,3 +345,142 @@ def test_the_drain_is_told_at_its_beginning_and_every_second(daemon, diary):
     assert run.get(timeout=10) == 0
     assert {number for number, _ in told} == {signal.SIGINT}
     assert 30 >= told[0][1] > told[1][1] > 25
+
+
+# -- SIGHUP without a file ---
+
+
+def end_by(one, *numbers):
+    """The signals by which a daemon without a file was told to end, and its exit code."""
+    told = []
+    run = gevent.spawn(one.run, lambda number, _left_s: told.append(number))
+    until(lambda: one.components.roles)
+    for number in numbers:
+        os.kill(os.getpid(), number)
+    return run.get(timeout=10), set(told)
+
+
+def test_without_a_file_sighup_ends_like_sigterm(configure, registry, diary):
+    assert end_by(Daemon(configure(), registry), signal.SIGHUP) == (0, {signal.SIGHUP})
+    assert diary[-2:] == ["role.desk drain 30", "role.desk close"]
+
+
+def test_a_daemon_that_was_started_with_sighup_ignored_goes_on(configure, registry):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert end_by(Daemon(configure(), registry), signal.SIGHUP, signal.SIGINT) == (0, {signal.SIGINT})
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_with_a_file_sighup_reloads_although_it_was_ignored(running, diary):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        one, run = running()
+        until(lambda: "role.desk ready" in diary)
+        one.next = {"roles": {"desk": {"note": "new"}}}
+        os.kill(os.getpid(), signal.SIGHUP)
+        until(lambda: "role.new reload" in diary)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert run.get(timeout=10) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_sighup_during_the_start_ends_a_daemon_without_a_file(configure, registry, monkeypatch):
+    one = Daemon(configure(), registry)
+    monkeypatch.setattr(registry("role", "desk"), "open", lambda self: gevent.sleep(100))
+    run = gevent.spawn(one.run)
+    until(lambda: one.components._contexts)
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert run.get(timeout=10) == 128 + signal.SIGHUP
+
+
+# -- what it is for cannot be done ---
+
+
+def test_a_component_that_fails_for_good_ends_the_daemon_with_its_sentence(running, diary):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    role = one.components.roles["desk"]
+    role.ctx.fail(StartError("the name is taken"))
+    role.ctx.fail(StartError("another one"))
+    with pytest.raises(StartError, match="the name is taken"):
+        run.get(timeout=10)
+    assert diary[-2:] == ["role.desk drain 30", "role.desk close"]
+
+
+def test_a_failure_during_the_start_ends_it_after_the_start(daemon, diary, registry, monkeypatch):
+    desk = registry("role", "desk")
+    serve = desk.serve
+
+    def fail(self):
+        self.ctx.fail(StartError("the name is taken"))
+        serve(self)
+
+    monkeypatch.setattr(desk, "serve", fail)
+    with pytest.raises(StartError, match="the name is taken"):
+        daemon().run()
+    assert [line.partition(" ")[2] for line in diary] == ["open", "serve", "ready", "draining", "drain 30", "close"]
+
+
+def test_a_failure_during_the_drain_changes_nothing(running, diary):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    role = one.components.roles["desk"]
+    role.gate = gate = Event()
+    os.kill(os.getpid(), signal.SIGTERM)
+    until(lambda: "role.desk drain 30" in diary)
+    role.ctx.fail(StartError("too late"))
+    gate.set()
+    assert run.get(timeout=10) == 0
+
+
+def test_a_failure_without_a_daemon_is_logged(components, registry, caplog):
+    made = components.make(registry("role", "desk"), registry("role", "desk").Settings(), "desk")
+    made.ctx.fail(StartError("nobody listens"))
+    assert "nobody listens" in caplog.text
+
+
+# -- signals that come while the process ends ---
+
+_DESK = """
+from zrokd import hookimpl
+from zrokd.contracts import Role
+
+class Desk(Role):
+    name = "desk"
+    def serve(self): pass
+    def drain(self, deadline_s): pass
+    def reload(self, settings): pass
+
+@hookimpl
+def zrokd_provide_roles():
+    return [Desk]
+"""
+_FILE = """
+version: 1
+state_dir: {folder}/state
+plugin_path: [{folder}/plugins]
+log: {{format: text}}
+roles: {{desk: {{}}}}
+"""
+
+
+@pytest.mark.blocks_hub("waits for a process")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_signals_until_its_last_breath_do_not_change_the_exit_code(tmp_path, folder, number):
+    folder(desk=_DESK)
+    file = tmp_path / "zrokd.yml"
+    file.write_text(textwrap.dedent(_FILE.format(folder=tmp_path)))
+    words = [sys.executable, "-m", "zrokd", "run", str(file)]
+    sent = 0
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert any("serving desk" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert any("stopped" in line for line in process.stderr)
+        while process.poll() is None:
+            process.send_signal(number)
+            sent += 1
+    assert process.returncode in ((0, 130) if number == signal.SIGINT else (0,))  # 130: it came before the end
+    assert sent > 1
