@@ -74,6 +74,8 @@ def ensure(*extras: str) -> None:
         return
     print(f"dev.py: setting up {VENV.name} (once, needs the package index)", file=sys.stderr, flush=True)
     make_venv()
+    # What a build of a wheel leaves here would tell of the plugins of its own day.
+    shutil.rmtree(ROOT / "zrokd.egg-info", ignore_errors=True)
     run_quietly(
         [
             PYTHON,

@@ -8,13 +8,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from zrokd.contracts import OverlayAdmin
 from zrokd.errors import OverlayError
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 
-from .api import Refused
+from .api import Refused, Single
 from .edge import CONFIG_TYPE
 from .enrol import Token, read_authorities, redeem
 from .identity import IdentityFile
@@ -31,6 +32,7 @@ class ZitiAdmin(OverlayAdmin):
 
     def __init__(self, management: Management, instance: str, folder: Path, log: logging.Logger) -> None:
         self._api, self._names, self._folder, self._log = management, Names(instance), folder, log
+        self._single = Single()
         self._authorities = ""
         self._config_type_id = ""
         self._services: dict[str, str] = {}  # token -> id
@@ -53,9 +55,13 @@ class ZitiAdmin(OverlayAdmin):
 
     def create_frontend(self, name: str) -> Identity:
         """The identity of a public entrance: that which was made before, when it still is on the network."""
-        path = self._folder / f"frontend-{name}.json"
+        return self._single.run(("frontend", name), lambda: self._frontend(name))
+
+    def _frontend(self, name: str) -> Identity:
+        path = self._folder / f"frontend-{self._names.instance}-{quote(name, safe='')}.json"
         kept = _read(path)
-        if kept is not None and self._api.first("identities", id=kept.z_id) is not None:
+        tags = {"tag_zrokd": self._names.instance}
+        if kept is not None and self._api.first("identities", id=kept.z_id, **tags) is not None:
             return kept
         attributes = [self._names.all, self._names.frontends]
         identity = self._enrol(*self._identity(f"{self._names.frontends}.{name}", attributes, "frontend"))
@@ -201,8 +207,10 @@ class ZitiAdmin(OverlayAdmin):
         """Routers leave what a deleted session opened. Source: observed with OpenZiti 1.6 and flow control of ours."""
         try:
             ended = self._api.end_circuits(service_id, z_id)
-        except Refused as error:  # this controller offers no fabric API to administrators
-            self._log.warning("streams of a revoked access cannot be ended, and go on until they are closed: %s", error)
+        except Refused as error:
+            if not error.absent:
+                raise
+            self._log.warning("no fabric API here: streams of a revoked access go on until they are closed (%s)", error)
         else:
             self._log.debug("ended %d streams of a revoked access", ended)
 

@@ -96,6 +96,11 @@ class RouterChannels:
         for channel in self._channels:
             channel.retire()
 
+    @property
+    def closed(self) -> bool:
+        """Whether there is none, and none to come."""
+        return not self._opening and not self._live()
+
     def wait_closed(self) -> None:
         """Wait until all are closed. Switches greenlets."""
         for channel in list(self._channels):
@@ -147,6 +152,11 @@ class Channels:
         self.retired = True
         for router in self._routers.values():
             router.retire()
+
+    @property
+    def closed(self) -> bool:
+        """Whether there is none, and none to come."""
+        return all(router.closed for router in self._routers.values())
 
     def wait_closed(self) -> None:
         """Wait until all are closed. Switches greenlets."""

@@ -95,16 +95,22 @@ class ZitiNode(Node):
         listeners = list(self._listeners)
         for task in [self._ctx.spawn(listener.close, name="unbind") for listener in listeners]:
             task.join()
-        if not self._closed:
-            self._closed = True
-            self._ctx.spawn(self._end, bool(listeners), name="end of a ziti node")
-            gevent.sleep(0)  # what was not begun and is killed closes nothing
-
-    def _end(self, has_unbound: bool) -> None:  # noqa: FBT001 - one argument
-        try:
-            if has_unbound:
-                gevent.sleep(_LATE_S)
+        if self._closed:
+            return
+        self._closed = True
+        if not listeners:
             self._channels.retire()
+        if self._channels.closed:
+            self._api.close()
+            return
+        self._ctx.spawn(self._end, name="end of a ziti node")
+        gevent.sleep(0)  # what was not begun and is killed closes nothing
+
+    def _end(self) -> None:
+        try:
+            if not self._channels.retired:
+                gevent.sleep(_LATE_S)
+                self._channels.retire()
             self._channels.wait_closed()
         finally:
             self._api.close()  # not before: its end would end the streams that live on

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from typing import NoReturn
 
 from zrokd.client.backoff import Backoff
 from zrokd.contracts import Caller, Context, Listener, Mode, Stream, Task
@@ -158,7 +159,7 @@ class Supervisor:
         except ZrokdError:
             return False  # who offers it again will see
 
-    def _accept(self, listener: Listener) -> None:
+    def _accept(self, listener: Listener) -> NoReturn:
         while True:  # until the listener says that it was closed, and nobody waits in it any more
             self._room.acquire()
             try:

@@ -82,9 +82,10 @@ class Transport:
         except requests.exceptions.InvalidURL as error:
             raise Invalid(f"{self.url!r} is not the URL of a controller: {error}") from error
         except requests.exceptions.SSLError as error:
+            whose = f"those in {self._verify}" if isinstance(self._verify, str) else "the system's"
             raise Unavailable(
-                f"the controller at {self.url} shows a certificate that is not trusted here; name its authority"
-                f" in ZROKD_CA or in `ca` ({_root(error)})"
+                f"the controller at {self.url} shows a certificate that is not trusted here by {whose}; name its"
+                f" authority in ZROKD_CA or in `ca` ({_root(error)})"
             ) from error
         except requests.exceptions.Timeout as error:
             raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error

@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import re
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ class FakeController:
         context.load_cert_chain(self.authority.server, self.authority.key)
         context.load_verify_locations(self.authority.ca)
         context.verify_mode = ssl.CERT_OPTIONAL
-        self._server = pywsgi.WSGIServer(
+        self._server = _Server(
             ("127.0.0.1", 0), self._app, log=None, error_log=None, ssl_context=context, spawn=Pool(100)
         )
         self._server.start()
@@ -91,7 +92,7 @@ class FakeController:
         self._over.set()
         self._server.stop(timeout=0)
 
-    def hang(self, asked: Asked) -> None:  # noqa: ARG002
+    def hang(self, asked: Asked) -> None:
         """A fault: no answer while we live."""
         self._over.wait()
 
@@ -202,6 +203,12 @@ class FakeController:
         return made.sign(_key(self.authority), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
+class _Server(pywsgi.WSGIServer):
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+        client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return super().wrap_socket_and_handle(client_socket, address)
+
+
 def sign(authority: Authority, claims: dict[str, Any], algorithm: str = "ES256") -> str:
     """A JWT of the holder of the controller's key."""
     head = {"alg": algorithm, "typ": "JWT"}
@@ -233,7 +240,7 @@ def _fits(thing: dict[str, Any], words: str) -> bool:
     assert not words or " and ".join(f'{name}="{value}"' for name, value in terms) == words, words
     for name, quoted in terms:
         value = re.sub(r"\\(.)", r"\1", quoted)
-        found = thing.get("tags", {}).get(name[5:]) if name.startswith("tags.") else thing.get(name)
+        found = (thing.get("tags") or {}).get(name[5:]) if name.startswith("tags.") else thing.get(name)
         if found != value:
             return False
     return True

@@ -164,7 +164,7 @@ def test_a_reader_that_stops_stops_its_writer_in_time(wire):
 
 @pytest.mark.parametrize("loss", [0.02, 0.2])
 def test_what_routers_drop_is_sent_again(wire, loss):
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     wire.drop = lambda frame: frame.kind in (Kind.PAYLOAD, Kind.ACK) and chance.random() < loss
     near, far = wire.streams()
     with closing(near), closing(far):
@@ -238,8 +238,8 @@ def test_what_was_not_sealed_by_the_peer_breaks_the_stream(wire):
     with closing(near), closing(far):
         near.send(b"good", WAIT_S)
         assert far.recv(10, WAIT_S) == b"good"
-        far._opener._key = b""  # noqa: SLF001
-        near._sealer = type(near._sealer)(os.urandom(32))  # noqa: SLF001
+        far._opener._key = b""
+        near._sealer = type(near._sealer)(os.urandom(32))
         near.send(b"forged", WAIT_S)
         with pytest.raises(StreamError, match="not sealed by the peer"):
             far.recv(10, WAIT_S)

@@ -1,5 +1,8 @@
 import socket
+import subprocess
+import sys
 
+import pytest
 from gevent.server import StreamServer
 
 
@@ -8,10 +11,17 @@ def echo(sock, _address):
         sock.sendall(data)
 
 
-def test_a_private_port_is_opened_and_given_back(enabled, site):
+@pytest.fixture
+def target_port():
+    """Of a server that gives everything back."""
     server = StreamServer(("127.0.0.1", 0), echo)
     server.start()
-    enabled.start("share", "private", f"127.0.0.1:{server.server_port}", "--mode", "tcp", "-s", "my-port")
+    yield server.server_port
+    server.stop(timeout=0.1)
+
+
+def test_a_private_port_is_opened_and_given_back(enabled, target_port):
+    enabled.start("share", "private", f"127.0.0.1:{target_port}", "--mode", "tcp", "-s", "my-port")
     out, _ = enabled.until("zrokd access private my-port")
     share = enabled._running[-1]
     enabled.start("access", "private", "my-port", "--bind", "127.0.0.1:0")
@@ -25,7 +35,6 @@ def test_a_private_port_is_opened_and_given_back(enabled, site):
     share.get(timeout=10)
     assert enabled.lines("list", "accesses") == []
     assert enabled.lines("list", "shares") == []
-    server.stop(timeout=0.1)
 
 
 def test_a_share_that_does_not_exist_is_one_sentence(enabled):
@@ -48,3 +57,16 @@ def test_an_address_that_is_none_is_a_mistake_of_usage(enabled):
 
 def test_a_machine_that_is_not_enabled_is_told_how(shell):
     assert "zrokd enable TOKEN" in shell("access", "private", "any", code=1)[1]
+
+
+def test_what_a_killed_access_left_is_ended(enabled, target_port):
+    enabled.start("share", "private", f"127.0.0.1:{target_port}", "--mode", "tcp", "-s", "long-lived")
+    enabled.until("zrokd access private long-lived")
+    words = [sys.executable, "-m", "zrokd", "access", "private", "long-lived", "--bind", "127.0.0.1:0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as killed:
+        assert "-> private share long-lived" in killed.stdout.readline()
+        assert len(enabled.lines("list", "accesses")) == 1
+        killed.kill()
+    assert enabled.lines("list", "accesses") == []
+    assert [row["share"] for row in enabled.lines("list", "shares")] == ["long-lived"]
+    assert enabled.end() == 0

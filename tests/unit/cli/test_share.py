@@ -1,14 +1,21 @@
+import fcntl
 import json
+import os
+import pty
+import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
+import time
 
 import pytest
 from gevent.event import Event
 from gevent.server import StreamServer
 
 from zrokd.cli.share import _selection, _target
+from zrokd.testing.scenario import ACCOUNT_TOKEN
 
 WAIT_S = 15
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
@@ -205,3 +212,138 @@ def test_a_qr_code_comes_below_the_address(enabled, target):
     enabled.start("share", "public", target, "--qr")
     enabled.until("█")
     assert enabled.end() == 0
+
+
+# -- a no of the controller's ---
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("private", "3000", "--grant", "nobody@example.com"), "no account has the address nobody@example.com"),
+        (("public", "3000", "--namespace", "nowhere"), "namespace"),
+        (("private", "3000", "-s", "of-another"), "of-another"),
+    ],
+    ids=["an unknown grant", "no such namespace", "a token that is taken"],
+)
+def test_what_the_controller_refuses_is_one_sentence_and_the_end(enabled, target, tmp_path, monkeypatch, words, said):
+    enabled.start("share", "private", target, "-s", "of-another")
+    enabled.until("zrokd access private of-another")
+    monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "other"))
+    enabled("enable", ACCOUNT_TOKEN)
+    out, err = enabled("share", *words, code=1)
+    assert out == ""
+    assert err.startswith("zrokd: share ")
+    assert "is refused: " in err
+    assert said in err
+    assert len(err.splitlines()) == 1
+    enabled("disable")
+    monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "home"))
+    assert enabled.end() == 0
+
+
+def test_a_share_that_is_deleted_elsewhere_ends_with_a_sentence(enabled, target):
+    running = enabled.start("share", "private", target, "-s", "short-lived")
+    enabled.until("zrokd access private short-lived")
+    enabled("delete", "share", "short-lived")
+    assert running.get(timeout=WAIT_S) == 1
+    enabled._read()
+    assert "zrokd: share short-lived was deleted, so there is nothing left to do here\n" in enabled.err
+    assert "lost" not in enabled.out + enabled.err
+    assert enabled.lines("list", "shares") == []
+
+
+# -- ends that are not asked for ---
+
+
+@pytest.fixture
+def process():
+    """process(*words): a zrokd of its own; it is killed at the end."""
+    made = []
+
+    def start(*words, before=(), **options):
+        command = [*before, sys.executable, "-m", "zrokd", *map(str, words)]
+        made.append(subprocess.Popen(command, **{"stdout": subprocess.PIPE, "text": True, **options}))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+        one.wait(WAIT_S)
+        if one.stdout:
+            one.stdout.close()
+
+
+def test_what_a_killed_share_left_is_ended_by_the_next_and_what_lives_is_not(enabled, site, target, process):
+    enabled.start("share", "public", target, "--name", "living")
+    enabled.until("http://living")
+    for words in (["list", "shares"], ["overview"]):
+        killed = process("share", "public", target)
+        url = killed.stdout.readline().split()[0]
+        killed.kill()
+        killed.wait(WAIT_S)
+        _, err = enabled(*words)
+        assert "of a zrokd that died is ended now" in err
+        [row] = enabled.lines("list", "shares")
+        assert row["endpoints"] == ["living.share.localhost"]
+        assert site.get(url.removeprefix("http://").partition(":")[0]).status == 404
+        assert site.get("living").body == b"mine"
+        assert enabled(*words)[1] == ""
+    assert enabled.end() == 0
+    enabled("delete", "name", "living")
+
+
+def test_a_share_ends_what_a_killed_one_left(enabled, target, process):
+    killed = process("share", "public", target, "--json")
+    left = json.loads(killed.stdout.readline())["share"]
+    killed.kill()
+    killed.wait(WAIT_S)
+    enabled.start("share", "public", target, "--json")
+    enabled.until("share_ready")
+    [ready] = [json.loads(line) for line in enabled.out.splitlines()]
+    assert ready["share"] != left
+    stop = time.monotonic() + WAIT_S
+    while [row["share"] for row in enabled.lines("list", "shares")] != [ready["share"]]:
+        assert time.monotonic() < stop
+    assert enabled.end() == 0
+
+
+def test_a_token_of_a_killed_share_is_taken_up_again(enabled, target, process):
+    killed = process("share", "private", target, "-s", "again")
+    killed.stdout.readline()
+    killed.kill()
+    killed.wait(WAIT_S)
+    enabled.start("share", "private", target, "-s", "again")
+    enabled.until("zrokd access private again")
+    assert [row["share"] for row in enabled.lines("list", "shares")] == ["again"]
+    assert enabled.end() == 0
+    assert enabled.lines("list", "shares") == []
+
+
+def take_terminal():
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_a_terminal_that_closes_ends_it_and_takes_the_share_back(enabled, target, process):
+    ours, theirs = pty.openpty()
+    share = process("share", "public", target, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal)
+    os.close(theirs)
+    shown = b""
+    while b"curl" not in shown:
+        select.select([ours], [], [], WAIT_S)
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    assert share.wait(WAIT_S) == 0
+    assert enabled.lines("list", "shares") == []
+
+
+def test_under_nohup_it_goes_on(enabled, site, target, process):
+    share = process("share", "public", target, before=["nohup"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = share.stdout.readline().split()[0]
+    share.send_signal(signal.SIGHUP)
+    assert site.get(url.removeprefix("http://").partition(":")[0]).body == b"mine"
+    share.send_signal(signal.SIGINT)
+    assert any("Ctrl-C again" in line for line in share.stdout)  # it was this signal that it ended by
+    assert share.wait(WAIT_S) == 0
+    assert enabled.lines("list", "shares") == []

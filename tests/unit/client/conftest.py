@@ -1,6 +1,7 @@
 """A small controller that notes requests and answers what it is told."""
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -67,6 +68,17 @@ def api():
     api = Api()
     yield api
     api.close()
+
+
+@pytest.fixture
+def secure(api, self_signed):
+    """The API behind TLS; the file of the certificate, which nobody else signed."""
+    certificate, key = self_signed
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    api.server.socket = context.wrap_socket(api.server.socket, server_side=True)
+    api.url = api.url.replace("http:", "https:")
+    return certificate
 
 
 @pytest.fixture

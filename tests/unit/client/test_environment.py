@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import stat
 from pathlib import Path
@@ -44,6 +45,19 @@ def test_the_file_is_the_one_that_is_agreed_on_and_its_owners_alone(file, enviro
     }
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
+
+
+def test_certificates_are_remembered_when_there_are_any(file, environment):
+    with_ca = dataclasses.replace(environment, ca="/etc/ssl/own.pem")
+    file.save(with_ca)
+    assert file.load() == with_ca
+
+
+def test_certificates_that_are_no_text_are_damage(file, environment):
+    file.save(environment)
+    file.path.write_text(json.dumps({**json.loads(file.path.read_text()), "ca": 1}))
+    with pytest.raises(StartError, match="damaged"):
+        file.load()
 
 
 def test_a_host_that_is_not_enabled_has_none(file):

@@ -2,6 +2,7 @@ import socket
 import threading
 import time
 
+import certifi
 import pytest
 
 from zrokd.client.controller import Controller
@@ -172,3 +173,41 @@ def test_many_callers_share_one_controller(api, controller):
     for thread in threads:
         thread.join()
     assert results == ["1"] * 20
+
+
+# -- certificates ---
+
+
+def ask(api, verify):
+    controller = Controller(api.url, Secret("t"), timeout_s=5, verify=verify)
+    try:
+        return controller.overview()
+    finally:
+        controller.close()
+
+
+@pytest.mark.parametrize("variable", ["", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_of_our_own_are_what_counts(api, secure, monkeypatch, variable):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, certifi.where())  # as many a firm sets it for every program
+    assert ask(api, str(secure)) == {}
+
+
+def test_a_certificate_that_nobody_signed_is_told_with_what_to_do(api, secure):
+    with pytest.raises(
+        Unavailable, match="by the system's; name its authority in ZROKD_CA or in `ca`"
+    ):
+        ask(api, True)
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_certificates_that_cannot_be_used_are_named(api, secure, tmp_path, text):
+    file = tmp_path / "own.pem"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises((Invalid, Unavailable)) as caught:
+        ask(api, str(file))
+    assert str(file) in str(caught.value)
+    assert "HTTPSConnectionPool" not in str(caught.value)
