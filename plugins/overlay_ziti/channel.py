@@ -67,7 +67,7 @@ class Channel:
         self.lost = ""  # why it is gone
         self.retired = False  # closes itself when its last connection has ended
         self.connections: dict[int, Connection] = {}
-        self._circuits: dict[bytes, Circuit] = {}
+        self._circuits: dict[bytes, tuple[Circuit, ...]] = {}  # both ends of one, when we dialled ourselves
         self._sock, self._settings, self._log = sock, settings, log
         self._ids, self._sequences = itertools.count(1), itertools.count(1)
         self._answers: dict[int, AsyncResult[Frame]] = {}
@@ -94,13 +94,16 @@ class Channel:
 
     def add_circuit(self, circuit_id: bytes, circuit: Circuit) -> None:
         """Give payloads of this circuit to `circuit`, from now on."""
-        self._circuits[circuit_id] = circuit
+        self._circuits[circuit_id] = (*self._circuits.get(circuit_id, ()), circuit)
 
     def remove(self, connection_id: int, circuit_id: bytes = b"") -> None:
         """It has ended. Idempotent."""
-        self.connections.pop(connection_id, None)
-        circuit = self._circuits.pop(circuit_id, None)
-        if circuit is not None:
+        gone = self.connections.pop(connection_id, None)
+        ends = self._circuits.pop(circuit_id, ())
+        for circuit in ends:
+            if len(ends) > 1 and circuit is not gone:
+                self._circuits[circuit_id] = (circuit,)
+                continue
             self._moving.discard(circuit)
             self._acking.pop(circuit, None)
         if self.retired and not self.connections:
@@ -276,16 +279,18 @@ class Channel:
     def _take(self, frame: Frame) -> None:
         kind = frame.kind
         if kind == Kind.PAYLOAD or kind == Kind.ACK:
-            circuit = self._circuits.get(frame.headers.get(Key.XCIRCUIT, b""))
-            if circuit is not None:
+            ends = self._circuits.get(frame.headers.get(Key.XCIRCUIT, b""), ())
+            if len(ends) > 1:
+                for_whom = self.connections.get(frame.number(Key.CONN))
+                ends = tuple([end for end in ends if end is for_whom])
+            for circuit in ends:
                 circuit.on_payload(frame) if kind == Kind.PAYLOAD else circuit.on_ack(frame)
         elif (reply_to := frame.reply_to) is not None:
             self._answered(reply_to, frame)
         elif kind == Kind.LATENCY:
             self._answer_latency(frame)
         elif kind == Kind.CIRCUIT_CLOSE:
-            circuit = self._circuits.get(frame.body)
-            if circuit is not None:
+            for circuit in self._circuits.get(frame.body, ()):
                 circuit.on_frame(frame)
         elif (connection := self.connections.get(frame.number(Key.CONN))) is not None:
             connection.on_frame(frame)

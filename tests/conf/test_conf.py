@@ -46,7 +46,6 @@ def load(tmp_path: Path, registry: Registry) -> Callable[[str], Configuration]:
         "ZROKD_SECRETS": str(tmp_path),
         "ZROKD_ACCOUNT_TOKEN": "s3cret-account",
         "ZROKD_DEMO_DIR": str(tmp_path / "demo"),
-        "ZROKD_STATE_DIR": str(tmp_path / "ziti"),
     }
     return lambda name: load_file(CONF / name, registry=registry, environ=environ)
 
@@ -186,7 +185,7 @@ def test_the_three_daemons_fit_each_other(load: Callable[[str], Configuration]) 
 def test_the_service_of_its_own_runs_its_own_network(load: Callable[[str], Configuration], tmp_path: Path) -> None:
     service = load("ziti.yml")
     assert list(service.roles) == ["controller", "frontend", "backend"]
-    assert service.state_dir == tmp_path / "ziti"
+    assert service.state_dir == Path("/var/lib/zrokd")
     assert service.overlay is not None
     managed: Any = service.overlay.settings.managed  # type: ignore[attr-defined]
     assert (str(managed.controller), str(managed.router)) == ("127.0.0.1:1280", "127.0.0.1:3022")
