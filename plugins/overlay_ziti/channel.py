@@ -18,6 +18,7 @@ from gevent.event import AsyncResult, Event
 from zrokd.contracts import Task
 from zrokd.errors import OverlayError, OverlayTimeout
 
+from .flow import Flags
 from .frames import Frame, FrameReader, Key, Kind, encode, i32, pack
 from .sender import Segment
 from .settings import EdgeSettings
@@ -44,6 +45,10 @@ class Connection(Protocol):
 
 class Circuit(Connection, Protocol):
     """A connection with flow control. None of these may wait."""
+
+    @property
+    def hosting(self) -> bool:
+        """Whether it was accepted, not dialled."""
 
     def on_payload(self, frame: Frame) -> None:
         """A payload of its circuit."""
@@ -240,20 +245,24 @@ class Channel:
 
     def _ping(self) -> None:
         every_s, limit_s = self._settings.ping_every, self._settings.ping_timeout
-        while not self._over.wait(every_s):
+        while not self._over.wait(max(self._heard_at + every_s - time.monotonic(), _AGAIN_EVERY_S)):
             began = time.monotonic()
             if began - self._heard_at < every_s:
                 continue
             try:
-                self.request(Kind.LATENCY, [], b"", limit_s)
+                self.measure(limit_s)
             except OverlayTimeout:
                 if time.monotonic() - self._heard_at >= limit_s:
                     self.close(f"router {self.router} keeps silent")
                     return
             except OverlayError:
                 return
-            else:
-                self.latency_s = time.monotonic() - began
+
+    def measure(self, limit_s: float) -> None:
+        """Ask the router for a sign of life, and note how long it took. :raises OverlayError: as `request`."""
+        began = time.monotonic()
+        self.request(Kind.LATENCY, [], b"", limit_s)
+        self.latency_s = time.monotonic() - began
 
     # -- receiving ---
 
@@ -281,8 +290,9 @@ class Channel:
         if kind == Kind.PAYLOAD or kind == Kind.ACK:
             ends = self._circuits.get(frame.headers.get(Key.XCIRCUIT, b""), ())
             if len(ends) > 1:
-                for_whom = self.connections.get(frame.number(Key.CONN))
-                ends = tuple([end for end in ends if end is for_whom])
+                # The connection's id does not tell: a router 1.6 puts the host's into all frames of such a circuit.
+                by_host = bool(frame.number(Key.XFLAGS) & Flags.TERMINATOR)
+                ends = tuple([end for end in ends if end.hosting is not by_host])
             for circuit in ends:
                 circuit.on_payload(frame) if kind == Kind.PAYLOAD else circuit.on_ack(frame)
         elif (reply_to := frame.reply_to) is not None:

@@ -16,6 +16,7 @@ from .dialler import Dialler
 from .edge import Router
 from .settings import EdgeSettings
 
+_PATIENCE_S = 1.5  # with routers of which none could be reached when last tried
 _PAUSE_S = (0.2, 5.0)  # after a router could not be reached: first, most
 
 
@@ -123,8 +124,9 @@ class Channels:
         known = [self.to(router.url) for router in routers]
         if not known:
             raise OverlayError("the network has no router for this service that is online")
-        until = time.monotonic() + timeout_s
+        began = time.monotonic()
         while True:
+            until = began + (min(timeout_s, _PATIENCE_S) if all(each.trouble for each in known) else timeout_s)
             found = [(each.latency_s, channel) for each in known if (channel := each.best()) is not None]
             if found:
                 return min(found, key=lambda pair: pair[0])[1]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from typing import Any
 from urllib.parse import urlsplit
+
+import gevent
 
 from zrokd.errors import OverlayError
 
@@ -17,6 +18,8 @@ from .identity import IdentityFile
 from .settings import EdgeSettings
 
 _PROTOCOL = "ziti-edge"
+_HELLO_S = 1.0  # a router welcomes an API session that it does not know, keeps silent for 5 s, and hangs up
+_RENEW_S = 2.0
 _GROUP = [(Key.GROUP_TYPE, b"edge.default"), (Key.GROUPED, b"\x01"), (Key.GROUP_FIRST, b"\x01")]
 
 
@@ -29,18 +32,34 @@ class Dialler:
         self._identity, self._api, self._settings, self._log, self._spawn = identity, api, settings, log, spawn
 
     def connect(self, url: str) -> Channel:
-        """A channel to the router at `url`, ready to be used. Switches greenlets. :raises OverlayError: none."""
+        """A channel to the router at `url`, ready to be used. Switches greenlets. :raises OverlayError: none.
+
+        A router that does not answer our hello may not know our API session: then the controller is asked, and the
+        router once more.
+        """
+        try:
+            return self._connect(url, min(_HELLO_S, self._settings.connect_timeout))
+        except _NoAnswer:
+            self._renew()
+            return self._connect(url, self._settings.connect_timeout)
+
+    def _renew(self) -> None:
+        try:
+            with gevent.Timeout(_RENEW_S, False):
+                self._api.refresh()
+        except OverlayError as error:
+            self._log.debug("the controller cannot be asked whether it knows us: %s", error)
+
+    def _connect(self, url: str, hello_s: float) -> Channel:
         parts = urlsplit(url)
         router = f"{parts.hostname}:{parts.port}"
-        began = time.monotonic()
         sock = self._open(router, parts.hostname or "", parts.port or 443)
         channel = Channel(sock, router, self._settings, self._log, self._spawn)
         try:
-            self._greet(channel)
+            self._greet(channel, hello_s)
         except BaseException:
             channel.close("the router did not take our hello")
             raise
-        channel.latency_s = time.monotonic() - began
         return channel
 
     def _open(self, router: str, host: str, port: int) -> Any:
@@ -60,15 +79,25 @@ class Dialler:
             raise
         return sock
 
-    def _greet(self, channel: Channel) -> None:
+    def _greet(self, channel: Channel, limit_s: float) -> None:
         seen = self._api.generation
-        answer = self._hello(channel, self._api.token)
+        answer = self._hello(channel, self._api.token, limit_s)
         if not answer.flag(Key.OK):
-            answer = self._hello(channel, self._api.authenticate(seen))
+            answer = self._hello(channel, self._api.authenticate(seen), limit_s)
         if not answer.flag(Key.OK):
             words = answer.body.decode("utf-8", "replace") or "no reason given"
             raise OverlayError(f"router {channel.router} refused us: {words}")
 
-    def _hello(self, channel: Channel, token: str) -> Frame:
+    def _hello(self, channel: Channel, token: str, limit_s: float) -> Frame:
         fields = [(Key.TOKEN, token.encode()), *_GROUP]
-        return channel.request(Kind.HELLO, fields, b"zrokd", self._settings.connect_timeout)
+        try:
+            answer = channel.request(Kind.HELLO, fields, b"zrokd", limit_s)
+            if answer.flag(Key.OK):
+                channel.measure(limit_s)
+            return answer
+        except OverlayError as error:
+            raise _NoAnswer(str(error)) from error
+
+
+class _NoAnswer(OverlayError):
+    """The router took our hello and said nothing, or hung up."""

@@ -53,7 +53,12 @@ class ZitiNode(Node):
             found = self._api.service(service)
             session = self._api.session(service, "Dial")
             channel = self._channels.pick(session.routers, until - time.monotonic())
-            attempt = _Attempt(channel, found, terminator, session.token, until - time.monotonic())
+            try:
+                attempt = _Attempt(channel, found, terminator, session.token, until - time.monotonic())
+            except OverlayError:
+                if last or channel.alive:
+                    raise
+                continue  # it died under us, and nothing was sent on the stream yet
             if attempt.opened is not None:
                 return self._stream(channel, found, attempt.opened)
             self._api.forget(service)

@@ -45,7 +45,7 @@ class ZitiStream(Stream):
         self._stall_s, self._full_since = stall_s, 0.0  # 0: the peer can wait for ever
         self._channel, self._limits, self._flow = channel, limits, opened.flow
         self.id = self._id = opened.connection
-        self._circuit, self._hosting = opened.circuit, opened.hosting
+        self._circuit, self.hosting = opened.circuit, opened.hosting
         keys = opened.keys
         self._sealer = Sealer(keys.tx) if keys else None
         self._opener = Opener(keys.rx) if keys else None
@@ -68,9 +68,9 @@ class ZitiStream(Stream):
 
     def begin(self) -> None:
         """Say the first words: as dialler at once, as host when the dialler's first payload has come."""
-        if self._flow and not self._hosting:
+        if self._flow and not self.hosting:
             self._push(b"", Flags.START)
-        if not self._flow or not self._hosting:
+        if not self._flow or not self.hosting:
             self._start()
 
     def _start(self) -> None:

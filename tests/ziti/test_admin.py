@@ -179,6 +179,22 @@ def test_a_deleted_environment_is_out_at_once(admin, nodes):
     listener.close()
 
 
+def test_a_host_dials_its_own_share_over_the_channel_that_it_serves_it_on(admin, nodes):
+    h, name = admin.create_environment("h"), token()
+    host = nodes(h)
+    admin.create_share(name, h.z_id, public=False, config={})
+    with closing(host.bind(name)) as listener:
+        accepting = gevent.spawn(listener.accept)
+        with closing(host.dial(name)) as near, closing(accepting.get(timeout=10)[0]) as far:
+            for number in range(200):
+                near.send(b"%d" % number, 5)
+                assert far.recv(100, 5) == b"%d" % number
+                far.send(b"-%d" % number, 5)
+                assert near.recv(100, 5) == b"-%d" % number
+            near.send_eof()
+            assert far.recv(1, 5) == b""
+
+
 def test_a_share_made_again_is_another_service_to_all(admin, nodes):
     h, g = admin.create_environment("h"), admin.create_environment("g")
     host, guest, name = nodes(h), nodes(g), token()

@@ -9,12 +9,13 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zrokd.cli.output import say
 from zrokd.errors import Denied, StartError, ZrokdError
+from zrokd.wire.modes import mode_from_wire
 
 if TYPE_CHECKING:
     from zrokd.client.controller import Controller
@@ -83,6 +84,11 @@ def settle(environment: EnabledEnvironment, controller: Controller) -> None:
             say(f"{what} of a zrokd that died is ended now")
     except ZrokdError as error:
         say(f"what a zrokd that died left behind could not be ended: {error}")
+
+
+def mode_of(item: Mapping[str, Any]) -> str:
+    """The mode of a share or access that an overview tells of, in our words."""
+    return mode_from_wire(str(item.get("backendMode") or ""))
 
 
 def overlay_of(environment: EnabledEnvironment) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def _shares(overview: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "share": share.get("shareToken"),
-            "mode": share.get("backendMode"),
+            "mode": session.mode_of(share),
             "access": share.get("shareMode"),
             "endpoints": share.get("frontendEndpoints") or [],
             "target": share.get("target", ""),
@@ -192,7 +192,7 @@ def _accesses(overview: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "access": access.get("frontendToken"),
             "share": access.get("shareToken"),
-            "mode": access.get("backendMode"),
+            "mode": session.mode_of(access),
             "address": access.get("bindAddress", ""),
             "environment": item["environment"].get("zId"),
         }

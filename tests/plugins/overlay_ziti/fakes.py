@@ -228,6 +228,7 @@ class FakeApi:
         self.trouble: OverlayError | None = None
         self.forgotten: list[str] = []
         self.closed = 0
+        self.is_revoked = False
         self._sessions: dict[tuple[str, str], Session] = {}
         self._numbers = itertools.count(1)
 
@@ -256,6 +257,13 @@ class FakeApi:
     def forget(self, name: str, kind: str | None = None) -> None:
         self.forgotten.append(name)
         self._sessions = {key: session for key, session in self._sessions.items() if key[0] != name}
+
+    def refresh(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        if self.is_revoked:
+            self.is_revoked = False
+            self.authenticate()
 
     def authenticate(self, seen: int | None = None) -> str:
         self.generation += 1

@@ -66,7 +66,9 @@ def test_an_environment_is_an_identity_that_may_bind_and_dial_its_own_shares(adm
     made = admin.create_environment("ann")
     identity = controller.things["identities"][made.z_id]
     assert (identity["isAdmin"], identity["roleAttributes"]) == (False, ["zrokd.one"])
-    policies = [each for each in controller.kind("service-policies").values() if f"@{made.z_id}" in each["identityRoles"]]
+    policies = [
+        each for each in controller.kind("service-policies").values() if f"@{made.z_id}" in each["identityRoles"]
+    ]
     assert sorted(each["type"] for each in policies) == ["Bind", "Dial"]
     assert {role for each in policies for role in each["serviceRoles"]} == {f"#zrokd.one.env.{made.z_id}"}
 

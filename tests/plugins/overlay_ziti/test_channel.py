@@ -2,9 +2,11 @@ import os
 from contextlib import contextmanager
 
 import gevent
+import gevent.queue
 import pytest
 from gevent import socket
 from zrokd_plugins.overlay_ziti.channel import Channel
+from zrokd_plugins.overlay_ziti.flow import Flags
 from zrokd_plugins.overlay_ziti.frames import FrameReader, Key, Kind, encode, i32, pack, u32
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
 
@@ -178,3 +180,45 @@ def test_a_dial_of_what_is_bound_no_more_is_refused_at_once(made):
         router.send(Kind.DIAL, [(Key.CONN, u32(9))], b"token", sequence=70)
         answer = router.next()
         assert (answer.kind, answer.number(Key.CONN), answer.reply_to) == (Kind.DIAL_FAILED, 9, 70)
+
+
+class End(Tenant):
+    """One end of a circuit."""
+
+    def __init__(self, hosting):
+        super().__init__()
+        self.hosting = hosting
+        self.came = gevent.queue.Queue()
+
+    def on_payload(self, frame):
+        self.came.put(("payload", frame.body))
+
+    def on_ack(self, frame):
+        self.came.put(("ack", frame.body))
+
+
+def test_both_ends_of_one_circuit_on_one_channel_each_get_their_own(made):
+    with made() as (channel, router):
+        dialled, accepted = End(hosting=False), End(hosting=True)
+        for number, end in ((1, dialled), (2, accepted)):
+            channel.add(number, end)
+            channel.add_circuit(b"self", end)
+        by_host, everybody = (Key.XFLAGS, u32(Flags.TERMINATOR)), [(Key.XCIRCUIT, b"self"), (Key.CONN, u32(2))]
+        router.send(Kind.PAYLOAD, [*everybody, by_host], b"from the host")
+        router.send(Kind.PAYLOAD, everybody, b"from the dialler")
+        router.send(Kind.ACK, [*everybody, by_host], b"a")
+        router.send(Kind.ACK, everybody, b"b")
+        assert [dialled.came.get(timeout=WAIT_S) for _ in range(2)] == [("payload", b"from the host"), ("ack", b"a")]
+        assert [accepted.came.get(timeout=WAIT_S) for _ in range(2)] == [
+            ("payload", b"from the dialler"),
+            ("ack", b"b"),
+        ]
+        channel.remove(1, b"self")
+        router.send(Kind.PAYLOAD, everybody, b"the one left")
+        assert accepted.came.get(timeout=WAIT_S) == ("payload", b"the one left")
+        router.send(Kind.CIRCUIT_CLOSE, [], b"self")
+        router.send(Kind.PAYLOAD, everybody, b"last")
+        assert accepted.came.get(timeout=WAIT_S)
+        assert [frame.kind for frame in accepted.frames] == [Kind.CIRCUIT_CLOSE]
+        assert not dialled.frames
+        assert dialled.came.empty()

@@ -71,9 +71,7 @@ def test_roles_carry_the_instance_so_that_two_never_meet(management, controller)
 
 @pytest.mark.parametrize("sly", ["one-frontend", "one-public", "one-env-x", "on", "one-"])
 def test_no_instance_can_be_called_so_that_its_roles_are_anothers(sly):
-    ours, theirs = (
-        {names.all, names.frontends, names.public, names.environment("x")} for names in (ONE, Names(sly))
-    )
+    ours, theirs = ({names.all, names.frontends, names.public, names.environment("x")} for names in (ONE, Names(sly)))
     assert not ours & theirs
 
 

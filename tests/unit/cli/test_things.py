@@ -89,7 +89,7 @@ def test_a_share_is_listed_and_ended(enabled, site):
     share = enabled.start("share", "private", "127.0.0.1:9", "--mode", "tcp", "-s", "listed", "--json")
     enabled.until("share_ready")
     [row] = [row for row in enabled.lines("list", "shares") if row["share"] == "listed"]
-    assert (row["mode"], row["access"], row["environment"]) == ("tcpTunnel", "private", here(enabled))
+    assert (row["mode"], row["access"], row["environment"]) == ("tcp", "private", here(enabled))
     enabled("delete", "share", "listed")
     assert "listed" not in [row["share"] for row in enabled.lines("list", "shares")]
     assert enabled.end() == 0
