@@ -104,7 +104,7 @@ def _at_desk(function: Callable[Concatenate[Desk, P], None]) -> Callable[P, None
 @click.pass_context
 def admin(ctx: click.Context, controller: str, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
     """Manage a controller: accounts, namespaces, frontends, and what it has on the overlay."""
-    ctx.obj = Desk(controller, secret_file, ca, (ctx.obj or {}).get("registry"), as_json=as_json)
+    ctx.obj = Desk(controller, secret_file, ca, ctx.obj and ctx.obj["registry"], as_json=as_json)
 
 
 @admin.group()

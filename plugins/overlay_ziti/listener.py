@@ -252,7 +252,9 @@ class ZitiListener(Listener):
             flow=frame.flag(Key.FLOW),
             keys=keys,
         )
-        return ZitiStream(bind.channel, opened, self._limits, f"ziti:{caller.identity or self._service}"), caller
+        stream = ZitiStream(bind.channel, opened, self._limits, f"ziti:{caller.identity or self._service}")
+        stream.app_data = frame.headers.get(Key.APP_DATA, b"")
+        return stream, caller
 
     def accept(self) -> tuple[Stream, Caller]:
         """The next stream."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import gevent
 
@@ -11,7 +12,7 @@ from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownServ
 
 from .channel import Channel
 from .channels import Channels
-from .crypto import METHOD, KeyPair
+from .crypto import METHOD, CryptoError, KeyPair
 from .dialler import Dialler
 from .edge import EdgeApi, Service
 from .flow import FlowLimits
@@ -39,22 +40,31 @@ class ZitiNode(Node):
         self._listeners: set[ZitiListener] = set()
         self._closed = False
 
-    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
-        """A stream to somebody who binds `service`."""
+    def dial(
+        self,
+        service: str,
+        *,
+        terminator: str | None = None,
+        timeout_s: float = 5.0,
+        caller: str = "",
+        app_data: bytes = b"",
+    ) -> Stream:
+        """A stream to somebody who binds `service`. `caller` and `app_data` are told to the host as they are."""
+        wishes = _Wishes(terminator or "", caller, app_data)
         try:
             with gevent.Timeout(timeout_s, _TooLate):
-                return self._dial(service, terminator, timeout_s)
+                return self._dial(service, wishes, timeout_s)
         except _TooLate:
             raise OverlayTimeout(f"service {service!r} did not answer within {timeout_s:g} s") from None
 
-    def _dial(self, service: str, terminator: str | None, timeout_s: float) -> Stream:
+    def _dial(self, service: str, wishes: _Wishes, timeout_s: float) -> Stream:
         until = time.monotonic() + timeout_s
         for last in (False, True):
             found = self._api.service(service)
             session = self._api.session(service, "Dial")
             channel = self._channels.pick(session.routers, until - time.monotonic())
             try:
-                attempt = _Attempt(channel, found, terminator, session.token, until - time.monotonic())
+                attempt = _Attempt(channel, found, wishes, session.token, until - time.monotonic())
             except OverlayError:
                 if last or channel.alive:
                     raise
@@ -125,33 +135,41 @@ class _TooLate(BaseException):
     """The limit of a dial; not to be taken for anything else on its way up."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What a dial says beside the service."""
+
+    terminator: str
+    caller: str
+    app_data: bytes
+
+
 class _Attempt:
     """One connect message and what the router answered."""
 
-    def __init__(
-        self, channel: Channel, service: Service, terminator: str | None, token: str, timeout_s: float
-    ) -> None:
-        self._service = service
+    def __init__(self, channel: Channel, service: Service, wishes: _Wishes, token: str, timeout_s: float) -> None:
+        self._service, self._channel = service, channel
         self._pair = KeyPair() if service.encrypted else None
         self._id = channel.next_id()
-        self._answer = channel.request(Kind.CONNECT, self._fields(terminator), token.encode(), timeout_s)
+        self._answer = channel.request(Kind.CONNECT, self._fields(wishes), token.encode(), timeout_s)
         self.opened = self._opened(self._answer) if self._answer.kind == Kind.CONNECTED else None
 
-    def _fields(self, terminator: str | None) -> list[tuple[int, bytes]]:
+    def _fields(self, wishes: _Wishes) -> list[tuple[int, bytes]]:
         fields: list[tuple[int, bytes]] = [(Key.CONN, u32(self._id)), (Key.FLOW, b"\x01")]
         if self._pair is not None:
             fields += [(Key.PUBLIC_KEY, self._pair.public), (Key.CRYPTO, METHOD)]
-        if terminator is not None:
-            fields.append((Key.IDENTITY, terminator.encode()))
-        return fields
+        told = ((Key.IDENTITY, wishes.terminator.encode()), (Key.CALLER, wishes.caller.encode()))
+        return fields + [field for field in (*told, (Key.APP_DATA, wishes.app_data)) if field[1]]
 
     def _opened(self, answer: Frame) -> Opened:
-        keys = None
+        keys, circuit = None, answer.headers.get(Key.CIRCUIT, b"")
         if self._pair is not None:
-            if Key.PUBLIC_KEY not in answer.headers:
-                raise OverlayError(f"service {self._service.name!r} is to be encrypted, and its host sent no key")
-            keys = self._pair.dialler_keys(answer.headers[Key.PUBLIC_KEY])
-        circuit = answer.headers.get(Key.CIRCUIT, b"")
+            try:
+                keys = self._pair.dialler_keys(answer.headers.get(Key.PUBLIC_KEY, b""))
+            except CryptoError as error:
+                self._channel.post(Kind.CIRCUIT_CLOSE, b"", circuit)
+                words = f"service {self._service.name!r} is to be encrypted, and its host sent no key that can be used"
+                raise OverlayError(words) from error
         return Opened(connection=self._id, circuit=circuit, hosting=False, flow=answer.flag(Key.FLOW), keys=keys)
 
     @property

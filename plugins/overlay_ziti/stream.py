@@ -42,6 +42,7 @@ class ZitiStream(Stream):
         self, channel: Channel, opened: Opened, limits: FlowLimits, peer: str = "", stall_s: float = 0.0
     ) -> None:
         self.peer = peer
+        self.app_data = b""  # what the dialler said beside the service
         self._stall_s, self._full_since = stall_s, 0.0  # 0: the peer can wait for ever
         self._channel, self._limits, self._flow = channel, limits, opened.flow
         self.id = self._id = opened.connection

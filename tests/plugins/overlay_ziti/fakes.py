@@ -229,6 +229,7 @@ class FakeApi:
         self.forgotten: list[str] = []
         self.closed = 0
         self.is_revoked = False
+        self.on_refresh: Any = lambda: None
         self._sessions: dict[tuple[str, str], Session] = {}
         self._numbers = itertools.count(1)
 
@@ -259,6 +260,7 @@ class FakeApi:
         self._sessions = {key: session for key, session in self._sessions.items() if key[0] != name}
 
     def refresh(self) -> None:
+        self.on_refresh()
         if self.trouble is not None:
             raise self.trouble
         if self.is_revoked:

@@ -14,7 +14,7 @@ from zrokd_plugins.overlay_ziti.frames import Key, Kind
 from zrokd_plugins.overlay_ziti.identity import IdentityFile
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
 
-from tests.plugins.overlay_ziti.fakes import WAIT_S, FakeApi, FakeRouter, eventually
+from tests.plugins.overlay_ziti.fakes import WAIT_S, FakeApi, FakeRouter
 from zrokd.errors import OverlayError, OverlayTimeout
 
 
@@ -100,10 +100,8 @@ def test_a_router_that_welcomes_a_revoked_session_and_then_is_silent_is_asked_wi
     url, router = served()
     dialler.api.is_revoked = True
     router.is_mute.add(mute)
-    connecting = gevent.spawn(dialler.connect, url)
-    eventually(lambda: dialler.api.generation == 2)
-    router.is_mute.clear()
-    channel = connecting.get(timeout=WAIT_S)
+    dialler.api.on_refresh = router.is_mute.clear
+    channel = dialler.connect(url)
     assert [frame.headers[Key.TOKEN] for frame in router.kinds(Kind.HELLO)] == [b"api-1", b"api-2"]
     channel.close("the test is over")
 
@@ -112,10 +110,8 @@ def test_a_controller_that_is_away_does_not_keep_us_from_a_slow_router(dialler, 
     url, router = served()
     dialler.api.trouble = OverlayError("no controller answers")
     router.is_mute.add(Kind.HELLO)
-    connecting = gevent.spawn(dialler.connect, url)
-    eventually(lambda: len(router.kinds(Kind.HELLO)) == 1)
-    router.is_mute.clear()
-    channel = connecting.get(timeout=WAIT_S)
+    dialler.api.on_refresh = router.is_mute.clear
+    channel = dialler.connect(url)
     assert [frame.headers[Key.TOKEN] for frame in router.kinds(Kind.HELLO)] == [b"api-1", b"api-1"]
     channel.close("the test is over")
 
