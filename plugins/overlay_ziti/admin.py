@@ -113,11 +113,7 @@ class ZitiAdmin(OverlayAdmin):
         """A service of that name, with its config. What the config says of a gate stays with the controller."""
         attributes = [self._names.all, self._names.environment(env_z_id), *([self._names.public] if public else [])]
         tags = self._names.tags(**{TAG_ENVIRONMENT: env_z_id, TAG_SHARE: token})
-        data = {
-            "auth_scheme": str(config.get("gate") or "none"),
-            "mode": str(config.get("mode") or ""),
-            "zrokd_flow": True,
-        }
+        data = {"auth_scheme": str(config.get("gate") or "none"), "mode": str(config.get("mode") or "")}
         config_id = self._ensure("configs", token, {"configTypeId": self._config_type()}, data=data, tags=tags)
         fields = {"configs": [config_id], "roleAttributes": attributes, "tags": tags}
         self._services[token] = self._ensure("services", token, {}, encryptionRequired=True, **fields)

@@ -72,10 +72,16 @@ class Dialler:
     def _secure(self, raw: socket.socket, host: str) -> Any:
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock = self._identity.ssl_context([_PROTOCOL]).wrap_socket(raw, server_hostname=host)
+            context = self._identity.ssl_context([_PROTOCOL])
+            sock = context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+        except BaseException:
+            raw.close()
+            raise
+        try:
+            sock.do_handshake()
             sock.settimeout(None)
         except BaseException:  # we may be killed meanwhile
-            raw.close()
+            sock.close()
             raise
         return sock
 

@@ -31,6 +31,7 @@ class Flags(IntFlag):
     CHUNK = 8
     AGAIN = 16
     EOF = 32  # of the sender's direction
+    WAITS = 1 << 29  # with a host's first: it has a flow control, so its streams may wait. Ours alone
     BROKEN = 1 << 30  # with END: given up, and no end. Ours alone; whoever does not know it sees an end
 
 

@@ -77,10 +77,8 @@ class ZitiNode(Node):
         raise attempt.refusal()
 
     def _stream(self, channel: Channel, service: Service, opened: Opened) -> ZitiStream:
-        kept = bool(service.config.get("zrokd_flow"))
-        limits = self._limits if kept else self._patient
-        stall_s = 0.0 if kept else self._settings.stall_limit
-        stream = ZitiStream(channel, opened, limits, f"ziti:{service.name}", stall_s)
+        peer, stall_s = f"ziti:{service.name}", self._settings.stall_limit
+        stream = ZitiStream(channel, opened, self._patient, peer, stall_s, known=self._limits)
         stream.begin()
         return stream
 

@@ -34,7 +34,7 @@ class Receiver:
         if hosting:
             fields.append((Key.XFLAGS, u32(Flags.TERMINATOR)))
         self._prefix = frames.pack(fields)
-        self._limits = limits
+        self.limits = limits
         self._expected = 0
         self._early: dict[int, tuple[int, bytes]] = {}
         self._due: list[int] = []
@@ -66,14 +66,14 @@ class Receiver:
 
     def _hold(self, size: int) -> None:
         self.held_bytes += size
-        if self.held_bytes > self._limits.hard_cap:
+        if self.held_bytes > self.limits.hard_cap:
             raise FlowError(f"the peer sent {self.held_bytes} bytes that nobody reads")
 
     def _note(self, sequence: int, flags: int, stamp: int) -> None:
         if self.full and not flags & _LAST:
             self._withheld[sequence] = None
             return
-        self.full = self.held_bytes > self._limits.receive_cap  # this one is acknowledged still, and says so
+        self.full = self.held_bytes > self.limits.receive_cap  # this one is acknowledged still, and says so
         self._due.append(sequence)
         self._acked = sequence
         self._stamp = stamp
@@ -81,7 +81,7 @@ class Receiver:
     def read(self, size_bytes: int) -> None:
         """The application took this many bytes of what `payload` gave."""
         self.held_bytes -= size_bytes
-        if self.full and self.held_bytes * 2 <= self._limits.receive_cap:
+        if self.full and self.held_bytes * 2 <= self.limits.receive_cap:
             self.full = False
             self._stamp = 0
             self._due.extend(self._withheld or [self._acked])  # any, to carry the size

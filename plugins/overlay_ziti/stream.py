@@ -38,10 +38,20 @@ class Opened:
 class ZitiStream(Stream):
     """One circuit. Made open; whoever made it calls `begin` once the peer knows of it."""
 
+    _waits = Flags.WAITS
+
     def __init__(
-        self, channel: Channel, opened: Opened, limits: FlowLimits, peer: str = "", stall_s: float = 0.0
+        self,
+        channel: Channel,
+        opened: Opened,
+        limits: FlowLimits,
+        peer: str = "",
+        stall_s: float = 0.0,
+        known: FlowLimits | None = None,
     ) -> None:
+        """`known`: the limits instead, without `stall_s`, once the peer has said that its streams may wait."""
         self.peer = peer
+        self._known = known
         self.app_data = b""  # what the dialler said beside the service
         self._stall_s, self._full_since = stall_s, 0.0  # 0: the peer can wait for ever
         self._channel, self._limits, self._flow = channel, limits, opened.flow
@@ -62,6 +72,7 @@ class ZitiStream(Stream):
         self._number = 0  # of data messages, in plain mode
         self._ended_at = 0.0
         self._end_flags = Flags.END
+        self._greeting = self._waits if opened.hosting else Flags.NONE
         self._readable, self._writable = Wake(), Wake()
         channel.add(opened.connection, self)
         if opened.flow:
@@ -138,8 +149,11 @@ class ZitiStream(Stream):
 
     def wait_readable(self, timeout_s: float | None = None) -> bool:
         """Whether bytes, the end or an error came within the limit."""
-        if not self._chunks and not self._ended:
-            self._readable.wait(timeout_s)
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._chunks and not self._ended:
+            left_s = None if until is None else until - time.monotonic()
+            if not self._readable.wait(left_s) and left_s is not None and left_s <= 0:
+                break
         return bool(self._chunks) or self._ended
 
     def is_idle(self) -> bool:
@@ -179,7 +193,9 @@ class ZitiStream(Stream):
 
     def _push(self, body: bytes, flags: int = 0) -> None:
         if self._flow:
-            self._channel.post_segment(self._sender.push(body, flags, time.monotonic()), self)
+            segment = self._sender.push(body, flags | self._greeting, time.monotonic())
+            self._greeting = Flags.NONE
+            self._channel.post_segment(segment, self)
         else:
             self._number += 1
             fields = [(Key.CONN, u32(self._id)), (Key.SEQ, u32(self._number))]
@@ -225,6 +241,8 @@ class ZitiStream(Stream):
     def _accept(self, flags: int, body: bytes) -> None:
         if flags & Flags.CHUNK:
             raise FlowError("a router cuts payloads into pieces; remove `mtu` from its options")
+        if flags & Flags.WAITS and self._known is not None:
+            self._receiver.limits, self._stall_s = self._known, 0.0
         if flags & Flags.START:
             self._start()
         elif body:

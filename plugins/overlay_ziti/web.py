@@ -98,6 +98,19 @@ class Web:
             raise OverlayError(f"the network's controller at {site.url} cannot be reached: {reason}") from error
 
 
+class _Connection(http.client.HTTPSConnection):
+    """One that can also be closed while its handshake runs."""
+
+    def __init__(self, host: str, port: int, *, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._tls = context
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = wrapped = self._tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        wrapped.do_handshake()
+
+
 class _Site:
     """One controller and the connections to it."""
 
@@ -117,7 +130,7 @@ class _Site:
                 return self._exchange(connection, method, path, body, headers)
             except (ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError):
                 self.close_kept()
-        fresh = http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=self._context)
+        fresh = _Connection(self._host, self._port, timeout=timeout_s, context=self._context)
         return self._exchange(fresh, method, path, body, headers)
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ class Supervisor:
                 self.mode.share_token = offer.token
                 listener = self._office.node.bind(offer.token)
             except ZrokdError as error:
-                if not self._try_later(error):
+                if self._stopping.is_set() or not self._try_later(error):
                     return
             else:
                 if not self._serve(offer, listener):
@@ -125,6 +125,9 @@ class Supervisor:
     def _serve(self, offer: Offer, listener: Listener) -> bool:
         """Serve it until it is stopped or lost; whether to offer it again."""
         self._listener = listener
+        if self._stopping.is_set():  # meanwhile
+            listener.close()
+            return False
         self._backoff.reset()
         self._stand(State.BOUND)
         self._log.info("share %s is bound as %s", self.share.label, offer.token)
@@ -186,7 +189,7 @@ class Supervisor:
             return
         reason = ask_until(offer.urls, time.monotonic() + settings.verify_timeout)
         hooks.on_share_ready(offer.token, offer.urls, verified=not reason)
-        if not reason:
+        if not reason or self._stopping.is_set():
             return
         self._log.warning("share %s is bound, but its public address does not lead here: %s", self.share.label, reason)
         if not ask_until(offer.urls, time.monotonic() + _LATE_S):

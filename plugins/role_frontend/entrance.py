@@ -47,10 +47,11 @@ class Entrance:
         return sum(listener.active for listener in self._listeners)
 
     def stop(self) -> None:
-        """Take no more connections; those that run go on. Idempotent. Switches greenlets."""
+        """Take no more connections; those that run go on, by the names known now. Idempotent. Switches greenlets."""
         for listener in self._listeners:
             listener.stop()
         self._sock.close()
+        self._names.stop()
 
     def drain(self, deadline_s: float) -> None:
         """Wait for connections to end, `deadline_s` seconds at most. Switches greenlets."""

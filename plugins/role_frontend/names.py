@@ -119,11 +119,16 @@ class Names:
             return Health(detail=f"{away}; serving {self._count()}, {since}")
         return Health(detail=self._count())
 
-    def close(self) -> None:
-        """Stop following, keep what is not on disk yet, give the overlay handle back. Switches greenlets."""
-        feeding, keeping, self._feeding, self._keeping = self._feeding, self._keeping, None, None
+    def stop(self) -> None:
+        """Follow the controller no more; what is known stays. Idempotent. Switches greenlets."""
+        feeding, self._feeding = self._feeding, None
         if feeding:
             feeding.kill()
+
+    def close(self) -> None:
+        """Stop following, keep what is not on disk yet, give the overlay handle back. Switches greenlets."""
+        self.stop()
+        keeping, self._keeping = self._keeping, None
         if keeping:
             self._closing.ring()
             self._changed.ring()

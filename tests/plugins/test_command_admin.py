@@ -6,7 +6,10 @@ import sys
 import pytest
 from click.testing import CliRunner
 from zrokd_plugins.command_admin import AdminCommand, zrokd_provide_commands
+from zrokd_plugins.command_db import DbCommand
+from zrokd_plugins.overlay_ziti.authority import Authority
 
+from tests.plugins.overlay_ziti.fake import FakeController
 from zrokd.config.load import from_tree
 from zrokd.contracts import Settings
 from zrokd.host.daemon import Daemon
@@ -197,3 +200,114 @@ def test_help_needs_no_secret_and_neither_gevent_nor_requests(invoke):
 
 def test_the_module_provides_it():
     assert [cls.name for cls in zrokd_provide_commands()] == ["admin"]
+
+
+# -- the overlay ---
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A controller of a Ziti network that is none."""
+    made = FakeController(Authority(tmp_path / "network"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def file(tmp_path, network):
+    """file(instance): a controller's configuration on that network."""
+    (tmp_path / "password").write_text(SECRET)
+    (tmp_path / "password").chmod(0o600)
+
+    def write(controller="{instance: acme, listen: '127.0.0.1:0'}", overlay=None, role="controller"):
+        admin = f"{{username: admin, password: !file {tmp_path}/password}}"
+        ziti = f"{{use: ziti, controller: '{network.url}', ca: {network.authority.ca}, admin: {admin}}}"
+        path = tmp_path / "zrokd.yml"
+        path.write_text(
+            f"version: 1\nstate_dir: {tmp_path}/state\noverlay: {overlay or ziti}\nroles: {{{role}: {controller}}}\n"
+        )
+        return path
+
+    return write
+
+
+def policies(network):
+    return set(network.kind("service-policies"))
+
+
+def test_bootstrap_tells_makes_and_keeps(invoke, file, network):
+    path = file()
+    code, out, _ = invoke(f"bootstrap {path} --dry-run")
+    assert code == 0
+    assert out.splitlines()[-1] == "would make service policy 'zrokd.acme.public'"
+    assert not policies(network)
+    assert invoke(f"bootstrap {path}")[1].splitlines()[-1] == "made service policy 'zrokd.acme.public'"
+    assert policies(network) == {"zrokd.acme.public"}
+    lines = [json.loads(line) for line in invoke(f"--json bootstrap {path}")[1].splitlines()]
+    assert {line["action"] for line in lines} == {"kept"}
+    assert lines[-1]["what"] == "service policy 'zrokd.acme.public'"
+
+
+def test_unbootstrap_asks_before_and_takes_all_away(invoke, file, network):
+    path = file()
+    invoke(f"bootstrap {path}")
+    assert "would remove service policy" in invoke(f"unbootstrap {path} --dry-run")[1]
+    code, _, err = invoke(f"unbootstrap {path}", given="n\n")
+    assert code == 1
+    assert "shares and identities" in err
+    assert policies(network)
+    code, out, _ = invoke(f"unbootstrap {path}", given="y\n")
+    assert (code, "removed service policy 'zrokd.acme.public'" in out) == (0, True)
+    assert not policies(network)
+    code, out, err = invoke(f"unbootstrap {path} --yes")
+    assert (code, out) == (0, "")
+    assert "nothing to do" in err
+
+
+def test_the_instance_comes_from_the_database_where_the_yaml_has_none(invoke, file, network, tmp_path):
+    path = file("{listen: '127.0.0.1:0'}")
+    code, _, err = invoke(f"bootstrap {path}")
+    assert code == 1
+    assert "write roles.controller.instance, or start the controller once" in err
+    assert not (tmp_path / "state").exists()
+    upgraded = CliRunner().invoke(
+        DbCommand(Settings(), None).configure(), ["upgrade", str(path)], obj={"registry": Registry()}
+    )
+    assert upgraded.exit_code == 0
+    first, second = (invoke(f"bootstrap {path}")[1].splitlines()[-1] for _ in range(2))
+    assert first.partition(" ")[0] == "made"
+    assert second.partition(" ")[0] == "kept"
+    assert len(policies(network)) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"overlay": "{use: ziti}"}, "needs overlay.admin"),
+        ({"overlay": "{use: ziti, managed: {}}"}, "made ready by its daemon"),
+        (
+            {"role": "backend", "controller": "{controller: 'http://127.0.0.1:1', token: long-enough, shares: []}"},
+            "only a controller has things on the overlay",
+        ),
+        ({"controller": "{instance: 'A B'}"}, "roles.controller.instance"),
+    ],
+)
+def test_what_cannot_be_bootstrapped_is_told(invoke, file, how, sentence):
+    code, out, err = invoke(f"bootstrap {file(**how)}")
+    assert (code, out) == (1, "")
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_an_overlay_that_needs_nothing_says_so(invoke, file):
+    code, out, err = invoke(f"bootstrap {file(overlay='{use: local}')}")
+    assert (code, out) == (0, "")
+    assert "nothing to do on this overlay" in err
+
+
+def test_a_network_that_is_away_is_told(invoke, file, network):
+    path = file()
+    network.close()
+    code, _, err = invoke(f"bootstrap {path}")
+    assert code == 1
+    assert "cannot be reached" in err

@@ -870,6 +870,29 @@ def test_draining_before_anything_was_shared(world, backend):
     role.close()
 
 
+@pytest.mark.parametrize("answer", ["bound", "away"])
+def test_a_share_that_is_being_offered_does_not_hold_up_the_end_and_says_nothing(
+    world, backend, patient, caplog, answer
+):
+    go, real = threading.Event(), world.share
+
+    def slow(draft):
+        world._called("asked")
+        go.wait(10)
+        if answer == "away":
+            raise Unavailable("the controller went first")
+        return real(draft)
+
+    world.share = slow
+    role = backend(share(name="docs"))
+    patient(lambda: world.of("asked"))
+    draining = gevent.spawn(role.drain, 30.0)
+    patient(lambda: next(iter(role.supervisors.values())).state == State.STOPPED)
+    go.set()
+    draining.get(timeout=5)
+    assert caplog.text == ""
+
+
 def test_a_mode_that_raises_harms_nobody_else(world, backend, started, monkeypatch, capsys):
     role = backend(share("wait"))
     [supervisor] = started(role)

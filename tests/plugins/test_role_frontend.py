@@ -745,6 +745,25 @@ def test_a_taken_port_stops_the_start_before_anything_is_asked_of_the_controller
     taken.close()
 
 
+# -- the end ---
+
+
+def test_who_drains_follows_no_names_any_more_and_serves_those_it_knows(host, controller, start, caplog):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    visitor = Client(address(role))
+    assert visitor.ask("a.zone")[0] == 200
+    eventually(lambda: controller.waiting)
+    role._entrance.stop()
+    controller.go_away()  # as a controller of the same daemon does
+    assert visitor.ask("a.zone")[0] == 200
+    visitor.stream.close()
+    role.drain(1.0)
+    assert "does not answer" not in caplog.text
+
+
 # -- reload ---
 
 

@@ -17,7 +17,11 @@ from tests.ziti.daemons import PRIVATE, Daemons
 from tests.ziti.places import Namespaces, are_possible
 from tests.ziti.watch import OpenStream, Watch, eventually
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.leaves_behind("processes are others after a restart")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.leaves_behind("processes are others after a restart"),
+]
 FAILS_WITHIN_S = 5.0  # an open stream whose path died
 ANSWERS_WITHIN_S = 2.0  # a new request meanwhile
 BACK_WITHIN_S = 10.0  # the first success after the cause ended

@@ -19,7 +19,7 @@ from zrokd.client.controller import Controller
 from zrokd.model.share import ShareDraft, ShareMode
 from zrokd.model.units import Secret
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.leaves_behind("the daemons are the module's")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.leaves_behind("the daemons are the module's")]
 MIB = 1024 * 1024
 WHOLE = 100 * 10**6
 READ_FIRST = 1 * MIB

@@ -168,9 +168,7 @@ def _print_environment(item: dict[str, object], here: str) -> None:
         ends = share.get("frontendEndpoints")
         where = ", ".join(map(str, ends)) if isinstance(ends, list) else ""
         target = f" -> {share.get('target')}" if share.get("target") else ""
-        click.echo(
-            f"  share {clean(share.get('shareToken'))} {clean(session.mode_of(share))} {clean(where + target)}"
-        )
+        click.echo(f"  share {clean(share.get('shareToken'))} {clean(session.mode_of(share))} {clean(where + target)}")
     for access in _dicts(item.get("frontends")):
         whose, bind = clean(access.get("shareToken")), clean(access.get("bindAddress") or "")
         click.echo(f"  access {clean(access.get('frontendToken'))} to {whose} {bind}".rstrip())

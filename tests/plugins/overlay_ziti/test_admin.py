@@ -179,10 +179,6 @@ def test_a_share_is_one_service_and_one_config_and_nothing_else(admin, controlle
     assert service["tags"] == config["tags"] == {"zrokd": "one", "zrokdEnvironment": host, "zrokdShare": "svc"}
 
 
-def test_its_config_says_that_our_flow_control_is_spoken(admin, controller, share):
-    assert controller.kind("configs")["svc"]["data"]["zrokd_flow"] is True
-
-
 def test_made_again_it_is_adopted_and_put_right(admin, controller, share):
     service = controller.kind("services")["svc"]
     service["roleAttributes"], service["configs"] = [], []

@@ -5,9 +5,11 @@ import gevent
 import pytest
 from zrokd_plugins.overlay_ziti import channels as channels_module
 from zrokd_plugins.overlay_ziti import node as node_module
+from zrokd_plugins.overlay_ziti.flow import Flags
 from zrokd_plugins.overlay_ziti.frames import Key, Kind, Refusal
 from zrokd_plugins.overlay_ziti.node import ZitiNode
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
+from zrokd_plugins.overlay_ziti.stream import ZitiStream
 
 from tests.plugins.overlay_ziti.fakes import WAIT_S, FakeApi, FakeDialler, FakeRouter, eventually
 from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, StreamClosed, StreamError, UnknownService
@@ -243,7 +245,6 @@ def held(rig):
 
 def test_a_peer_of_ours_waits_as_long_as_it_takes(made):
     rig = made(stall_limit=0.3)
-    rig.apis[0].make("svc", config={"zrokd_flow": True})
     near, far, sending = held(rig)
     with closing(far):
         assert near._receiver.held_bytes < 2 << 20
@@ -256,7 +257,8 @@ def test_a_peer_of_ours_waits_as_long_as_it_takes(made):
             sending.get()
 
 
-def test_another_fills_a_cap_and_is_broken_off(made):
+def test_another_fills_a_cap_and_is_broken_off(made, monkeypatch):
+    monkeypatch.setattr(ZitiStream, "_waits", Flags.NONE)
     rig = made(stall_limit=0.3, foreign_cap=1 << 20)
     near, far = rig.pair()
     with closing(far):

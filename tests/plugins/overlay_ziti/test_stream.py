@@ -233,6 +233,16 @@ def test_waits_have_limits_and_closing_wakes(wire):
                 use()
 
 
+def test_what_carries_no_bytes_makes_nothing_readable(wire):
+    near, far = wire.streams()
+    with closing(near), closing(far):
+        waiting = gevent.spawn(far.wait_readable, WAIT_S)
+        gevent.sleep(0.1)
+        assert not waiting.ready(), "the dialler only said who it is"
+        near.send(b"x", WAIT_S)
+        assert waiting.get(timeout=WAIT_S) is True
+
+
 def test_what_was_not_sealed_by_the_peer_breaks_the_stream(wire):
     near, far = wire.streams()
     with closing(near), closing(far):

@@ -43,13 +43,13 @@ def test_a_connection_is_used_again(controller, webs, count_connections):
 def count_connections(monkeypatch):
     """How many connections were made."""
     made = []
-    real = module.http.client.HTTPSConnection.connect
+    real = module._Connection.connect
 
     def connect(self):
         made.append(self)
         real(self)
 
-    monkeypatch.setattr(module.http.client.HTTPSConnection, "connect", connect)
+    monkeypatch.setattr(module._Connection, "connect", connect)
     return lambda: len(made)
 
 
@@ -145,6 +145,20 @@ def test_a_killed_asker_leaves_no_half_read_connection(controller, webs):
     asking.kill()
     controller.faults.clear()
     assert web.request("GET", PATH).status == 200
+
+
+def test_one_that_is_killed_in_its_handshake_leaves_no_socket_open(recwarn):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        web = Web([url], make_context_free(), timeout_s=0.2)
+        asking = gevent.spawn(web.request, "GET", PATH)
+        taken, _ = silent.accept()
+        with taken:
+            assert taken.recv(1)  # of the first message of the handshake
+            asking.kill()
+            with pytest.raises(OverlayTimeout):
+                web.request("GET", PATH)
+    assert not [each for each in recwarn if each.category is ResourceWarning]
 
 
 def test_no_controller_at_all_is_told():

@@ -196,9 +196,7 @@ def test_certificates_of_our_own_are_what_counts(api, secure, monkeypatch, varia
 
 
 def test_a_certificate_that_nobody_signed_is_told_with_what_to_do(api, secure):
-    with pytest.raises(
-        Unavailable, match="by the system's; name its authority in ZROKD_CA or in `ca`"
-    ):
+    with pytest.raises(Unavailable, match="by the system's; name its authority in ZROKD_CA or in `ca`"):
         ask(api, True)
 
 
