@@ -25,7 +25,7 @@ from .settings import EdgeSettings
 
 OUT_CAP = 256 * 1024  # bytes posted and not written; whoever has time waits until there is room
 _READ = 64 * 1024
-_TURN = 256 * 1024  # bytes read before others have their turn
+_TURN_S = 0.004  # of reading, before others have their turn: a dial costs as much as a lot of bytes
 _AGAIN_EVERY_S = 0.05
 _BURST = 48  # messages at a time: a router's queue to whoever reads holds 64, and what does not fit is dropped
 _BURST_EVERY_S = 0.001
@@ -267,19 +267,19 @@ class Channel:
     # -- receiving ---
 
     def _read(self) -> None:
-        reader, turn, reason = FrameReader(), 0, "its reader was ended"
+        reader, reason, clock = FrameReader(), "its reader was ended", time.monotonic
         try:
             while True:
                 data = self._sock.recv(_READ)
                 if not data:
                     raise OverlayError("it closed the channel")
-                self._heard_at = time.monotonic()
+                self._heard_at = until = clock()
                 for frame in reader.feed(data):
                     self._take(frame)
-                turn += len(data)
-                if turn > _TURN:
-                    turn = 0
-                    gevent.sleep(0)
+                    if clock() - until > _TURN_S:
+                        gevent.sleep(0)
+                        until = clock()
+                gevent.sleep(0)
         except (OSError, OverlayError) as error:
             reason = str(getattr(error, "strerror", None) or error)
         finally:  # however it ends: nobody else closes the socket

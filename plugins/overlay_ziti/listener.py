@@ -12,7 +12,7 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Empty, Full, Queue
 
-from zrokd.contracts import Caller, Listener, Stream, Task
+from zrokd.contracts import Caller, Health, Listener, Stream, Task
 from zrokd.errors import OverlayError, OverlayTimeout, StreamClosed, StreamError, UnknownService
 
 from .channel import Channel, Spawn
@@ -292,6 +292,10 @@ class ZitiListener(Listener):
             task.join(_UNBIND_S)
         self._refuse_waiting()
         self._wake()
+
+    def health(self) -> Health:
+        """Whether at least one router serves it."""
+        return Health() if self._binds else Health(ok=False, detail=self._trouble or "no router serves it")
 
     def _refuse_waiting(self) -> None:
         while not self._waiting.empty():

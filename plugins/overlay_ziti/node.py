@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import gevent
 
-from zrokd.contracts import Context, Listener, Node, Stream
+from zrokd.contracts import Context, Health, Listener, Node, Stream
 from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownService
 
 from .channel import Channel
@@ -102,6 +102,10 @@ class ZitiNode(Node):
             listener.close()
             raise
         return listener
+
+    def health(self) -> Health:
+        """Whether the network's controller answers and knows us; asked every few seconds once we have dialled."""
+        return self._api.health()
 
     def close(self) -> None:
         """Close what was bound through it. Channels close with their last stream."""

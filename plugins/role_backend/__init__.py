@@ -20,7 +20,7 @@ from zrokd.model.units import Secret
 from .memory import Memory
 from .office import Link, Office
 from .settings import BackendSettings, ShareSettings, keyed
-from .supervisor import State, Supervisor
+from .supervisor import Supervisor
 
 _SLOW_S = 30.0
 _SWAP_S = 5.0
@@ -108,7 +108,7 @@ class BackendRole(Role):
         if self._starting or not self.supervisors:
             return Health(not self.settings.shares, self._starting or "nothing is shared yet")
         every = self.supervisors.values()
-        others = [f"{one.share.label}: {one.reason or one.state}" for one in every if one.state != State.BOUND]
+        others = [f"{one.share.label}: {trouble}" for one in every if (trouble := one.trouble)]
         told = f"{len(every) - len(others)} of {len(every)} shares are bound"
         return Health(not others, "; ".join([told, *others]))
 

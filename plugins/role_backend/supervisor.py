@@ -67,6 +67,14 @@ class Supervisor:
         self._listener: Listener | None = None
         self._task: Task | None = None
 
+    @property
+    def trouble(self) -> str:
+        """Why visitors do not reach it now; "" when they do, as far as we know."""
+        if self.state != State.BOUND or self._listener is None:
+            return self.reason or self.state
+        health = self._listener.health()
+        return "" if health.ok else health.detail
+
     def start(self) -> None:
         """Begin, and return."""
         self._task = self._ctx.spawn(self._run, name=f"share {self.share.label}")

@@ -71,6 +71,10 @@ class OwnNode:
             raise OverlayError("this frontend has no overlay identity yet")
         return self._node.dial(token, timeout_s=timeout_s)
 
+    def health(self) -> Health:
+        """Whether the overlay lets us in, as far as it knows."""
+        return Health(ok=False) if self._node is None else self._node.health()
+
     def close(self) -> None:
         """Give the handle back. Idempotent."""
         node, self._node = self._node, None
@@ -113,6 +117,9 @@ class Names:
         away = self.feed.away
         if not self.table.loaded or not self.node.known:
             return Health(ok=False, detail=away or "nothing was heard from the controller yet")
+        overlay = self.node.health()
+        if not overlay.ok:
+            return Health(ok=False, detail=f"new streams cannot be dialled now: {overlay.detail}")
         if away:
             age_s = self.feed.age_s
             since = "from disk" if age_s is None else f"{age_s:.0f} s old"

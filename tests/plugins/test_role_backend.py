@@ -24,7 +24,7 @@ from zrokd_plugins.role_backend.verify import ask, ask_until
 from zrokd.client import files
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.config.load import from_tree
-from zrokd.contracts import Caller, Mode, Settings
+from zrokd.contracts import Caller, Health, Mode, Settings
 from zrokd.errors import (
     ConfigError,
     Conflict,
@@ -285,6 +285,15 @@ def test_a_share_is_offered_bound_and_served(world, backend, started, small_ctx)
     assert small_ctx.hooks.wait("on_share_ready") == [("tok1", ("http://docs.localhost:1",), False)]
     assert role.health().ok
     assert role.health().detail == "1 of 1 shares are bound"
+
+
+def test_a_bind_that_visitors_do_not_reach_is_told(world, backend, started, monkeypatch):
+    role = backend(share(name="docs"))
+    (one,) = started(role)
+    monkeypatch.setattr(one._listener, "health", lambda: Health(ok=False, detail="no router serves it"))
+    assert not role.health().ok
+    assert role.health().detail.startswith("0 of 1 shares are bound; ")
+    assert role.health().detail.endswith(": no router serves it")
 
 
 def test_a_share_that_can_be_reached_is_verified(world, backend, frontend, small_ctx):

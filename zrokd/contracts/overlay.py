@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from zrokd.contracts.component import Component
+from zrokd.contracts.component import Component, Health
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 
@@ -88,6 +88,10 @@ class Listener(ABC):
     def close(self) -> None:
         """Unbind: no new streams; accepted ones live on. Idempotent."""
 
+    def health(self) -> Health:
+        """Whether those who dial reach it now, as far as it knows; why not. Answers at once."""
+        return Health()
+
 
 class Node(ABC):
     """One identity's handle on the overlay."""
@@ -113,6 +117,10 @@ class Node(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the handle back; its listeners close, its streams live on. Idempotent."""
+
+    def health(self) -> Health:
+        """Whether the overlay lets this identity in now, as far as it knows; why not. Answers at once."""
+        return Health()
 
 
 class OverlayAdmin(ABC):

@@ -343,3 +343,15 @@ def test_closing_breaks_off_who_was_not_accepted_and_keeps_the_rest(made):
     eventually(lambda: accepted.id in channel.connections)
     assert accepted.is_idle()
     accepted.close()
+
+
+def test_its_health_says_whether_a_router_serves_it(made):
+    rig = made()
+    listener = rig.bind()
+    assert listener.health().ok
+    rig.router.refuse_binds = [b"not today"] * 1000
+    rig.router.close()
+    eventually(lambda: not listener.health().ok)
+    eventually(lambda: "not today" in listener.health().detail)
+    rig.router.refuse_binds.clear()
+    eventually(lambda: listener.health().ok)
