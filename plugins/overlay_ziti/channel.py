@@ -282,6 +282,9 @@ class Channel:
                 gevent.sleep(0)
         except (OSError, OverlayError) as error:
             reason = str(getattr(error, "strerror", None) or error)
+        except ValueError:  # how a TLS socket says that it was closed while we were to read on
+            if not self.lost:
+                raise
         finally:  # however it ends: nobody else closes the socket
             self.close(f"router {self.router} went away: {reason}")
 
