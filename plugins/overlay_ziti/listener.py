@@ -21,8 +21,9 @@ from .crypto import METHOD, KeyPair
 from .edge import EdgeApi, Router
 from .flow import FlowLimits
 from .frames import Frame, Key, Kind, i32, pack, u16, u32
+from .opened import Opened
 from .settings import EdgeSettings
-from .stream import Opened, ZitiStream
+from .stream import ZitiStream
 
 _WAITING_MOST = 1024  # streams that nobody accepted yet
 _FIRST_S = 10.0  # for the first bind

@@ -19,8 +19,9 @@ from .flow import FlowLimits
 from .frames import Frame, Key, Kind, Refusal, u32
 from .identity import IdentityFile
 from .listener import ZitiListener
+from .opened import Opened
 from .settings import EdgeSettings
-from .stream import Opened, ZitiStream
+from .stream import ZitiStream
 
 _LATE_S = 0.5  # after an unbind some still dial; without an answer of ours they would wait for 5 s
 _STALE = frozenset([Refusal.INVALID_API_SESSION, Refusal.INVALID_SESSION, Refusal.INVALID_ROUTER])

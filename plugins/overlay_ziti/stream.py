@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
 
 from zrokd.contracts import Stream
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 
 from .channel import Channel
-from .crypto import Keys, Opener, Sealer
+from .crypto import Opener, Sealer
 from .flow import FIN, Flags, FlowError, FlowLimits
 from .frames import Frame, Key, Kind, pack, u32
+from .opened import Opened
 from .receiver import Receiver
 from .sender import Segment, Sender
 from .wake import Wake
@@ -22,17 +22,6 @@ _LINGER_S = 10.0  # after a close, while nothing is heard of the peer
 _LINGER_MOST_S = 60.0  # however much is heard of it: it may live and never read
 _BREAK_S = 2.0  # for the peer to take note that the stream was given up
 _BROKEN = Flags.END | Flags.BROKEN
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What both ends of a fresh stream agreed on."""
-
-    connection: int
-    circuit: bytes
-    hosting: bool
-    flow: bool
-    keys: Keys | None
 
 
 class ZitiStream(Stream):

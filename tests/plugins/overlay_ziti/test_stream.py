@@ -12,8 +12,9 @@ from zrokd_plugins.overlay_ziti.channel import Channel
 from zrokd_plugins.overlay_ziti.crypto import KeyPair
 from zrokd_plugins.overlay_ziti.flow import FlowLimits
 from zrokd_plugins.overlay_ziti.frames import FrameReader, Kind, encode, pack
+from zrokd_plugins.overlay_ziti.opened import Opened
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
-from zrokd_plugins.overlay_ziti.stream import Opened, ZitiStream
+from zrokd_plugins.overlay_ziti.stream import ZitiStream
 
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 
