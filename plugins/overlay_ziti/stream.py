@@ -46,9 +46,8 @@ class ZitiStream(Stream):
         self._channel, self._limits, self._flow = channel, limits, opened.flow
         self.id = self._id = opened.connection
         self._circuit, self.hosting = opened.circuit, opened.hosting
-        keys = opened.keys
-        self._sealer = Sealer(keys.tx) if keys else None
-        self._opener = Opener(keys.rx) if keys else None
+        self._sealer = Sealer(opened.keys.tx) if opened.keys else None
+        self._opener = Opener(opened.keys.rx) if opened.keys else None
         ends = {"circuit": opened.circuit, "connection": opened.connection, "hosting": opened.hosting}
         self._sender = Sender(**ends, limits=limits)  # type: ignore[arg-type]
         self._receiver = Receiver(**ends, limits=limits)  # type: ignore[arg-type]
@@ -81,7 +80,7 @@ class ZitiStream(Stream):
         if self._sealer is not None:
             self._push(self._sealer.header)
         if self._eof_out:
-            self._push_eof()
+            self._push(b"", Flags.EOF)
         if self._ended_at:
             self._push(b"", self._end_flags)
         self._writable.ring()
@@ -198,10 +197,7 @@ class ZitiStream(Stream):
             return
         self._eof_out = True
         if self._started:
-            self._push_eof()
-
-    def _push_eof(self) -> None:
-        self._push(b"", Flags.EOF)
+            self._push(b"", Flags.EOF)
 
     # -- what comes ---
 
@@ -336,7 +332,7 @@ class ZitiStream(Stream):
             return
         self._ended_at = time.monotonic()
         if not self._flow:
-            self._push_eof()
+            self._push(b"", Flags.EOF)
             self._forget()
         elif self._started:
             self._push(b"", Flags.END)
