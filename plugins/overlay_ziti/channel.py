@@ -267,19 +267,19 @@ class Channel:
     # -- receiving ---
 
     def _read(self) -> None:
-        reader, reason, clock = FrameReader(), "its reader was ended", time.monotonic
+        reader, reason, clock, spent_s = FrameReader(), "its reader was ended", time.monotonic, 0.0
         try:
             while True:
                 data = self._sock.recv(_READ)
                 if not data:
                     raise OverlayError("it closed the channel")
-                self._heard_at = until = clock()
+                self._heard_at = began = clock()
                 for frame in reader.feed(data):
                     self._take(frame)
-                    if clock() - until > _TURN_S:
+                    if spent_s + clock() - began > _TURN_S:
                         gevent.sleep(0)
-                        until = clock()
-                gevent.sleep(0)
+                        began, spent_s = clock(), 0.0
+                spent_s += clock() - began
         except (OSError, OverlayError) as error:
             reason = str(getattr(error, "strerror", None) or error)
         except ValueError:  # how a TLS socket says that it was closed while we were to read on

@@ -9,7 +9,6 @@ Source: openziti/sdk-golang `xgress/`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntFlag
 
 from zrokd.errors import StreamError
 
@@ -21,8 +20,8 @@ class FlowError(StreamError):
     """The peer does not keep to the flow control."""
 
 
-class Flags(IntFlag):
-    """What a payload says about itself."""
+class Flags:
+    """What a payload says about itself. Plain numbers: those of an enum cost more than the rest of a payload's way."""
 
     NONE = 0
     END = 1  # of the circuit

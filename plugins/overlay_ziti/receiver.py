@@ -73,7 +73,8 @@ class Receiver:
         if self.full and not flags & _LAST:
             self._withheld[sequence] = None
             return
-        self.full = self.held_bytes > self.limits.receive_cap  # this one is acknowledged still, and says so
+        if self.held_bytes > self.limits.receive_cap:
+            self.full = True  # this one is acknowledged still, and says so
         self._due.append(sequence)
         self._acked = sequence
         self._stamp = stamp

@@ -5,7 +5,7 @@ import struct
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from zrokd_plugins.overlay_ziti.flow import FULL, Flags, FlowError, FlowLimits
 from zrokd_plugins.overlay_ziti.frames import Frame, FrameReader, Key, Kind, encode
@@ -144,6 +144,18 @@ def test_ends_are_always_acknowledged(flags):
     end.take_ack()
     end.payload(1, flags, b"", 1)
     assert sequences(end.take_ack()) == [1]
+
+
+def test_an_end_that_comes_when_some_was_read_leaves_the_rest_withheld_until_half_is_read():
+    end = receiver()
+    for number in range(4):
+        end.payload(number, 0, b"x" * 700, 1)
+    end.take_ack()
+    end.read(1400)  # below the cap, above half of it
+    end.payload(4, Flags.EOF, b"", 1)
+    assert sequences(end.take_ack()) == [4]
+    end.read(700)
+    assert sequences(end.take_ack()) == [3]
 
 
 def test_a_peer_that_does_not_stop_is_cut_off():
@@ -302,6 +314,7 @@ class Link:
 
 
 @settings(max_examples=60, deadline=None)
+@example(670079063, 0.0, 0.2, 0.05, 1, [1, 2, 1, 1, 1, 197, 900, 900])  # an end among withheld ones
 @given(
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.0, 0.05, 0.3]),
