@@ -62,9 +62,6 @@ class Receiver:
         while self._early and (following := self._early.pop(self._expected, None)):
             ready.append(following)
             self._expected += 1
-        if ready[-1][0] & _LAST:  # nothing more comes that could be held back
-            self._due.extend(self._withheld)
-            self._withheld.clear()
         return ready
 
     def _hold(self, size: int) -> None:

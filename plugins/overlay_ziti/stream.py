@@ -203,7 +203,7 @@ class ZitiStream(Stream):
 
     def on_payload(self, frame: Frame) -> None:
         """A payload of our circuit."""
-        if self._failure and not self._eof_in:  # after its end a peer still asks for acknowledgements that were lost
+        if self._failure:
             return
         receiver, flags = self._receiver, frame.number(Key.XFLAGS)
         if Key.XDATA_FLAGS in frame.headers and frame.number(Key.XDATA_FLAGS) & FIN:

@@ -3,17 +3,15 @@
 import hashlib
 import os
 import random
-import time
 from contextlib import closing
 
 import gevent
 import pytest
 from gevent import socket
-from zrokd_plugins.overlay_ziti import stream as stream_module
 from zrokd_plugins.overlay_ziti.channel import Channel
 from zrokd_plugins.overlay_ziti.crypto import KeyPair
-from zrokd_plugins.overlay_ziti.flow import FULL, Flags, FlowLimits
-from zrokd_plugins.overlay_ziti.frames import FrameReader, Key, Kind, encode, pack, u32
+from zrokd_plugins.overlay_ziti.flow import FlowLimits
+from zrokd_plugins.overlay_ziti.frames import FrameReader, Kind, encode, pack
 from zrokd_plugins.overlay_ziti.opened import Opened
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
 from zrokd_plugins.overlay_ziti.stream import ZitiStream
@@ -266,83 +264,3 @@ def test_a_thousand_streams_keep_their_bytes_apart(wire):
         assert far.recv(10, WAIT_S) == b"%d" % number
         near.close()
         far.close()
-
-
-def test_those_who_do_not_know_our_flag_see_the_end_of_a_direction_and_we_see_theirs(wire):
-    """They go by the flags of a data message, which a payload carries as a header."""
-
-    def strip(frame):
-        flags = frame.number(Key.XFLAGS)
-        if flags & Flags.EOF:
-            frame.headers[Key.XFLAGS] = u32(flags & ~Flags.EOF)
-        return False
-
-    wire.drop = strip
-    near, far = wire.streams()
-    with closing(near), closing(far):
-        carry(near, far, b"there")
-        carry(far, near, b"and back")
-
-
-@pytest.mark.parametrize("encrypted", [True, False])
-def test_payloads_cut_into_pieces_break_the_stream_instead_of_its_bytes(wire, encrypted):
-    near, far = wire.streams(encrypted=encrypted)
-    with closing(near), closing(far):
-        near.send(b"whole", WAIT_S)
-        assert far.recv(10, WAIT_S) == b"whole"
-
-        def cut(frame):
-            if frame.kind == Kind.PAYLOAD:
-                frame.headers[Key.XFLAGS] = u32(frame.number(Key.XFLAGS) | Flags.CHUNK)
-            return False
-
-        wire.drop = cut
-        near.send(b"a piece", WAIT_S)
-        with pytest.raises(StreamError, match="mtu"):
-            far.recv(10, WAIT_S)
-
-
-def test_a_peer_that_lives_and_takes_nothing_does_not_keep_a_closed_stream(wire, monkeypatch):
-    monkeypatch.setattr(stream_module, "_LINGER_MOST_S", 0.5)
-    near, far = wire.streams(limits=FlowLimits(again_least_s=0.05))
-    near.send(b"first", WAIT_S)
-    assert far.recv(10, WAIT_S) == b"first"
-    wire.drop = lambda frame: frame.kind == Kind.PAYLOAD
-    near.send(b"second", WAIT_S)
-    near.close()
-    near_channel, far_channel = wire.channels
-    sign_of_life = pack([(Key.XCIRCUIT, b"circuit7"), (Key.HELD, u32(FULL)), (Key.STAMP, b"\0\0")])
-    began = time.monotonic()
-    with gevent.Timeout(3.0), closing(far):
-        while near_channel.connections:
-            far_channel.post(Kind.ACK, sign_of_life)
-            gevent.sleep(0.02)
-    assert time.monotonic() - began > 0.4, "what was sent is to be delivered, if it can be"
-
-
-def test_who_closes_is_not_kept_by_a_peer_that_reads_late(wire):
-    near, far = wire.streams(limits=FlowLimits(receive_cap=64 * 1024))
-    with closing(far):
-        sent = 0
-        with pytest.raises(StreamTimeout):
-            while True:
-                near.send(bytes(16384), 0.2)
-                sent += 16384
-        near.close()
-        with gevent.Timeout(1.0):
-            while wire.channels[0].connections:
-                gevent.sleep(0.01)
-        assert len(read_all(far)) == sent
-
-
-def test_an_end_whose_acknowledgement_was_lost_is_acknowledged_again(wire):
-    near, far = wire.streams(limits=FlowLimits(again_least_s=0.05))
-    near.send(b"x", WAIT_S)
-    assert far.recv(1, WAIT_S) == b"x"
-    wire.drop = lambda frame: frame.kind == Kind.ACK
-    near.close()
-    assert far.recv(1, WAIT_S) == b""
-    wire.drop = lambda frame: False
-    with gevent.Timeout(1.0), closing(far):
-        while wire.channels[0].connections:
-            gevent.sleep(0.01)
