@@ -104,10 +104,12 @@ def shell(home, capsys, monkeypatch):
 
 
 @pytest.fixture
-def enabled(site, shell, monkeypatch):
-    """A shell of a person whose machine is enabled; disabled again at the end."""
+def enabled(site, shell, home, monkeypatch):
+    """A shell of a person whose machine is enabled; disabled again at the end, whatever became of the test."""
     monkeypatch.setenv("ZROKD_CONTROLLER", site.controller_url)
     shell("enable", ACCOUNT_TOKEN)
     yield shell
+    shell.close()
+    monkeypatch.setenv("ZROKD_HOME", str(home))
     if json.loads(shell("status", "--json")[0])["enabled"]:
         shell("disable")

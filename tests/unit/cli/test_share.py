@@ -220,9 +220,9 @@ def test_a_qr_code_comes_below_the_address(enabled, target):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("private", "3000", "--grant", "nobody@example.com"), "no account has the address nobody@example.com"),
-        (("public", "3000", "--namespace", "nowhere"), "namespace"),
-        (("private", "3000", "-s", "of-another"), "of-another"),
+        (("private", "--grant", "nobody@example.com"), "no account has the address nobody@example.com"),
+        (("public", "--namespace", "nowhere"), "namespace"),
+        (("private", "-s", "of-another"), "of-another"),
     ],
     ids=["an unknown grant", "no such namespace", "a token that is taken"],
 )
@@ -231,7 +231,7 @@ def test_what_the_controller_refuses_is_one_sentence_and_the_end(enabled, target
     enabled.until("zrokd access private of-another")
     monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "other"))
     enabled("enable", ACCOUNT_TOKEN)
-    out, err = enabled("share", *words, code=1)
+    out, err = enabled("share", words[0], target, *words[1:], code=1)
     assert out == ""
     assert err.startswith("zrokd: share ")
     assert "is refused: " in err
