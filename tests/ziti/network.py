@@ -286,6 +286,12 @@ class ZitiNetwork:
         """Every object of a list, such as `/services`."""
         return list(self.api("GET", f"{path}?limit=500"))
 
+    def circuits(self) -> set[str]:
+        """Ids of the circuits that stand now."""
+        answer = self._call("GET", f"{self.url}/fabric/v1/circuits?limit=500", None, self._token)
+        assert answer.status_code == 200, answer.text
+        return {each["id"] for each in answer.json()["data"]}
+
     def delete_all_sessions(self, identity: str = "") -> int:
         """End every API session, or an identity's; how many. Ours stays."""
         sessions = [each for each in self.all("/api-sessions") if identity in ("", each["identity"]["name"])]
