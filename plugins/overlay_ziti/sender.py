@@ -36,6 +36,7 @@ class Sender:
         self._side = int(Flags.TERMINATOR) if hosting else 0
         self._limits = limits
         self._window = limits.window_first
+        self._steady_from = limits.window_most  # from here on the window grows by a payload a round trip
         self._next = 0
         self._unacked: dict[int, Segment] = {}
         self._round_s = self._spread_s = 0.0
@@ -96,6 +97,8 @@ class Sender:
         `stamp` is 0 when the acknowledgement was withheld for a while and so says nothing about the way.
         """
         self.heard_at = now
+        if held == FULL and not self.peer_full:
+            self._shrink(self._next - 1)  # or it would fill up, and stand still until it is emptied, again and again
         self.peer_full = held == FULL
         count = len(sequences) // 4
         for sequence in unpack(f">{count}i", sequences[: 4 * count]):
@@ -151,9 +154,10 @@ class Sender:
         self._round_s += (round_s - self._round_s) / 8
 
     def _grow(self, size: int) -> None:
-        self._window = min(self._window + size, self._limits.window_most)
+        more = size if self._window < self._steady_from else size * size // self._window
+        self._window = min(self._window + more, self._limits.window_most)
 
     def _shrink(self, sequence: int) -> None:
         if sequence >= self._shrunk_until:
             self._shrunk_until = self._next
-            self._window = max(self._window * 3 // 4, self._limits.window_least)
+            self._window = self._steady_from = max(self._window * 3 // 4, self._limits.window_least)

@@ -192,6 +192,11 @@ def small(three: Daemons, pids: dict[str, int], seconds: int, name: str, headers
     )
 
 
+def holds(when: str, pids: dict[str, int]) -> None:
+    """Print what each process holds."""
+    print(f"holds {when}, MiB: " + ", ".join(f"{name} {memory_mib(pid):.0f}" for name, pid in pids.items()), flush=True)
+
+
 def main() -> None:
     """Measure all."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 8
@@ -210,15 +215,17 @@ def main() -> None:
         three.start()
         pids = {name: process.pid for name, process in three.processes.items()}
         pids |= {"router": network.router.pid, "ziti": network.controller.pid}
+        holds("at the start", pids)
         print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
         small(three, pids, seconds, "1 KiB, small heads", {})
         small(three, pids, seconds, "1 KiB, browser heads", BROWSER)
+        holds("after these", pids)
         for connections in (1, 8):
             before = measured(pids)
             rate = bulk(three, mib, connections)
             each = connections * mib / 1024
             print(f"bulk, {connections} at once {rate:16.0f} MiB/s  CPU-s/GiB: {used(pids, before, each)}", flush=True)
-        print("holds, MiB: " + ", ".join(f"{name} {memory_mib(pid):.0f}" for name, pid in pids.items()))
+        holds("in the end", pids)
 
 
 if __name__ == "__main__":
