@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zrokd import hookimpl
 from zrokd.contracts import Health, Node, Overlay, Step
 from zrokd.errors import OverlayError, StartError
 from zrokd.model.units import Secret
 
-from .admin import ZitiAdmin
 from .edge import EdgeApi
 from .identity import IdentityFile
-from .managed import ManagedNetwork
 from .management import Management
 from .node import ZitiNode
 from .settings import AdminSettings, ZitiSettings
 from .standing import WOULD_MAKE, Names, bootstrap, unbootstrap
+
+if TYPE_CHECKING:  # certificates are made by controllers alone; a backend is 10 MiB smaller without
+    from .admin import ZitiAdmin
+    from .managed import ManagedNetwork
 
 
 class ZitiOverlay(Overlay):
@@ -32,6 +35,8 @@ class ZitiOverlay(Overlay):
     def open(self) -> None:
         """Start the network of our own, where the YAML asks for one. :raises StartError: it does not start."""
         if self.settings.managed is not None:
+            from .managed import ManagedNetwork
+
             self._network = ManagedNetwork(self.settings.managed, self.ctx)
             self._network.open(self._connect)
 
@@ -61,6 +66,8 @@ class ZitiOverlay(Overlay):
 
         :raises OverlayError: `admin` is not configured, something is missing, or the network does not answer.
         """
+        from .admin import ZitiAdmin
+
         only_check = self.settings.admin is not None and not self.settings.admin.bootstrap
         for step in self.bootstrap(instance, dry_run=only_check):
             self.ctx.log.debug("network: %s", step)

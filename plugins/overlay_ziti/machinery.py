@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .authority import Authority
+if TYPE_CHECKING:
+    from .authority import Authority  # a backend reads settings, and needs nothing that makes certificates
 
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104  only compared with
 

@@ -18,61 +18,20 @@ from typing import Any, Protocol
 
 import gevent
 import requests
-from pydantic import Field, model_validator
 
-from zrokd.contracts import AddressSetting, Context, DurationS, Health, Settings
+from zrokd.contracts import Context, Health
 from zrokd.errors import StartError
 from zrokd.model.units import Address, Secret
 
 from .authority import RENEW_DAYS, Authority, certificate_of, names_of, write
 from .machinery import controller_file, host_port, reached_at, router_file
 from .program import Program
+from .settings import ManagedSettings
 from .supervised import Patience, Supervised
 
 USERNAME = "admin"
 _FREE_WITHIN_S = 3.0  # a port of processes that have just been killed
 _ASK_S = 5.0
-
-
-class ManagedSettings(Settings):
-    """Settings of overlay.ziti, `managed`: a network of our own."""
-
-    binary: str = Field(default="ziti", description="The `ziti` program: a path, or a name found on PATH.")
-    controller: AddressSetting = Field(
-        default=Address("127.0.0.1", 1280), description="Where the network's controller listens."
-    )
-    router: AddressSetting = Field(
-        default=Address("127.0.0.1", 3022), description="Where the network's edge router listens."
-    )
-    names: tuple[str, ...] = Field(
-        default=(),
-        strict=False,
-        description="Host names and addresses under which others reach both; they are told the first, and all stand in"
-        " the certificates. Left out: the addresses they listen on.",
-    )
-    network: str = Field(
-        default="zrokd", pattern="[a-z0-9][a-z0-9.-]{0,39}", description="What the network and its router are called."
-    )
-    start_timeout: DurationS = Field(default=60.0, description="How long each may take until it can work.")
-    stop_timeout: DurationS = Field(default=10.0, description="How long each may take to end; then it is killed.")
-    restart_pause: DurationS = Field(default=0.5, description="Pause before one that ended is started again; doubles.")
-    longest_pause: DurationS = Field(default=30.0, description="The longest such pause.")
-    check_every: DurationS = Field(default=5.0, gt=0, description="How often each is looked at, whether it answers.")
-    hang_limit: DurationS = Field(
-        default=30.0, gt=0, description="How long one may run without answering; then it is killed and started again."
-    )
-
-    @model_validator(mode="after")
-    def _can_be_reached(self) -> ManagedSettings:
-        for key in ("controller", "router"):
-            address: Address = getattr(self, key)
-            if address.path or not address.port:
-                raise ValueError(f"{key}: write a host and a port that stays the same, like 127.0.0.1:1280")
-            if reached_at(address.host) != address.host and not self.names:
-                raise ValueError(f"names: say under which name others reach {address}")
-        if self.controller == self.router:
-            raise ValueError("controller and router need a port each")
-        return self
 
 
 class Api(Protocol):
