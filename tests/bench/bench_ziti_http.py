@@ -197,6 +197,16 @@ def holds(when: str, pids: dict[str, int]) -> None:
     print(f"holds {when}, MiB: " + ", ".join(f"{name} {memory_mib(pid):.0f}" for name, pid in pids.items()), flush=True)
 
 
+def first_byte_ms(three: Daemons, name: str) -> float:
+    """From the word to the backend that a further share is wanted to the first answer through it."""
+    host = HOST.replace("app", name, 1)
+    began = time.monotonic()
+    three.add_share(f"{{name: {name}, target: {three.target.url}}}")
+    while three.status(host) != 200:
+        time.sleep(0.002)
+    return (time.monotonic() - began) * 1000
+
+
 def main() -> None:
     """Measure all."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 8
@@ -226,6 +236,8 @@ def main() -> None:
             each = connections * mib / 1024
             print(f"bulk, {connections} at once {rate:16.0f} MiB/s  CPU-s/GiB: {used(pids, before, each)}", flush=True)
         holds("in the end", pids)
+        took = sorted(first_byte_ms(three, f"more{number}") for number in range(9))
+        print(f"first byte through a new share: median {took[4]:.0f}, most {took[8]:.0f} ms after the reload")
 
 
 if __name__ == "__main__":
