@@ -40,6 +40,7 @@ class LocalOverlay(Overlay):
 
     name = "local"
     Settings = LocalSettings
+    lacks = frozenset({"abort"})  # a UNIX socket's peer sees an end
 
     def node(self, identity: str) -> Node:
         """A handle for an identity document. :raises OverlayError: it is none of this overlay's."""

@@ -120,7 +120,7 @@ Load = Callable[[str], Configuration]
 
 def _of_files(components: list[type[Component]]) -> list[type[Component]]:
     """Those that one file can hold: there is one overlay in it, and commands are in none."""
-    return [cls for cls in components if cls.slot != "command" and (cls.slot, cls.name) != ("overlay", "ziti")]
+    return [cls for cls in components if cls.slot != "command" and (cls.slot != "overlay" or cls.name == "local")]
 
 
 def test_all_yml_has_every_key_there_is(load: Load, components: list[type[Component]]) -> None:

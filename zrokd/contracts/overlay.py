@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from zrokd.contracts.component import Component, Health
 from zrokd.model.environment import Identity
@@ -172,6 +173,9 @@ class Overlay(Component):
     """The network."""
 
     slot = "overlay"
+    #: What it cannot give of the contract: "abort" (a peer can tell a broken stream from an ended one), "backpressure",
+    #: "half-close", "loss" (a listener notices that its service is gone), "unbind" (leaves the network at once).
+    lacks: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def node(self, identity: str) -> Node:
