@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -34,6 +35,8 @@ def main(given: list | None = None) -> int:
     demo_parser = commands.add_parser("demo", help="a whole zrokd on this machine, with two shares")
     demo_parser.add_argument("--once", action="store_true", help="fetch the shares once, print what came, and end")
     commands.add_parser("test", help="the tests (--ziti: on a real network); the rest is for pytest", add_help=False)
+    bench_parser = commands.add_parser("bench", help="the benchmarks, or those named (forward, http, relay, ...)")
+    bench_parser.add_argument("names", nargs="*")
     commands.add_parser("lint", help="ruff")
     commands.add_parser("type", help="mypy")
     docs_parser = commands.add_parser("docs", help="write the generated pages of docs/")
@@ -251,6 +254,20 @@ def test(arguments: argparse.Namespace) -> int:
         output.seek(0)
         print(output.read(), flush=True)
     return first or second.returncode
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """The benchmarks, one after the other, or those named; figures, never judged. Their peers are Debian's packages."""
+    ensure("test")
+    files = {file.stem.removeprefix("bench_"): file for file in sorted((ROOT / "tests" / "bench").glob("bench_*.py"))}
+    if unknown := set(arguments.names) - set(files):
+        return fail(f"no benchmark is called {' or '.join(sorted(unknown))}; there are {', '.join(files)}")
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores", flush=True)
+    failed = 0
+    for name in arguments.names or files:
+        print(f"\n== {name}", flush=True)
+        failed |= subprocess.call([PYTHON, files[name]], cwd=ROOT)
+    return failed
 
 
 def lint(_arguments: argparse.Namespace) -> int:

@@ -1,0 +1,165 @@
+"""What benches have in common: nginx as origin, wrk as load, CPU and memory of processes, a table of medians."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from tests.flow.conftest import free_ports
+
+CONNECTIONS = 32
+BROWSER = {
+    "Cache-Control": "max-age=0",
+    "sec-ch-ua": '"Chromium";v="130", "Not?A_Brand";v="99"',
+    "sec-ch-ua-mobile": "?0",
+    "sec-ch-ua-platform": '"Linux"',
+    "Upgrade-Insecure-Requests": "1",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Sec-Fetch-Site": "none",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-User": "?1",
+    "Sec-Fetch-Dest": "document",
+    "Accept-Encoding": "gzip, deflate, br",
+    "Accept-Language": "en-US,en;q=0.9",
+    "Cookie": "session=0123456789abcdef",
+}
+_NGINX = """
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off; sendfile on; keepalive_requests 1000000000;
+    client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+    uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+    server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def origin(folder: Path, mib: int) -> Iterator[SimpleNamespace]:
+    """nginx with a page of 1 KiB at / and a file of `mib` at /bulk."""
+    (port,) = free_ports(1)
+    folder.chmod(0o755)
+    (folder / "www").mkdir()
+    (folder / "www" / "index.html").write_bytes(b"x" * 1024)
+    with (folder / "www" / "bulk").open("wb") as bulk:
+        for _ in range(mib):
+            bulk.write(os.urandom(1 << 20))
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port))
+    with subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL) as child:
+        try:
+            until = time.monotonic() + 10
+            while time.monotonic() < until:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.05)
+            yield SimpleNamespace(url=f"http://127.0.0.1:{port}", pid=child.pid)
+        finally:
+            child.terminate()
+
+
+def need(*programs: str) -> None:
+    """Exit with a sentence when one is not here."""
+    if missing := [name for name in programs if shutil.which(name) is None]:
+        sys.exit(f"not here: {' and '.join(missing)}; apt install nginx-light haproxy wrk, and Go")
+
+
+# -- measuring ---
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk saw; latencies in ms."""
+
+    requests: int
+    seconds: float
+    errors: int
+    p50: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def cpu_s(pid: int) -> float:
+    """User and system seconds a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(pid: int) -> float:
+    """What a process holds."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+def wrk(
+    port: int, host: str, seconds: int, headers: dict[str, str], connections: int = CONNECTIONS, path: str = "/"
+) -> Load:
+    """A closed loop of so many connections."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Host: {host}"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    command.append(f"http://127.0.0.1:{port}/")
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    count, took = re.search(r"(\d+) requests in ([\d.]+)s", said).groups()  # type: ignore[union-attr]
+    shares = {f"p{int(share)}": _ms(value) for share, value in re.findall(r"(\d+)% +([\d.]+[mu]?s)", said)}
+    failed = re.findall(r"(?:Socket errors|Non-2xx)[^:]*:(.*)", said)
+    errors = sum(int(each) for line in failed for each in re.findall(r"\d+", line))
+    return Load(int(count), float(took), errors, shares["p50"], shares["p99"])
+
+
+def _ms(text: str) -> float:
+    for unit, factor in (("us", 1e-3), ("ms", 1.0), ("s", 1e3)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise ValueError(text)
+
+
+def bulk(port: int, host: str, mib: int, connections: int) -> float:
+    """MiB a second of so many downloads at once."""
+    buffers = [memoryview(bytearray(1 << 20)) for _ in range(connections)]
+    sizes = [0] * connections
+
+    def one(number: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 30) as sock:
+            sock.sendall(f"GET /bulk HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            while count := sock.recv_into(buffers[number]):
+                sizes[number] += count
+
+    began = time.monotonic()
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(size > mib << 20 for size in sizes), sizes
+    return connections * mib / (time.monotonic() - began)
+
+
+def measured(pids: dict[str, int]) -> dict[str, float]:
+    """CPU seconds by process."""
+    return {name: cpu_s(pid) for name, pid in pids.items()}
+
+
+def used(pids: dict[str, int], before: dict[str, float], each: float) -> str:
+    """As text: what each process used since, by `each`."""
+    return ", ".join(f"{name} {(now - before[name]) / each:.3g}" for name, now in measured(pids).items())
+
+
+def loaded() -> str:
+    """As text: what else the machine does now."""
+    return f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
