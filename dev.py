@@ -304,7 +304,7 @@ def clean(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"demo": demo, "test": test, "lint": lint, "type": types, "docs": docs, "clean": clean}
+COMMANDS = {"demo": demo, "test": test, "bench": bench, "lint": lint, "type": types, "docs": docs, "clean": clean}
 
 if __name__ == "__main__":
     sys.exit(main())

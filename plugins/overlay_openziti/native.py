@@ -174,7 +174,7 @@ class Loop:
 
 def _take_nothing(_connection: int, _data: int, size: int) -> int:
     """Until the bridge takes over; nothing may be lost before."""
-    return 0 if size > 0 else size
+    return min(size, 0)
 
 
 _no_data = _DataCallback(_take_nothing)
