@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from zrokd.contracts import DurationS, SecretSetting, Settings, Use, slot_use
+from zrokd.contracts import DurationS, SecretSetting, Settings, UrlSetting, Use, slot_use
 from zrokd.errors import Invalid
 from zrokd.model.naming import check_name, check_share_token
 from zrokd.model.units import Secret
@@ -121,9 +121,8 @@ def _valid(check: Any, value: str) -> str:
 class BackendSettings(Settings):
     """Settings of role.backend."""
 
-    controller: str = Field(
+    controller: UrlSetting = Field(
         default="",
-        pattern=r"^(https?://[^\s]+)?$",
         description="URL of the controller. Default: the one that the environment was enabled with.",
     )
     token: SecretSetting | None = Field(

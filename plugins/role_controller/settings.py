@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import difflib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
 
 from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes
-from zrokd.model.units import Address
+from zrokd.errors import Invalid
+from zrokd.model.naming import check_zone
+from zrokd.model.units import Address, Secret
+from zrokd.service.checks import check_email, check_token
+
+
+def _passes(check: Callable[[Any], object]) -> AfterValidator:
+    """The value as it is, where `check` raises nothing."""
+
+    def checked(value: Any) -> Any:
+        try:
+            check(value)
+        except Invalid as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    return AfterValidator(checked)
+
+
+def _is_url(url: str) -> None:
+    if "{host}" not in url:
+        raise Invalid("the URL of a namespace needs {host} in it, which stands for the host name")
+
+
+def _token_of(what: str) -> Callable[[Secret], object]:
+    return lambda token: check_token(token.reveal(), what)
 
 
 class NamespaceSettings(Settings):
     """A DNS zone of names."""
 
-    zone: str = Field(description="The suffix of its names, such as share.example.com.")
-    url: str = Field(default="http://{host}", description="The URL people use; `{host}` stands for the host name.")
+    zone: Annotated[str, _passes(check_zone)] = Field(description="The suffix of its names, such as share.example.com.")
+    url: Annotated[str, _passes(_is_url)] = Field(
+        default="http://{host}", description="The URL people use; `{host}` stands for the host name."
+    )
     description: str = Field(default="", description="What it is for, told to accounts.")
     open: bool = Field(default=False, description="Whether every account may use it, or only those granted.")
     frontends: list[str] = Field(default_factory=list, description="The frontends that serve it, by name.")
@@ -21,14 +52,16 @@ class NamespaceSettings(Settings):
 class FrontendSettings(Settings):
     """A public entrance that may ask this controller for names, as long as it stands here."""
 
-    token: SecretSetting = Field(description="What the frontend shows as its `token`.")
+    token: Annotated[SecretSetting, _passes(_token_of("a frontend"))] = Field(
+        description="What the frontend shows as its `token`."
+    )
 
 
 class AccountSettings(Settings):
     """An account that every start makes sure of. Taken out, it stays until `zrokd admin delete account` ends it."""
 
-    email: str = Field(description="Its e-mail address.")
-    token: SecretSetting = Field(description="Its account token.")
+    email: Annotated[str, _passes(check_email)] = Field(description="Its e-mail address.")
+    token: Annotated[SecretSetting, _passes(_token_of("an account"))] = Field(description="Its account token.")
 
 
 class LimitSettings(Settings):
@@ -66,3 +99,13 @@ class ControllerSettings(Settings):
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")
     max_wait: DurationS = Field(default=30.0, description="The longest wait of a frontend for news.")
     max_connections: int = Field(default=2000, ge=1, description="Connections at a time; more wait in the kernel.")
+
+    @model_validator(mode="after")
+    def _frontends_are_known(self) -> ControllerSettings:
+        for token, namespace in self.namespaces.items():
+            for name in namespace.frontends:
+                if name not in self.frontends:
+                    close = difflib.get_close_matches(name, self.frontends, 1)
+                    hint = f"did you mean {close[0]!r}?" if close else "name it in `frontends`, with a token"
+                    raise ValueError(f"namespace {token!r}: no frontend is called {name!r}; {hint}")
+        return self

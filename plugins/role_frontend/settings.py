@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, slot_use
+from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, UrlSetting, slot_use
 from zrokd.model.units import Secret
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.proxy.upstream import PoolLimits
@@ -118,7 +118,7 @@ class FrontendSettings(Settings):
     listen: AddressSetting | None = Field(
         default=None, description="Where visitors of public shares come in; left out: only `accesses` are served."
     )
-    controller: str = Field(default="", description="URL of the controller; needed with `listen`.")
+    controller: UrlSetting = Field(default="", description="URL of the controller; needed with `listen`.")
     token: SecretSetting = Field(
         default=Secret(""), description="Token of this frontend, as the controller knows it; needed with `listen`."
     )

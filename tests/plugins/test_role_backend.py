@@ -1075,7 +1075,7 @@ def test_a_wrong_share_is_told(keys, told):
     [
         ({}, "environment"),
         ({"token": "t"}, "needs `controller`"),
-        ({"controller": "x", "token": "t"}, "pattern"),
+        ({"controller": "x", "token": "t"}, "is not a URL; write it like https://"),
         ({"controller": "http://c", "token": "t", "max_streams": 0}, "greater"),
         ({"controller": "http://c", "token": "t", "shares": [{"mode": "hello", "name": "docs"}] * 2}, "stands twice"),
         (

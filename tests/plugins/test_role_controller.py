@@ -129,16 +129,18 @@ def test_declared_things_are_made_once_and_kept_so(start, call):
 @pytest.mark.parametrize(
     ("changes", "error", "sentence"),
     [
-        ({"namespaces": {"public": {"zone": "Not A Zone"}}}, Invalid, "not a DNS zone"),
-        ({"namespaces": {"public": {"zone": "a.example", "frontends": ["ghost"]}}}, Invalid, "no frontend is called"),
-        ({"accounts": [{"email": "nobody", "token": "long-enough"}]}, Invalid, "not an e-mail address"),
-        ({"accounts": [{"email": "a@b.example", "token": "short"}]}, Invalid, "8 to 256"),
+        (
+            {"frontends": {"edge": {"token": "edges-own-token"}, "not a word": {"token": "long-enough"}}},
+            Invalid,
+            "is not a valid name of a frontend",
+        ),
+        ({"accounts": [{"email": mail, "token": "of-two-accounts"} for mail in ("a@b.c", "d@e.f")]}, Conflict, "token"),
     ],
 )
 def test_what_cannot_be_declared_stops_the_start_and_leaves_nothing_open(start, changes, error, sentence):
     with pytest.raises(error, match=sentence) as caught:
         start(**changes)
-    assert "short" not in str(caught.value)
+    assert "of-two-accounts" not in str(caught.value)
 
 
 def test_a_port_in_use_stops_the_start(start):
@@ -301,10 +303,9 @@ def test_a_reload_that_the_store_refuses_leaves_all_as_it_was(start, call, load)
     old = role.address
     changes = {
         "listen": "127.0.0.2:0",
-        "frontends": {"edge": {"token": "another-edge-token"}},
-        "accounts": [{"email": "ann@example.com", "token": "short"}],
+        "frontends": {"edge": {"token": "another-edge-token"}, "not a word": {"token": "long-enough"}},
     }
-    with pytest.raises(Invalid, match="8 to 256"):
+    with pytest.raises(Invalid, match="is not a valid name of a frontend"):
         role.reload(load(**changes).roles["controller"].settings)
     assert role.address == old
     call(role).overview()
@@ -479,6 +480,31 @@ def test_a_store_that_is_away_is_not_a_denial():
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
         ControllerSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"namespaces": {"public": {"zone": "Not a zone"}}}, "is not a DNS zone: write it like share.example.com"),
+        ({"namespaces": {"public": {"zone": "a.example", "url": "http://a"}}}, "needs {host} in it"),
+        ({"accounts": [{"email": "nobody", "token": "long-enough"}]}, "'nobody' is not an e-mail address"),
+        ({"accounts": [{"email": "a@b.example", "token": "short"}]}, "the token of an account must be 8 to 256"),
+        ({"frontends": {"edge": {"token": "short"}}}, "the token of a frontend must be 8 to 256"),
+        (
+            {
+                "frontends": {"edge": {"token": "long-enough"}},
+                "namespaces": {"public": {"zone": "a.example", "frontends": ["egde"]}},
+            },
+            "namespace 'public': no frontend is called 'egde'; did you mean 'edge'?",
+        ),
+        ({"namespaces": {"p": {"zone": "a.example", "frontends": ["x"]}}}, "name it in `frontends`, with a token"),
+    ],
+)
+def test_what_the_start_would_refuse_is_refused_before_it(wrong, said):
+    with pytest.raises(ValidationError) as refused:
+        ControllerSettings(**wrong)
+    assert said in str(refused.value)
+    assert "short" not in str(refused.value.errors()[0]["msg"])
 
 
 def test_limits_of_the_yaml_are_limits_of_the_model():

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from zrokd.config import scalars
+from zrokd.config.masking import learn
 from zrokd.config.problems import paths_of, problems_of
 from zrokd.config.tree import KeyPath, Tree, at
 from zrokd.config.uses import gather, uses_in
@@ -27,6 +28,7 @@ def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree
     Mistakes go to the tree. What a file may leave out is written into `data`.
     """
     gather(model, data, base, tree)
+    learn(model, data, base, tree)
     uses = uses_in(model, data)
     instance = _validate(model, data, base, tree)
     for found in uses:
@@ -67,7 +69,19 @@ def _validate(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: 
         if _read_as_yaml(paths_of(error, data), data, base, tree):
             return _validate(model, data, base, tree)
         tree.problems += problems_of(error, model, data, base, tree)
+        if _drop_unknown(error, data):
+            _validate(model, data, base, tree)  # rules over several keys are asked only when each of them is right
         return None
+
+
+def _drop_unknown(error: ValidationError, data: dict[str, Any]) -> bool:
+    """Take the keys out that nobody knows; whether nothing else was wrong."""
+    unknown = paths_of(error, data, all_of="extra_forbidden")
+    if len(unknown) != error.error_count():
+        return False
+    for path in unknown:
+        at(data, path[:-1]).pop(path[-1])
+    return True
 
 
 def _read_as_yaml(paths: list[KeyPath], data: dict[str, Any], base: KeyPath, tree: Tree) -> bool:

@@ -23,11 +23,12 @@ def secrets_in(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Secret
     elif isinstance(value, Use):
         yield from secrets_in(value.settings, path)
     else:
-        for key, item in _items(value):
+        for key, item in items_of(value):
             yield from secrets_in(item, (*path, key))
 
 
-def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+def items_of(value: Any) -> Iterable[tuple[str | int, Any]]:
+    """What a settings model, map or list holds, by key; nothing of anything else."""
     if isinstance(value, BaseModel):
         return [(name, getattr(value, name)) for name in type(value).model_fields]
     if isinstance(value, dict):

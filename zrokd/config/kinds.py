@@ -18,7 +18,7 @@ from zrokd.model.units import Address, Secret
 _NAMES = {
     str: "text", int: "integer", float: "number", bool: "true or false", Address: "address", Secret: "secret",
 }  # fmt: skip
-_UNITS = {"_duration": "duration", "_size": "size", "_address": "address", "_secret": "secret"}
+_UNITS = {"_duration": "duration", "_size": "size", "_address": "address", "_secret": "secret", "_url": "URL"}
 _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 

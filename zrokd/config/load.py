@@ -13,8 +13,10 @@ from zrokd.config import sources
 from zrokd.config.check import Lookup, check
 from zrokd.config.configuration import Configuration, Plan, plan, plans
 from zrokd.config.exposure import secrets_in, warnings_for
+from zrokd.config.masking import masked
 from zrokd.config.references import Resolver
 from zrokd.config.schema import TopLevel, default_state_dir
+from zrokd.config.together import refuse_ports_taken_twice
 from zrokd.config.tree import Tree
 from zrokd.errors import ConfigError, PluginError, Problem
 
@@ -44,7 +46,7 @@ def load(
     """
     tree, files = sources.read(path)
     if tree.problems and not tree.data:
-        raise ConfigError(tree.problems)
+        raise ConfigError(masked(tree.problems, tree))
     overriding.apply(tree, environ, overrides or {})
     state_dir = _early_state_dir(tree, path.parent, environ)
     Resolver(path.parent, environ, state_dir=state_dir, create=create_secrets).resolve(tree)
@@ -65,8 +67,10 @@ def _build(
     _imply(tree.data)
     _add_plugin_path(registry, folder, tree)
     top = check(TopLevel, tree.data, (), tree, registry)
+    if top is not None:
+        refuse_ports_taken_twice(top, tree)
     if tree.problems or top is None:
-        raise ConfigError(_sorted(tree.problems))
+        raise ConfigError(masked(_sorted(tree.problems), tree))
     return _configuration(top, tree, folder, environ, files)
 
 
@@ -90,7 +94,7 @@ def _configuration(
         roles={name: role for name, role in roles.items() if role is not None},
         secrets=frozenset(secret for _, secret in secrets),
         files=files,
-        warnings=(*tree.warnings, *warnings_for(tree, secrets)),
+        warnings=tuple(masked([*tree.warnings, *warnings_for(tree, secrets)], tree)),
         top=top,
     )
 

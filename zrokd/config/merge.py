@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from zrokd.config.tree import KeyPath, Tree
 
+T = TypeVar("T")
 _APPENDED = frozenset([("auth",), ("sinks",), ("observers",), ("plugin_path",)])
 
 
@@ -37,7 +38,12 @@ def _join(whole: Tree, into: dict[str, Any], tree: Tree, data: dict[str, Any], p
 
 
 def _take_marks(whole: Tree, tree: Tree, old: KeyPath, new: KeyPath) -> None:
-    for source, target in ((tree.keys, whole.keys), (tree.values, whole.values)):
-        for path, mark in source.items():
-            if path[: len(old)] == old:
-                target[new + path[len(old) :]] = mark
+    _take(tree.keys, whole.keys, old, new)
+    _take(tree.values, whole.values, old, new)
+    _take(tree.spans, whole.spans, old, new)
+
+
+def _take(source: Mapping[KeyPath, T], target: dict[KeyPath, T], old: KeyPath, new: KeyPath) -> None:
+    for path, mark in source.items():
+        if path[: len(old)] == old:
+            target[new + path[len(old) :]] = mark

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from zrokd.config import scalars, syntax
-from zrokd.config.tree import KeyPath, Mark, Reference, Tree
+from zrokd.config.tree import KeyPath, Mark, Reference, Span, Tree
 from zrokd.errors import Problem
 
 MAX_BYTES = 1 << 20
@@ -97,6 +97,7 @@ class _Builder:
             if key in values:
                 first = self._tree.keys[here]
                 self._refuse(key_node, f"the key stands twice; the first is in line {first.line}", here)
+                self._value(value_node, (*here, len(values)), depth + 1)  # for its mistakes, and where it stands
                 continue
             self._tree.keys[here] = self._mark(key_node)
             values[key] = self._value(value_node, here, depth + 1)
@@ -132,8 +133,11 @@ class _Builder:
         text = str(node.value)
         if node.tag in _REFERENCES:
             return Reference(node.tag[1:], text.strip())
+        begin, end = node.start_mark, node.end_mark
         try:
-            return scalars.convert(node.tag, text)
+            value = scalars.convert(node.tag, text)
+            self._tree.spans[path] = Span(self._file, begin.line + 1, begin.column + 1, end.line + 1, end.column + 1)
+            return value
         except KeyError:
             self._refuse_tag(node, path)
         except ValueError:

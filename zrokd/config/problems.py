@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from zrokd.config.masking import is_secret
 from zrokd.config.tree import KeyPath, Origin, Tree
 from zrokd.config.words import guess, nothing_of, show, wanted, words_for
 from zrokd.contracts import Use
@@ -29,9 +30,11 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: Any, base:
     ]
 
 
-def paths_of(error: ValidationError, data: Any) -> list[KeyPath]:
-    """Where in `data` the errors are."""
-    return [_in_data(item, data) for item in error.errors(include_url=False)[:MOST]]
+def paths_of(error: ValidationError, data: Any, *, all_of: str = "") -> list[KeyPath]:
+    """Where in `data` the errors are: the first ones, or all of one type."""
+    found = error.errors(include_url=False)
+    chosen = [item for item in found if item["type"] == all_of] if all_of else found[:MOST]
+    return [_in_data(item, data) for item in chosen]
 
 
 def _in_data(item: Mapping[str, Any], data: Any) -> KeyPath:
@@ -59,7 +62,10 @@ def _problem(
         known = [*fields_at(model, path[:-1]), *tree.beside(place)]
         return tree.problem(f"unknown key {last!r}", place, key=True, hint=guess(last, known))
     origin = tree.origins.get(tree.as_written(place))
-    shown = f"the value of {origin.words}" if origin and origin.words else show(item.get("input"))
+    shown = show(item.get("input"))
+    if isinstance(item.get("input"), str | int) and is_secret(tree.as_written(place), tree):
+        shown = "the value"
+    shown = f"the value of {origin.words}" if origin and origin.words else shown
     message, hint = _words(items, shown)
     for inner in tree.origins_below(place):
         message = hide(message, inner)

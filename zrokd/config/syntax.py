@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from zrokd.config.masking import mask_text
 from zrokd.errors import Problem
 
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
@@ -46,7 +47,7 @@ def problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
         return Problem(f"this is not YAML: {short(said)}", file=file)
     source = lines[mark.line] if mark.line < len(lines) else ""
     message = said if isinstance(error, Refused) else _words(said, source[mark.column : mark.column + 1])
-    return Problem(message, file=file, line=mark.line + 1, column=mark.column + 1, source=source)
+    return Problem(message, file=file, line=mark.line + 1, column=mark.column + 1, source=mask_text(source))
 
 
 def _words(said: str, character: str) -> str:

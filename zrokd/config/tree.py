@@ -23,6 +23,17 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Where a value stands in a file; line and column count from 1, the end is the first that is not its."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A value that stands elsewhere, as the file names it: `!env NAME`."""
 
@@ -50,6 +61,8 @@ class Tree:
     keys: dict[KeyPath, Mark] = field(default_factory=dict)
     values: dict[KeyPath, Mark] = field(default_factory=dict)
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    spans: dict[KeyPath, Span] = field(default_factory=dict)  # of texts and numbers that the file itself holds
+    secret: dict[KeyPath, bool] = field(default_factory=dict)  # by place, for keys that somebody knows
     broken: set[KeyPath] = field(default_factory=set)  # values that could not be read: one problem each is enough
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)

@@ -29,7 +29,7 @@ def uses_in(model: type[BaseModel], data: Any) -> list[Found]:
     """Every component named in `data`, which is meant for `model`; also where `data` is wrong elsewhere."""
     return [
         found
-        for path, inner, values in _models_in(model, data, ())
+        for path, inner, values in models_in(model, data, ())
         for name, field in inner.model_fields.items()
         if name in values
         for found in _named(annotation_of(field), values[name], (*path, name))
@@ -41,7 +41,7 @@ def gather(model: type[BaseModel], data: Any, base: KeyPath, tree: Tree) -> None
 
     The latter belong into its entry where `slot_use(..., beside=True)` says so.
     """
-    for path, inner, values in list(_models_in(model, data, base)):
+    for path, inner, values in list(models_in(model, data, base)):
         for name, field in inner.model_fields.items():
             default = field.get_default(call_default_factory=True) if name not in values else None
             if default and list(_named(annotation_of(field), default, ())):
@@ -83,15 +83,15 @@ def _fill_use(data: Any, found: Found) -> None:
         data[last].setdefault("use", found.default)
 
 
-def _models_in(annotation: Any, value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, type[BaseModel], dict[str, Any]]]:
+def models_in(annotation: Any, value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, type[BaseModel], dict[str, Any]]]:
     """Every settings model that `value` holds, itself included; not those of components."""
     for inner, item, place in _inside(annotation, value, path):
-        yield from _models_in(inner, item, place)
+        yield from models_in(inner, item, place)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, dict):
         yield path, annotation, value
         for name, field in annotation.model_fields.items():
             if name in value:
-                yield from _models_in(annotation_of(field), value[name], (*path, name))
+                yield from models_in(annotation_of(field), value[name], (*path, name))
 
 
 def _named(annotation: Any, value: Any, path: KeyPath, key: str = "") -> Iterator[Found]:

@@ -18,7 +18,16 @@ from zrokd.contracts.sink import Sink
 from zrokd.contracts.storage import Storage
 
 if TYPE_CHECKING:
-    from zrokd.contracts.settings import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, Use, slot_use
+    from zrokd.contracts.settings import (
+        AddressSetting,
+        DurationS,
+        SecretSetting,
+        Settings,
+        SizeBytes,
+        UrlSetting,
+        Use,
+        slot_use,
+    )
 
 SLOTS: dict[str, type[Component]] = {
     cls.slot: cls for cls in (Role, Storage, Overlay, Authenticator, Mode, Gate, Filter, Sink, Observer, Command)
@@ -55,6 +64,7 @@ __all__ = [
     "Storage",
     "Stream",
     "Task",
+    "UrlSetting",
     "Use",
     "slot_use",
 ]

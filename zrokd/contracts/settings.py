@@ -8,11 +8,24 @@ class Settings(zrokd.contracts.Settings):
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    WithJsonSchema,
+)
 
 from zrokd.model.units import Address, Secret, parse_address, parse_duration_s, parse_size_bytes
+
+_URL_PATTERN = r"^(https?://[^\s/?#]+[^\s]*)?$"
+_URL = re.compile(_URL_PATTERN)
 
 
 class Settings(BaseModel):
@@ -49,6 +62,12 @@ def _secret(value: object) -> Secret:
     return Secret(value)
 
 
+def _url(value: str) -> str:
+    if value and not _URL.fullmatch(value):
+        raise ValueError(f"{value!r} is not a URL; write it like https://zrokd.example.com:18080")
+    return value
+
+
 DurationS = Annotated[
     float, BeforeValidator(_duration), WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "1h30m"]})
 ]
@@ -61,6 +80,7 @@ AddressSetting = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["127.0.0.1:8080", "unix:/run/x.sock"]}),
 ]
+UrlSetting = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": _URL_PATTERN})]
 SecretSetting = Annotated[
     Secret, BeforeValidator(_secret), PlainSerializer(repr, return_type=str), WithJsonSchema({"type": "string"})
 ]

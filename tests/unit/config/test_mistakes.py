@@ -829,7 +829,9 @@ def test_each_place_is_shown_with_the_line_as_it_was_written(
     text, _ = MISTAKES[title]
     lines = [*text.split("\n"), ""]
     for problem in mistakes(text, environ={"WORD": "s3cret-word"}):
-        assert problem.source == (lines[problem.line - 1] if problem.line else "")
+        line = lines[problem.line - 1] if problem.line else ""
+        assert len(problem.source) == len(line)
+        assert all(shown in (written, "*") for shown, written in zip(problem.source, line, strict=True))
         assert "s3cret" not in problem.message + problem.source + problem.hint
 
 

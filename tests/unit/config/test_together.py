@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zrokd.config.load import Lookup
+from zrokd.config.load import load as load_file
+from zrokd.errors import ConfigError
+
+FILE = """\
+version: 1
+health: {{listen: "{health}"}}
+roles:
+  frontend: {{listen: "{frontend}", controller: "http://x", accesses: [{{share: abc, listen: "{access}"}}]}}
+"""
+
+
+@pytest.fixture
+def problems(tmp_path: Path, registry: Lookup) -> Callable[..., list[str]]:
+    def call(**listen: str) -> list[str]:
+        given = {"health": "127.0.0.1:1", "frontend": "127.0.0.1:2", "access": "127.0.0.1:3"} | listen
+        file = tmp_path / "zrokd.yml"
+        file.write_text(FILE.format(**given))
+        try:
+            load_file(file, registry=registry, environ={})
+        except ConfigError as error:
+            return [f"{problem.path}: {problem.message}" for problem in error.problems]
+        return []
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "listen",
+    [
+        {},
+        {"frontend": "127.0.0.2:1"},
+        {"frontend": "127.0.0.1:0", "access": "127.0.0.1:0"},
+        {"frontend": "unix:/a", "access": "unix:/b"},
+    ],
+)
+def test_addresses_that_differ_are_fine(problems: Callable[..., list[str]], listen: dict[str, str]) -> None:
+    assert problems(**listen) == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "message"),
+    [
+        (
+            {"frontend": "127.0.0.1:1"},
+            "roles.frontend.listen: 127.0.0.1:1 is taken by health.listen; choose another port",
+        ),
+        ({"frontend": "0.0.0.0:1"}, "roles.frontend.listen: 0.0.0.0:1 is taken by health.listen; choose another port"),
+        (
+            {"frontend": "unix:/a", "access": "unix:/a"},
+            "roles.frontend.accesses[0].listen: unix:/a is taken by roles.frontend.listen; choose another port",
+        ),
+    ],
+)
+def test_an_address_is_one_listeners(problems: Callable[..., list[str]], listen: dict[str, str], message: str) -> None:
+    assert problems(**listen) == [message]
