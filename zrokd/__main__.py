@@ -13,12 +13,20 @@ def _needs_hub(arguments: list[str]) -> bool:
     return next((word for word in arguments if not word.startswith("-")), "") in _NEED_HUB
 
 
+def _end_quietly() -> None:
+    """Ctrl-C while the hub waits is no mistake of the hub's, which would print it."""
+    from gevent.hub import Hub
+
+    Hub.NOT_ERROR += (KeyboardInterrupt,)
+
+
 def main() -> None:
     """Entry point of `zrokd`. Does not return."""
     if _needs_hub(sys.argv[1:]):
         from gevent import monkey
 
         monkey.patch_all()
+        _end_quietly()
     from zrokd.cli.main import run_program
 
     sys.exit(run_program(last=True))

@@ -75,6 +75,12 @@ class ShareSettings(Settings):
             raise ValueError("`token` and `grants` are for private shares; write `private: true`, or take them away")
         return self
 
+    def misfit(self) -> str:
+        """A public share must speak HTTP."""
+        if self.private or self.use.component.http:
+            return ""
+        return f"mode {self.use.use} is for private shares; write `private: true`, or take another mode"
+
     @property
     def use(self) -> Use:
         """The mode."""

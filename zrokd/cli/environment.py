@@ -58,8 +58,6 @@ def enable(
         except ZrokdError:
             client.disable(identity.z_id)  # nobody could ever use it
             raise
-    except Denied as error:
-        raise Denied(f"the controller at {client.url} does not accept this token ({error})") from error
     finally:
         client.close()
     if as_json:
@@ -88,22 +86,38 @@ def _host() -> str:
 
 
 @click.command()
+@click.option("--force", is_flag=True, help="Forget it here also when the controller cannot be reached.")
 @JSON
-def disable(*, as_json: bool) -> None:
-    """End this machine's shares and accesses, and forget its environment."""
+def disable(*, force: bool, as_json: bool) -> None:
+    """End this machine's shares and accesses, and forget its environment.
+
+    Also when the account is gone, or its token revoked: then nothing is left to end there.
+    """
     from zrokd.client.environment import EnvironmentFile, default_folder
 
     environment = session.enabled()
-    with session.controller_of(environment) as controller:
-        try:
-            controller.disable(environment.identity.z_id)
-        except NotFound:
-            say("the controller did not know this environment any more")
+    try:
+        _disable_there(environment)
+    except Unavailable as error:
+        if not force:
+            raise Unavailable(f"{error} zrokd disable --force forgets this machine's part only") from error
+        say(f"the controller does not answer, so what it keeps of environment {environment.identity.z_id} stays there")
     EnvironmentFile(default_folder()).delete()
     if as_json:
         emit({"event": "disabled", "environment": environment.identity.z_id})
     else:
         say("this machine is disabled")
+
+
+def _disable_there(environment: EnabledEnvironment) -> None:
+    """:raises Unavailable: the controller does not answer."""
+    try:
+        with session.controller_of(environment) as controller:
+            controller.disable(environment.identity.z_id)
+    except NotFound:
+        say("the controller did not know this environment any more")
+    except Denied:
+        say("the controller does not accept this machine's token any more, so only what is here was forgotten")
 
 
 @click.command()

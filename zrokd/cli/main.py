@@ -50,9 +50,12 @@ def run_program(arguments: list[str] | None = None, *, last: bool = False) -> in
     try:
         code = program.main(arguments, prog_name="zrokd", standalone_mode=False, obj={"last": last})
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error, click.Abort) and error.__cause__ is None:
+            click.echo("zrokd: nothing was done", err=True)  # that is how a no to a question comes
+            return FAILED
         click.echo("zrokd: interrupted", err=True)
         return INTERRUPTED
     except ConfigError as error:
@@ -67,3 +70,11 @@ def run_program(arguments: list[str] | None = None, *, last: bool = False) -> in
         sys.stderr.close()  # nobody reads; say nothing more
         return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _show(error: click.ClickException) -> None:
+    """One sentence, like every other failure; who used a command wrongly is told where its help is."""
+    click.echo(f"zrokd: {error.format_message()}", err=True)
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        click.echo(f"help: {context.command_path} --help", err=True)

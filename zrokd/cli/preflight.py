@@ -31,12 +31,16 @@ def patiently(ask: Callable[[], Any]) -> Any:
             time.sleep(backoff.next_s())
 
 
-def check_names(environment: EnabledEnvironment, selections: Sequence[tuple[str, str]]) -> None:
+def check_names(environment: EnabledEnvironment, selections: Sequence[tuple[str, str]], token: str = "") -> None:
     """Make sure that the account is known and that each (namespace, name) is, or becomes, its own and free here.
+
+    The same for the `token` of a private share that a person chose.
 
     :raises Denied: the token is unknown or revoked. :raises Conflict: a name is taken. :raises Invalid: not allowed.
     """
     with session.controller_of(environment) as controller:
+        if token and session.is_served(token, controller):
+            raise Conflict(f"the token {token!r} is shared by another zrokd of this machine; end that one first")
         known = {(n.namespace, n.name): n for n in patiently(controller.list_names)}
         for namespace, name in selections:
             held = known.get((namespace, name))
@@ -47,6 +51,8 @@ def check_names(environment: EnabledEnvironment, selections: Sequence[tuple[str,
                 raise Conflict(
                     f"the name {name!r} is in use by a share of another machine of yours ({held.share_token})"
                 )
+            elif held.share_token and session.is_served(held.share_token, controller):
+                raise Conflict(f"the name {name!r} is shared by another zrokd of this machine; end that one first")
 
 
 def _is_here(controller: Controller, token: str, environment: EnabledEnvironment) -> bool:

@@ -156,8 +156,9 @@ class TextScreen(Screen):
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
         """How much still runs; once a second."""
         again = ", Ctrl-C again to end now" if by_person else ""
+        text = f"draining: {open_connections} open, {left_s} s left{again}" if open_connections else "ending"
         if open_connections or not self._drained:
-            self._line(self._paint(_DIM, f"draining: {open_connections} open, {left_s} s left{again}"))
+            self._line(self._paint(_DIM, text))
         self._drained = True
 
     def _paint(self, colour: str, text: str) -> str:

@@ -20,6 +20,7 @@ from zrokd.wire.modes import mode_from_wire
 if TYPE_CHECKING:
     from zrokd.client.controller import Controller
     from zrokd.client.environment import EnabledEnvironment
+    from zrokd.client.holds import Holds
 
 DEFAULT_CONTROLLER = "http://127.0.0.1:18080"
 
@@ -63,27 +64,33 @@ def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
     try:
         yield controller
     except Denied as error:
-        raise Denied(
-            f"the controller at {controller.url} says no ({error}); was this machine's token revoked?"
-            " then run zrokd disable, and zrokd enable with a new one"
-        ) from error
+        raise Denied(f"{error} If it was, run zrokd disable, and zrokd enable with a new one") from error
     finally:
         controller.close()
 
 
 def settle(environment: EnabledEnvironment, controller: Controller) -> None:
     """End what a killed zrokd of this machine left in the controller's books. What goes wrong there is only said."""
-    from zrokd.client.environment import default_folder
-    from zrokd.client.holds import Holds, holds_folder
-
-    folder = default_folder()
-    holds = Holds(holds_folder(folder, folder), controller, logging.getLogger(__name__))
+    holds = _holds(controller)
     try:
         for hold in holds.settle(environment.identity.z_id):
             what = f"the access to {hold.share}" if hold.access else f"share {hold.share}"
             say(f"{what} of a zrokd that died is ended now")
     except ZrokdError as error:
         say(f"what a zrokd that died left behind could not be ended: {error}")
+
+
+def is_served(token: str, controller: Controller) -> bool:
+    """Whether a zrokd of this machine that lives serves that share."""
+    return _holds(controller).is_served(token)
+
+
+def _holds(controller: Controller) -> Holds:
+    from zrokd.client.environment import default_folder
+    from zrokd.client.holds import Holds, holds_folder
+
+    folder = default_folder()
+    return Holds(holds_folder(folder, folder), controller, logging.getLogger(__name__))
 
 
 def mode_of(item: Mapping[str, Any]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zrokd.cli.output import JSON
+
+if TYPE_CHECKING:
+    from zrokd.contracts import Component
+    from zrokd.host.registry import Registry
 
 _COMMON = (
     click.option("-b", "--mode", default="proxy", show_default=True, help="What is done with a visitor."),
@@ -96,6 +100,8 @@ def _serve(
 
     environment = session.enabled()
     registry = Registry()
+    if not entry.get("private") and not getattr(_mode(registry, mode), "http", True):
+        raise click.UsageError(f"mode {mode} is for private shares; run: zrokd share private {target} --mode {mode}")
     where = _target(target, mode)
     options = {key: value for key, value in {"target": where, "insecure": insecure}.items() if value}
     with session.scratch_folder() as folder:
@@ -115,9 +121,19 @@ def _serve(
             "roles": {"backend": backend},
         }
         configuration = from_tree(tree, registry=registry)
-        preflight.check_names(environment, selections)
+        preflight.check_names(environment, selections, str(entry.get("token", "")))
         screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=where)
         return run_daemon(configuration, registry, screen=screen)
+
+
+def _mode(registry: Registry, name: str) -> type[Component] | None:
+    """The mode's class; None when there is none: the configuration's check says that better."""
+    from zrokd.errors import PluginError
+
+    try:
+        return registry("mode", name)
+    except PluginError:
+        return None
 
 
 def _target(target: str | None, mode: str) -> str:

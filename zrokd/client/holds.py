@@ -92,6 +92,14 @@ class Holds:
             self._held[hold] = descriptor
             undo.pop_all()
 
+    def is_served(self, share: str) -> bool:
+        """Whether a process of this host that lives serves a share."""
+        path = self._folder / Hold(z_id="", share=share).name
+        if not path.exists():
+            return False
+        with self._opened(path) as descriptor:
+            return descriptor >= 0 and _parse(descriptor) is not None and not _is_sole(descriptor)
+
     def end(self, hold: Hold) -> None:
         """End it at the controller, unless another process serves it too. `key` and `lasts` do not matter here.
 

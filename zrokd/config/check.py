@@ -10,7 +10,7 @@ from zrokd.config import scalars
 from zrokd.config.masking import learn
 from zrokd.config.problems import paths_of, problems_of
 from zrokd.config.tree import KeyPath, Tree, at
-from zrokd.config.uses import gather, uses_in
+from zrokd.config.uses import gather, models_in, uses_in
 from zrokd.contracts import Component, Settings
 from zrokd.errors import PluginError
 
@@ -31,12 +31,23 @@ def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree
     learn(model, data, base, tree)
     uses = uses_in(model, data)
     instance = _validate(model, data, base, tree)
+    complete = instance is not None
     for found in uses:
         entry = at(data, found.path)
         component, settings = _resolve(entry, found.slot, (*base, *found.path), tree, registry)
         if instance is not None and settings is not None:
             at(instance, found.path).resolve(component, settings)
+        complete &= settings is not None
+    if complete:
+        _refuse_misfits(model, data, instance, base, tree)
     return instance
+
+
+def _refuse_misfits(model: type[Settings], data: dict[str, Any], instance: Any, base: KeyPath, tree: Tree) -> None:
+    for path, _, _ in models_in(model, data, ()):
+        part = at(instance, path)
+        if isinstance(part, Settings) and (sentence := part.misfit()):
+            tree.refuse(sentence, (*base, *path))
 
 
 def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any]:

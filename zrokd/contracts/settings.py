@@ -33,6 +33,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
+    def misfit(self) -> str:
+        """What is wrong with the components named here, in one sentence; "" when nothing is.
+
+        The loader asks once each `Use` holds its component: validators of the model are too early for that.
+        """
+        return ""
+
 
 def _duration(value: object) -> float:
     if not isinstance(value, str | int | float):

@@ -125,6 +125,34 @@ def test_disable_of_a_machine_that_is_not_enabled_is_one_sentence(shell):
     assert "zrokd enable TOKEN" in shell("disable", code=1)[1]
 
 
+def rewrite(home, **changes):
+    file = home / "environment.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def test_disable_forgets_an_environment_whose_token_was_revoked(enabled, home):
+    before = (home / "environment.json").read_text()
+    rewrite(home, account_token="another-token-of-nobody")
+    _, err = enabled("disable")
+    assert "does not accept this machine's token any more" in err
+    assert not (home / "environment.json").exists()
+    (home / "environment.json").write_text(before)
+
+
+def test_disable_waits_for_nobody_when_it_is_forced(enabled, home):
+    before = (home / "environment.json").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = taken.getsockname()[1]
+    rewrite(home, controller=f"http://127.0.0.1:{free}")
+    _, err = enabled("disable", code=1)
+    assert "zrokd disable --force forgets" in err
+    assert (home / "environment.json").exists()
+    _, err = enabled("disable", "--force")
+    assert "stays there" in err
+    assert not (home / "environment.json").exists()
+    (home / "environment.json").write_text(before)
+
+
 def test_disable_forgets_an_environment_that_the_controller_forgot(enabled, site, home, tmp_path, monkeypatch):
     mine = json.loads(enabled("status", "--json")[0])["environment"]
     monkeypatch.setenv("ZROKD_HOME", str(tmp_path / "other"))

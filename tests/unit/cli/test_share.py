@@ -208,6 +208,34 @@ def test_a_name_of_another_machine_of_mine_is_taken(enabled, site, target, tmp_p
     enabled("delete", "name", "busy")
 
 
+@pytest.mark.parametrize(
+    ("words", "shown", "said"),
+    [
+        (("public", "--name", "busy"), "http://busy", "the name 'busy'"),
+        (("private", "-s", "busy-token"), "zrokd access private busy-token", "the token 'busy-token'"),
+    ],
+)
+def test_what_a_living_share_of_this_machine_has_is_not_shared_twice(enabled, target, words, shown, said):
+    enabled.start("share", words[0], target, *words[1:])
+    enabled.until(shown)
+    share = enabled._running[-1]
+    _, err = enabled("share", words[0], target, *words[1:], code=1)
+    assert f"{said} is shared by another zrokd of this machine" in err
+    assert not share.dead
+    assert len(enabled.lines("list", "shares")) == 1
+    assert enabled.end() == 0
+    if words[0] == "public":
+        enabled("delete", "name", "busy")
+
+
+def test_a_mode_that_speaks_no_http_is_not_for_the_public(enabled):
+    _, err = enabled("share", "public", "5432", "--mode", "tcp", code=2)
+    assert err.splitlines() == [
+        "zrokd: mode tcp is for private shares; run: zrokd share private 5432 --mode tcp",
+        "help: zrokd share public --help",
+    ]
+
+
 def test_a_qr_code_comes_below_the_address(enabled, target):
     enabled.start("share", "public", target, "--qr")
     enabled.until("█")
@@ -344,6 +372,6 @@ def test_under_nohup_it_goes_on(enabled, site, target, process):
     share.send_signal(signal.SIGHUP)
     assert site.get(url.removeprefix("http://").partition(":")[0]).body == b"mine"
     share.send_signal(signal.SIGINT)
-    assert any("Ctrl-C again" in line for line in share.stdout)  # it was this signal that it ended by
+    assert any(line.startswith(("ending", "draining")) for line in share.stdout)  # it was this signal that it ended by
     assert share.wait(WAIT_S) == 0
     assert enabled.lines("list", "shares") == []
