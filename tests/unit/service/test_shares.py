@@ -96,7 +96,7 @@ def test_a_token_held_by_the_same_environment_gives_its_share_back(house, ann, h
     first = house.share(ann, home, private=True, token="my-share", permission=Permission.OPEN)
     away = house.env(bob)
     access = house.accesses.access(away, "my-share", bob)
-    again = house.share(ann, home, private=True, token="my-share", target="new")
+    again = house.share(ann, home, private=True, token="my-share", target="new", grants=(bob.email,))
     assert (again.id, again.target, again.permission) == (first.id, "new", Permission.CLOSED)
     assert [one.token for one in house.accesses.list(bob)] == [access.token]
     assert house.differences() == []
