@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -27,6 +28,7 @@ from .declared import ensure, limits_of
 from .identify import Identifier
 from .settings import ControllerSettings
 
+_HASHES = 2  # of passwords at a time; more would take the threads that every query needs
 _FIXED = ("instance", "auto_migrate", "max_body", "max_connections")
 
 
@@ -45,6 +47,7 @@ class ControllerRole(Role):
         super().__init__(settings, ctx)
         self._bell = Bell()
         self._worker = new_token()  # this run, as work under way is marked with it
+        self._hashing = threading.Semaphore(_HASHES)
         self._handler: WsgiHandler | None = None
         self._listeners: list[Listener] = []  # the last one accepts; those before it end with their connections
         self._reconciling: Task | None = None
@@ -173,7 +176,8 @@ class ControllerRole(Role):
         )
 
     def _hash_password(self, password: str) -> str:
-        return self.ctx.offload(hash_password, password)
+        with self._hashing:
+            return self.ctx.offload(hash_password, password)
 
     # -- reconciling ---
 

@@ -9,6 +9,7 @@ import gevent
 import pytest
 import requests
 from gevent.event import Event
+from gevent.monkey import get_original
 from pydantic import ValidationError
 from zrokd_plugins.role_controller import ControllerRole, zrokd_provide_roles
 from zrokd_plugins.role_controller.declared import limits_of
@@ -489,3 +490,35 @@ def test_limits_of_the_yaml_are_limits_of_the_model():
 
 def test_the_module_provides_it():
     assert [cls.name for cls in zrokd_provide_roles()] == ["controller"]
+
+
+def test_passwords_of_one_account_do_not_hold_up_another(start, monkeypatch):
+    """Hashing takes a core for a while; here it takes until the test lets it go."""
+    going_on, hashing, sleep = [], [], get_original("time", "sleep")
+
+    def slow(password):
+        hashing.append(password)
+        while not going_on:
+            sleep(0.01)
+        return "scrypt$x"
+
+    def share():
+        users = [{"username": "u", "password": "p"}]
+        body = {"envZId": "none", "shareMode": "public", "backendMode": "proxy", "authScheme": "basic",
+                "basicAuthUsers": users}  # fmt: skip
+        headers = {"X-Token": "anns-own-token"}
+        return requests.post(f"http://{role.address}/api/v2/share", json=body, headers=headers, timeout=10)
+
+    monkeypatch.setattr("zrokd_plugins.role_controller.role.hash_password", slow)
+    _, role = start(accounts=[*CONTROLLER["accounts"], {"email": "bob@example.com", "token": "bobs-own-token"}])
+    asked = [gevent.spawn(share) for _ in range(30)]
+    try:
+        while len(hashing) < 2:
+            gevent.sleep(0.01)
+        headers = {"X-Token": "bobs-own-token"}
+        answer = requests.get(f"http://{role.address}/api/v2/overview", headers=headers, timeout=2)
+        assert answer.status_code == 200 and len(hashing) == 2
+    finally:
+        going_on.append(True)
+        gevent.joinall(asked)
+    assert {one.value.status_code for one in asked} == {404}
