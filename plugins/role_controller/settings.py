@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes
 from zrokd.model.units import Address
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class NamespaceSettings(Settings):
@@ -66,3 +77,11 @@ class ControllerSettings(Settings):
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")
     max_wait: DurationS = Field(default=30.0, description="The longest wait of a frontend for news.")
     max_connections: int = Field(default=2000, ge=1, description="Connections at a time; more wait in the kernel.")
+    per_address: int = Field(
+        default=100,
+        ge=1,
+        description="Connections of one IPv4 address or IPv6 /64; loopback and trusted_proxies are not counted.",
+    )
+    trusted_proxies: list[Network] = Field(
+        default=[], description="Reverse proxies in front of the API, whose connections per_address leaves out."
+    )

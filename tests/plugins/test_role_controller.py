@@ -3,6 +3,7 @@ import logging
 import socket
 import sqlite3
 import time
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import gevent
@@ -522,3 +523,26 @@ def test_passwords_of_one_account_do_not_hold_up_another(start, monkeypatch):
         going_on.append(True)
         gevent.joinall(asked)
     assert {one.value.status_code for one in asked} == {404}
+
+
+@pytest.mark.parametrize("asked", [b"", b"GET /api/v2/version HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_connections_that_only_wait_leave_room_for_those_who_ask(start, asked):
+    _, role = start(max_connections=10)
+    with ExitStack() as held:
+        for _ in range(20):
+            sock = held.enter_context(socket.create_connection((role.address.host, role.address.port)))
+            sock.sendall(asked)
+        for _ in range(5):
+            answer = requests.get(f"http://{role.address}/api/v2/versions", timeout=2)
+            assert answer.status_code == 200
+
+
+def test_an_address_has_so_many_connections_and_no_more(start, monkeypatch):
+    monkeypatch.setattr("ipaddress.IPv4Address.is_loopback", False)
+    _, role = start(per_address=2)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(socket.create_connection((role.address.host, role.address.port)))
+        assert requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code == 429
+    answers = (requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code for _ in range(100))
+    assert 200 in answers
