@@ -109,10 +109,38 @@ def _check_class(cls: Any, base: type[Component], where: str) -> None:
     if inspect.isabstract(cls):
         lacks = ", ".join(sorted(cls.__abstractmethods__))
         raise PluginError(f"{where} gives {cls.__name__}, which lacks {lacks}")
+    for name, method in _methods(base):
+        if lack := _lack(method, getattr(cls, name)):
+            raise PluginError(f"{where} gives {cls.__name__}, whose {name}{inspect.signature(method)} {lack}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise PluginError(f"{where} gives {cls.__name__}, which has no name")
     if has_settings(cls) and not _is_settings(cls.Settings):
         raise PluginError(f"{where} gives {cls.__name__}, whose Settings are no zrokd.contracts.Settings")
+
+
+def _methods(base: type[Component]) -> Iterator[tuple[str, Any]]:
+    """What the contract of a slot has the host call."""
+    for name, value in inspect.getmembers(base, inspect.isfunction):
+        if name == "__init__" or not name.startswith("_"):
+            yield name, value
+
+
+def _lack(wanted: Any, given: Any) -> str:
+    """Why a method cannot be called as its contract says; "" when it can."""
+    if not callable(given):
+        return "is no method"
+    try:
+        signature = inspect.signature(given)
+    except (TypeError, ValueError):
+        return ""
+    parameters = list(inspect.signature(wanted).parameters.values())
+    ordered = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    named = {each.name: None for each in parameters if each.kind is each.KEYWORD_ONLY}
+    try:
+        signature.bind(*ordered, **named)
+    except TypeError as error:
+        return f"it has as {signature}: {error}"
+    return ""
 
 
 def has_settings(cls: type[Component]) -> bool:

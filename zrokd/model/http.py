@@ -10,6 +10,8 @@ _MOST_PRINTED = 2000
 
 
 def _get(fields: Fields, name: bytes) -> bytes | None:
+    if isinstance(name, str):
+        raise TypeError(f"names of fields are bytes: write b{name!r}")
     name = name.lower()
     return next((value for key, value in fields if key.lower() == name), None)
 

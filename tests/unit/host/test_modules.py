@@ -74,6 +74,39 @@ def test_a_class_that_does_not_fit_is_refused(given, sentence):
         classes_of(providing(*given), "sample of dist 1")
 
 
+def with_check(check):
+    return type("Wrong", (Gate,), {"name": "wrong", "check": check})
+
+
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        (lambda self, head: None, "too many positional arguments"),
+        (lambda self, head, route, user: None, "missing a required argument: 'user'"),
+        (lambda self, head, *, route: None, "too many positional arguments"),
+        ("no method", "is no method"),
+    ],
+)
+def test_a_method_that_cannot_be_called_as_its_contract_says_is_refused(check, why):
+    with pytest.raises(PluginError, match=r"gives Wrong, whose check\(self, head: .*") as refused:
+        classes_of(providing(with_check(check)), "sample")
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda self, head, route: None,
+        lambda self, request, where: None,
+        lambda self, head, route, more=None: None,
+        lambda *arguments: None,
+        lambda *arguments, **named: None,
+    ],
+)
+def test_a_method_that_takes_what_it_is_given_is_fine(check):
+    assert [cls.name for cls in classes_of(providing(with_check(check)), "sample")] == ["wrong"]
+
+
 def test_a_class_in_the_wrong_slot_is_refused():
     with pytest.raises(PluginError, match="zrokd_provide_sinks gives .*, which is no Sink"):
         classes_of(providing(Open, hook="zrokd_provide_sinks"), "sample")
