@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ from .supervisor import Supervisor
 
 _SLOW_S = 30.0
 _SWAP_S = 5.0
+_SURE_S = 5.0
 _RELEASE_S = 2.0  # at least, however long the connections took
 _RELOADED = {"shares", "verify", "verify_timeout", "release_on_exit"}
 
@@ -43,6 +45,9 @@ class BackendRole(Role):
         self._modes: dict[str, Mode] = {}
         self.supervisors: dict[str, Supervisor] = {}
         self._tasks: list[Task] = []
+        self._renewing = threading.Lock()
+        self._sure_until = 0.0  # that the environment is there
+        self._ended = ""  # what was said of the environment's end
         self._starting = ""  # why the shares are not tried yet
         self.connect: Callable[[str, Secret], Controller] = self._connect
 
@@ -161,6 +166,41 @@ class BackendRole(Role):
         self.ctx.log.info("this host is enabled as environment %s", identity.z_id)
         return enabled
 
+    def _renew(self, z_id: str) -> bool:
+        """Enable this host again when somebody ended its environment `z_id`; whether there is another one now."""
+        office = self._office
+        assert office is not None
+        with self._renewing:
+            try:
+                if office.z_id != z_id:
+                    return True
+                if self._is_there(office):
+                    return False
+                if self.settings.token is None:
+                    self._tell_ended(f"environment {z_id} was ended; run zrokd enable again, and restart this daemon")
+                    return False
+                self._tell_ended(f"environment {z_id} was ended; this host enables itself again")
+                self._enabled = self._enable()
+                office.move(self._enabled.identity.z_id, self.ctx.overlay.node(self._enabled.identity.document))
+            except ZrokdError as error:
+                self.ctx.log.debug("the environment is not made anew: %s", error)
+                return False
+            return True
+
+    def _is_there(self, office: Office) -> bool:
+        """Asked now and then, however many shares wonder."""
+        if time.monotonic() < self._sure_until:
+            return True
+        if office.is_gone():
+            return False
+        self._sure_until = time.monotonic() + _SURE_S
+        return True
+
+    def _tell_ended(self, sentence: str) -> None:
+        if sentence != self._ended:
+            self.ctx.log.warning("%s", sentence)
+        self._ended = sentence
+
     def _build(self, shares: dict[str, ShareSettings]) -> dict[str, Mode]:
         built: dict[str, Mode] = {}
         try:
@@ -174,7 +214,7 @@ class BackendRole(Role):
 
     def _start(self, key: str, share: ShareSettings, mode: Mode) -> Supervisor:
         assert self._office is not None
-        supervisor = Supervisor(key, share, mode, self._office, lambda: self.settings, self.ctx)
+        supervisor = Supervisor(key, share, mode, self._office, lambda: self.settings, self._renew, self.ctx)
         self.supervisors[key] = supervisor
         supervisor.start()
         return supervisor

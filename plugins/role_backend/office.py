@@ -59,6 +59,17 @@ class Office:
     ) -> None:
         self.controller, self.z_id, self.node, self.memory, self.link = controller, z_id, node, memory, link
         self.holds, self._log = holds, log
+        self._left: list[Node] = []  # of environments that ended: what they serve goes on to its end
+
+    def is_gone(self) -> bool:
+        """Whether the controller does not know this environment any more. :raises ZrokdError: it does not tell."""
+        return self.z_id not in self.controller.environments()
+
+    def move(self, z_id: str, node: Node) -> None:
+        """From now on the shares are those of another environment: the one of before was ended."""
+        self._left.append(self.node)
+        self.z_id, self.node = z_id, node
+        self.memory.load(z_id)
 
     def offer(self, key: str, share: ShareSettings, *, lasts: bool) -> Offer:
         """Make sure that the controller knows the share. `lasts`: whether it stays there when this process dies.
@@ -133,7 +144,8 @@ class Office:
 
     def close(self) -> None:
         """Let go of everything. Idempotent."""
-        self.node.close()
+        for node in (*self._left, self.node):
+            node.close()
         self.holds.close()
         self.controller.close()
 

@@ -52,14 +52,15 @@ class Supervisor:
         mode: Mode,
         office: Office,
         settings: Callable[[], BackendSettings],
+        renew: Callable[[str], bool],
         ctx: Context,
     ) -> None:
-        """`settings` gives the backend's settings as they are now."""
+        """`settings` gives the backend's settings as they are now; `renew` see BackendRole."""
         self.key, self.share, self.mode = key, share, mode
         self.state = State.STARTING
         self.reason = ""  # why it is not bound
         self.bound = threading.Event()
-        self._office, self._settings, self._ctx, self._log = office, settings, ctx, ctx.log
+        self._office, self._settings, self._renew, self._ctx, self._log = office, settings, renew, ctx, ctx.log
         self._backoff = Backoff(limit_s=_LONGEST_S)
         self._stopping = threading.Event()
         self._room = threading.Semaphore(settings().max_streams)
@@ -84,12 +85,17 @@ class Supervisor:
     def _run(self) -> None:
         self._ctx.spawn(self._warn_of_target, name=f"probe {self.share.label}")
         while not self._stopping.is_set():
+            environment = self._office.z_id
             try:
                 offer = self._office.offer(self.key, self.share, lasts=not self._settings().release_on_exit)
                 self.mode.share_token = offer.token
                 listener = self._office.node.bind(offer.token)
             except ZrokdError as error:
-                if self._stopping.is_set() or not self._try_later(error):
+                if self._stopping.is_set():
+                    return
+                if isinstance(error, NotFound | OverlayError) and self._renew(environment):
+                    continue
+                if not self._try_later(error):
                     return
             else:
                 if not self._serve(offer, listener):

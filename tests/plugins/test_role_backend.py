@@ -95,6 +95,7 @@ class World:
         self.node = self.overlay.node(self.admin.create_frontend("public").document)
         self.reserved, self.shares, self.drafts, self.calls = {"docs"}, {}, {}, []
         self.failing, self.urls_known, self.public_port = None, True, 0
+        self.known, self.ended = set(), set()  # environments
         self._numbers = count(1)
         ctx.overlay = self.overlay
 
@@ -107,10 +108,26 @@ class World:
 
     def enable(self, description, host):
         self._called("enable", description)
-        return self.admin.create_environment(description)
+        identity = self.admin.create_environment(description)
+        self.known.add(identity.z_id)
+        return identity
+
+    def environments(self):
+        self._called("environments")
+        return self.known - self.ended
+
+    def end_environment(self, z_id):
+        self.ended.add(z_id)
+        for token in [token for token, (owner, _) in self.shares.items() if owner == z_id]:
+            del self.shares[token]
+            self.admin.delete_share(token)
+        self.admin.delete_environment(z_id)
 
     def share(self, draft):
         self._called("share", draft.token or (draft.selections[0].name if draft.selections else ""))
+        if draft.env_z_id in self.ended:
+            raise NotFound("no such environment")
+        self.known.add(draft.env_z_id)
         wanted = draft.token or (draft.selections and draft.selections[0].name)
         if draft.selections and draft.selections[0].name and draft.selections[0].name not in self.reserved:
             raise Conflict("the name is not reserved by you")
@@ -1181,3 +1198,38 @@ def test_a_closed_listener_is_no_loss(world, backend, started, small_ctx):
     assert supervisor.state == State.STOPPED
     with pytest.raises(StreamClosed):
         supervisor._listener.accept()
+
+
+# -- an environment that somebody ended ---
+
+
+def test_a_backend_with_a_token_enables_itself_again(backend, world, started, patient, caplog, tmp_path):
+    role = backend(share(name="docs"), share(private=True, token="own"), share())
+    started(role, 3)
+    old = role._office.z_id
+    with caplog.at_level("WARNING"):
+        world.end_environment(old)
+        patient(lambda: role._office.z_id != old)
+        started(role, 3)
+    assert len(world.of("enable")) == 2
+    assert {z_id for z_id, _ in world.shares.values()} == {role._office.z_id}
+    assert role._file.load().identity.z_id == role._office.z_id
+    assert caplog.text.count("this host enables itself again") == 1
+    assert role.health().ok
+
+
+def test_a_backend_without_a_token_says_what_to_do(backend, world, started, patient, caplog, quick, tmp_path):
+    first = backend(share(name="docs"))
+    started(first)
+    folder = first._file.path.parent
+    first.close()
+    role = backend(share(name="docs"), environment=str(folder), token=None)
+    started(role)
+    with caplog.at_level("WARNING"):
+        world.end_environment(role._office.z_id)
+        patient(lambda: "run zrokd enable again" in caplog.text)
+        seen = len(world.of("share"))
+        patient(lambda: len(world.of("share")) > seen + 2)
+    assert caplog.text.count("run zrokd enable again") == 1
+    assert len(world.of("enable")) == 1
+    assert not role.health().ok

@@ -114,6 +114,10 @@ class Controller:
         """Everything of the account's, as the wire has it."""
         return _object(self._call("GET", "/overview"))
 
+    def environments(self) -> set[str]:
+        """The account's environments, by their Ziti ids."""
+        return wire.environments_from_wire(self.overview())
+
     def version(self) -> str:
         """The controller's version."""
         return wire.version_from_wire(self._call("GET", "/versions"))

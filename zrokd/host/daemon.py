@@ -19,7 +19,7 @@ from zrokd.errors import ConfigError, RestartNeeded, ZrokdError
 from zrokd.host.components import Components
 from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.health import HealthServer
-from zrokd.host.limits import raise_descriptor_limit
+from zrokd.host.limits import forbid_cores, raise_descriptor_limit
 from zrokd.host.lock import StateLock
 from zrokd.host.logs import Logs
 from zrokd.host.registry import Registry
@@ -184,6 +184,7 @@ class Daemon:
 
     def _begin(self) -> None:
         self._apply_logs(self.configuration)
+        forbid_cores()
         raise_descriptor_limit(LOG)
         self._lock.acquire()
         for listener in self._listeners:

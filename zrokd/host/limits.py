@@ -1,4 +1,4 @@
-"""How many descriptors this process may hold."""
+"""What this process may take of the machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import logging
 import resource
 
 _FEW = 4096
+
+
+def forbid_cores() -> None:
+    """No file with this process's memory, which holds secrets, when it crashes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def raise_descriptor_limit(log: logging.Logger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from zrokd.errors import StartError
@@ -24,7 +25,8 @@ class StateLock:
         folder = self.path.parent
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _refuse_strangers(folder)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise StartError(f"cannot use the state directory {folder}: {_why(error)}") from error
         try:
@@ -52,10 +54,20 @@ class StateLock:
             self._fd = -1
 
 
+def _refuse_strangers(folder: Path) -> None:
+    """:raises StartError: another user may change what is in the folder."""
+    status = folder.stat()
+    if status.st_uid not in (os.geteuid(), 0):
+        raise StartError(f"the state directory {folder} belongs to another user ({status.st_uid}); choose another")
+    if status.st_mode & stat.S_IWOTH:
+        raise StartError(f"the state directory {folder} can be written by everybody; run chmod o-w {folder}")
+
+
 def _why(error: OSError) -> str:
     advice = {
         errno.EACCES: "permission denied; make it belong to this user, or set state_dir",
         errno.EPERM: "permission denied; make it belong to this user, or set state_dir",
+        errno.ELOOP: f"{LOCK} in it is a link; remove it",
         errno.ENOTDIR: "a part of the path is a file; set state_dir",
         errno.EEXIST: "it is a file; set state_dir",
         errno.EROFS: "the file system is read only; set state_dir",

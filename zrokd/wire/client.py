@@ -127,6 +127,12 @@ def reconciled_from_wire(document: Any) -> tuple[str, ...]:
     return tuple(str(action) for action in _field(document, "actions", list))
 
 
+def environments_from_wire(document: Any) -> set[str]:
+    """Ziti ids of an overview's environments. :raises Unavailable: this is no such answer."""
+    found = _field(document, "environments", list, [])
+    return {_field(_field(item, "environment", dict), "zId", str) for item in found}
+
+
 def changes_from_wire(document: Any) -> MappingChanges:
     """What changed among the names. :raises Unavailable: this is no such answer."""
     return MappingChanges(

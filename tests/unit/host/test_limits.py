@@ -3,7 +3,7 @@ import resource
 
 import pytest
 
-from zrokd.host.limits import raise_descriptor_limit
+from zrokd.host.limits import forbid_cores, raise_descriptor_limit
 
 LOG = logging.getLogger("zrokd.test")
 
@@ -56,3 +56,9 @@ def test_a_limit_that_cannot_be_raised_is_no_reason_to_fail(limits, monkeypatch,
     monkeypatch.setattr(resource, "setrlimit", refuse)
     raise_descriptor_limit(LOG)
     assert "cannot be raised" in caplog.text
+
+
+def test_no_core_is_ever_written(limits):
+    made = limits(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    forbid_cores()
+    assert made == [(resource.RLIMIT_CORE, (0, 0))]

@@ -87,3 +87,27 @@ def test_what_the_machine_refuses_is_one_sentence(lock, monkeypatch, number, wor
             lock.acquire()
     assert "\n" not in str(caught.value)
     lock.acquire()
+
+
+def test_a_link_in_place_of_the_lock_empties_no_file(lock, tmp_path):
+    (tmp_path / "a/state").mkdir(parents=True)
+    (tmp_path / "victim").write_text("kept")
+    lock.path.symlink_to(tmp_path / "victim")
+    with pytest.raises(StartError, match="is a link; remove it"):
+        lock.acquire()
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
+def test_a_folder_that_everybody_can_write_is_refused(lock, tmp_path):
+    (tmp_path / "a/state").mkdir(parents=True)
+    (tmp_path / "a/state").chmod(0o777)
+    with pytest.raises(StartError, match="can be written by everybody; run chmod o-w"):
+        lock.acquire()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused(lock, tmp_path):
+    (tmp_path / "a/state").mkdir(parents=True)
+    os.chown(tmp_path / "a/state", 65534, 65534)
+    with pytest.raises(StartError, match="belongs to another user"):
+        lock.acquire()
