@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import falcon
 
 AT_ONCE = 4  # half of the host's threads
-MOST = 64  # under way or waiting
+MOST = 256  # under way or waiting: the shares of a large backend that starts
 WAIT_S = 10.0
 
 
