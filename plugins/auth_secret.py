@@ -5,18 +5,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from zrokd import hookimpl
 from zrokd.contracts import Authenticator, Directory, SecretSetting, Settings
 from zrokd.model.account import Credentials, Principal
+from zrokd.model.units import Secret
+
+_LEAST = 8  # characters; as of the tokens that stand in a YAML
+
+
+def _long(secret: Secret) -> Secret:
+    if len(secret.reveal()) < _LEAST:
+        raise ValueError(f"a secret has at least {_LEAST} characters: who guesses it is an administrator")
+    return secret
 
 
 class SecretSettings(Settings):
     """Which secrets count."""
 
-    secrets: list[SecretSetting] = Field(
+    secrets: list[Annotated[SecretSetting, AfterValidator(_long)]] = Field(
         min_length=1, description="Secrets of administrators; several, so that they can be changed one after another."
     )
 

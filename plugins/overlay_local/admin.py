@@ -66,10 +66,13 @@ class LocalAdmin(OverlayAdmin):
         return Identity(z_id=z_id, document=json.dumps(document))
 
     def create_share(self, token: str, env_z_id: str, *, public: bool, config: dict[str, object]) -> None:
-        """Make the service's folder."""
+        """Make the service's folder. Switches greenlets."""
         path = self._folder.path / check_name(token)
         fresh = self._folder.path / f"{_NEW}{token}-{secrets.token_hex(4)}"
         tag = {"instance": self._instance, "environment": env_z_id, "public": public, "config": config}
+        self._offload(lambda: self._make(token, path, fresh, tag))
+
+    def _make(self, token: str, path: Path, fresh: Path, tag: dict[str, Any]) -> None:
         try:
             with fresh_folder(fresh) as descriptor:
                 _write(descriptor, json.dumps(tag).encode())
@@ -85,7 +88,13 @@ class LocalAdmin(OverlayAdmin):
             raise OverlayError(f"service {token!r} exists, and belongs to another instance: {path}")
 
     def delete_share(self, token: str) -> None:
-        """Remove the service's folder. Streams that run go on; listeners notice within about a second."""
+        """Remove the service's folder. Streams that run go on; listeners notice within about a second.
+
+        Switches greenlets: an environment may have thousands.
+        """
+        self._offload(lambda: self._take_away(token))
+
+    def _take_away(self, token: str) -> None:
         path = self._folder.path / check_name(token)
         if self._tag(path).get("instance") != self._instance:
             return

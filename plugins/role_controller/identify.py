@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import cast
 
 from zrokd.contracts import Authenticator, Component, Directory
 from zrokd.errors import Denied, Unavailable
 from zrokd.model.account import Credentials, Principal
 
+_STRANGERS = 2  # at a time; more would take the threads that every query needs
+_MOST_KNOWN = 10_000
+
 
 class Identifier:
-    """Asks authenticators in order. One that raises denies: a broken one lets nobody in."""
+    """Asks authenticators in order. One that raises denies: a broken one lets nobody in.
+
+    Tokens that were never found good stand in a line of their own, so that guessing holds up nobody else. Every token
+    is asked about every time: what we remember says only where it stands.
+    """
 
     def __init__(
         self, authenticators: Callable[[], Sequence[Component]], directory: Directory, log: logging.Logger
     ) -> None:
         self._authenticators, self._directory, self._log = authenticators, directory, log
+        self._strangers = threading.Semaphore(_STRANGERS)
+        self._known: dict[bytes, None] = {}  # digests of tokens found good, oldest first
 
     def __call__(self, credentials: Credentials) -> Principal | None:
         """Who that is, or None. May switch greenlets. :raises Unavailable: that cannot be said now."""
+        proof = hashlib.sha256(credentials.token.encode("utf-8", "surrogatepass")).digest()
+        with nullcontext() if proof in self._known else self._strangers:
+            principal = self._ask(credentials)
+        self._known.pop(proof, None)
+        if principal is not None:
+            self._known[proof] = None
+            if len(self._known) > _MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+        return principal
+
+    def _ask(self, credentials: Credentials) -> Principal | None:
         for component in self._authenticators():
             try:
                 principal = cast(Authenticator, component).authenticate(credentials, self._directory)

@@ -585,7 +585,7 @@ def test_all_services_are_read_off_the_hub(small_ctx, admin, service, monkeypatc
     monkeypatch.setattr(admin, "_offload", lambda function: asked.append(function.__name__) or function())
     admin.list_shares()
     admin.delete_environment("env")
-    assert asked == ["_services", "_services"]
+    assert asked.count("_services") == 2
     assert admin.list_shares() == set()
 
 

@@ -572,3 +572,31 @@ def test_an_address_has_so_many_connections_and_no_more(start, monkeypatch):
         assert requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code == 429
     answers = (requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code for _ in range(100))
     assert 200 in answers
+
+
+def test_guessed_tokens_stand_in_a_line_of_their_own(caplog):
+    """And what was found good is still asked about every time."""
+    end, asking, good = Event(), [], {"anns-own-token"}
+
+    class Slow:
+        name = "slow"
+
+        def authenticate(self, credentials, _directory):
+            if credentials.token.startswith("guess"):
+                asking.append(credentials.token)
+                end.wait()
+            return Principal(account_id=1) if credentials.token in good else None
+
+    identifier = Identifier(lambda: [Slow()], None, logging.getLogger())
+    ann = Credentials(token="anns-own-token")
+    assert identifier(ann).account_id == 1
+    guesses = [gevent.spawn(identifier, Credentials(token=f"guess {number}")) for number in range(50)]
+    gevent.sleep(0)
+    assert len(asking) == 2
+    with gevent.Timeout(1):
+        assert identifier(ann).account_id == 1
+    good.clear()
+    assert identifier(ann) is None
+    end.set()
+    gevent.joinall(guesses)
+    assert len(asking) == 50

@@ -32,9 +32,9 @@ def is_json(content_type: str | None) -> bool:
 
 
 def decode(data: bytes) -> Mapping[str, Any]:
-    """The object in a body. :raises Invalid: it is no JSON object, doubles a key, is too deep, or has NaN in it."""
+    """The object in a body. :raises Invalid: no JSON object in UTF-8, a key doubled, too deep, or NaN in it."""
     try:
-        document = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"the body is not JSON: {error}"[:200]) from error
     if not isinstance(document, dict):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from zrokd.errors import Unavailable
+import falcon
 
 AT_ONCE = 4  # half of the host's threads
-MOST = 64  # under way or waiting
+MOST = 256  # under way or waiting: the shares of a large backend that starts
 WAIT_S = 10.0
 
 
@@ -34,7 +34,8 @@ class Turns:
     def of(self, account_id: int | None) -> Iterator[None]:
         """Run the block when it is the account's turn; at once for who is none (an administrator, a frontend).
 
-        Switches greenlets. :raises Unavailable: too many of its calls wait, or it took too long.
+        Switches greenlets. :raises HTTPServiceUnavailable: too many of its calls wait, or it took too long. (Not
+        Unavailable, which is logged: an account could fill the log.)
         """
         if account_id is None:
             yield
@@ -62,5 +63,7 @@ def _turn(room: threading.Semaphore) -> Iterator[None]:
         room.release()
 
 
-def _busy() -> Unavailable:
-    return Unavailable("this account has too many calls under way; try again", retry_after_s=1.0)
+def _busy() -> falcon.HTTPServiceUnavailable:
+    return falcon.HTTPServiceUnavailable(
+        title="this account has too many calls under way; try again", headers={"Retry-After": "1"}
+    )

@@ -13,6 +13,7 @@ from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating
 
 _FORMAT = 1
+_HIGHEST = 2**53  # a controller refuses to hear of a higher one, and nothing new would be heard for ever
 
 
 def load(path: Path, log: logging.Logger) -> MappingChanges | None:
@@ -120,8 +121,8 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("not a whole number")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _HIGHEST:
+        raise TypeError("not the number of a version")
     return value
 
 

@@ -20,6 +20,8 @@ from zrokd.service.saga import off_overlay, on_overlay, settle
 from zrokd.store import accesses, environments, intents, mappings, names, shares
 from zrokd.store.intents import ACCESS, CREATE, DELETE, ENVIRONMENT, REPAIR, SHARE, Intent
 
+_SOME = 50  # shares hidden in a transaction: everybody else's changes wait for its end
+
 _log = logging.getLogger("zrokd.service")
 
 
@@ -88,16 +90,16 @@ def _abandon(core: Core, intent: Intent) -> None:
 
 
 def leave_environment(core: Core, environment: Environment) -> Left:
-    """Make it invisible with all in it. :raises Unavailable: somebody works on it."""
+    """Make it and all accesses invisible; its shares follow.
+
+    :raises Unavailable: somebody works on it.
+    """
     if begun := _begun(core, ENVIRONMENT, environment.z_id):
         return Left(intent=begun)
     now_ms = core.clock.now_ms()
     told_shares = shares.of_environment(environment.id)
     told_accesses = accesses.live_around(environment.id)
-    for share in shares.of_environment(environment.id, leaving=True):
-        _hide_share(share, now_ms)
-    for access in told_accesses:
-        accesses.make_leave(access.token, now_ms)
+    accesses.make_leave_around(environment.id, now_ms)
     environments.make_leave(environment.id, now_ms)
     intent = intents.begin(DELETE, ENVIRONMENT, environment.z_id, core.worker, now_ms, row=environment.id)
     return Left(intent=intent, environments=(environment,), shares=told_shares, accesses=told_accesses)
@@ -145,11 +147,23 @@ def _hide_share(share: Share, now_ms: int) -> None:
     mappings.sync(share.token, now_ms)
 
 
+def _hide_some(environment: int, now_ms: int) -> bool:
+    """Hide some shares that somebody could still be led to; whether there may be more. Others write in between."""
+    visible = shares.to_hide(environment, _SOME)
+    for share in visible:
+        _hide_share(share, now_ms)
+    return len(visible) == _SOME
+
+
 # -- finish and undo: overlay calls, no transaction open ---
 
 
 def _finish_environment(core: Core, intent: Intent) -> None:
     row = int(intent.payload["row"])
+    more = True
+    while more:
+        more = core.store.write(_hide_some, row, core.clock.now_ms())
+        core.bell.ring()
     its_shares = core.store.read(shares.of_environment, row, leaving=True)
     its_accesses = core.store.read(accesses.around, row)
     _cut(core, its_accesses)

@@ -44,6 +44,13 @@ def make_leave(token: str, now_ms: int) -> None:
     tables.Access.update(changes).where(tables.Access.token == token).execute()
 
 
+def make_leave_around(environment_id: int, now_ms: int) -> None:
+    """None in the environment or onto its shares is live any more."""
+    ours = Share.select(Share.id).where(Share.environment == environment_id)
+    here = (tables.Access.environment == environment_id) | (tables.Access.share << ours)
+    tables.Access.update(live=False, updated_at_ms=now_ms).where(here, _LIVE).execute()
+
+
 def forget(token: str) -> None:
     """Delete the row. A live one stays."""
     tables.Access.delete().where(tables.Access.token == token, ~_LIVE).execute()

@@ -75,6 +75,12 @@ def of_environment(environment_id: int, *, leaving: bool = False) -> tuple[Share
     return _shares(_query().where(here if leaving else here & _LIVE))
 
 
+def to_hide(environment_id: int, most: int) -> tuple[Share, ...]:
+    """Some in the environment that are live or use a name."""
+    named = fn.EXISTS(tables.ShareName.select().where(tables.ShareName.share == tables.Share.id))
+    return _shares(_query().where(tables.Share.environment == environment_id, _LIVE | named).limit(most))
+
+
 def of_namespace(namespace_id: int) -> tuple[Share, ...]:
     """Live ones with a name in the namespace."""
     used = tables.ShareName.select(tables.ShareName.share).join(tables.Name)

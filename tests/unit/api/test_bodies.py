@@ -55,6 +55,8 @@ def test_bodies_of_our_two_types_are_read(content_type, taken):
         (b"", "not JSON"),
         (b"{", "not JSON"),
         (b"\xff", "not JSON"),
+        ('{"a": 1}'.encode("utf-16"), "not JSON"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
         (b'{"a": 1} x', "not JSON"),
         (b'{"a": 1, "a": 2}', "stands twice"),
         (b'{"b": {"a": 1, "a": 1}}', "stands twice"),

@@ -64,6 +64,8 @@ FOREIGN = {
     "another format": json.dumps({**GOOD, "format": 2}).encode(),
     "no version": json.dumps({k: v for k, v in GOOD.items() if k != "version"}).encode(),
     "version is a text": json.dumps({**GOOD, "version": "1"}).encode(),
+    "version is below zero": json.dumps({**GOOD, "version": -1}).encode(),
+    "version is past all numbers": json.dumps({**GOOD, "version": 10**22}).encode(),
     "version is true": json.dumps({**GOOD, "version": True}).encode(),
     "a list": b"[]",
     "null": b"null",

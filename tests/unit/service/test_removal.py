@@ -82,10 +82,43 @@ def test_the_hooks_hear_of_the_end_even_when_the_overlay_fails(house, core, ann,
 
 
 def test_the_names_are_cut_before_the_overlay_is_asked(house, core, ann, things):
-    house.faults.arm(3, lambda where: seen.append((where, house.hosts(), house.bell.version)))
+    house.faults.arm(5, lambda where: seen.append((where, house.hosts(), house.bell.version)))
     seen, before = [], house.bell.version
     house.environments.disable(things[0].z_id, ann)
-    assert seen == [("overlay before", {}, before + 1)]
+    assert seen == [("overlay before", {}, before + 2)]
+
+
+def test_an_environment_with_many_shares_leaves_room_for_others_to_write(house, ann, monkeypatch):
+    house.public(frontends=["edge"])
+    home = house.env(ann)
+    for number in range(5):
+        house.names.create("public", f"name-{number}", ann)
+        house.share(ann, home, f"name-{number}")
+    monkeypatch.setattr(removal, "_SOME", 2)
+    counts, write = [], house.store.write
+
+    def counted(function, *args, **kwargs):
+        counts.append(len(house.hosts()))
+        return write(function, *args, **kwargs)
+
+    monkeypatch.setattr(house.store, "write", counted)
+    house.environments.disable(home, ann)
+    assert counts == [5, 5, 3, 1, 0]  # leave, hide three times, settle
+    assert house.differences() == []
+
+
+def test_an_end_cut_short_between_two_shares_is_finished(house, ann, monkeypatch, strike):
+    house.public(frontends=["edge"])
+    home = house.env(ann)
+    for _ in range(3):
+        house.share(ann, home)
+    monkeypatch.setattr(removal, "_SOME", 1)
+    house.faults.arm(7, strike)  # before the third is hidden
+    with pytest.raises(StoreError):
+        house.environments.disable(home, ann)
+    assert len(house.hosts()) == 1
+    house.reconciler.reconcile(grace_s=0)
+    assert house.hosts() == {} and house.differences() == []
 
 
 def test_a_chosen_token_that_is_somebody_elses_by_now_is_left_alone(house, core, ann, things):
