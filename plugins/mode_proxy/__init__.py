@@ -12,12 +12,13 @@ from pydantic import Field
 from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, Stream
 from zrokd.errors import MessageError, StreamError
-from zrokd.model.http import ExchangeSummary, Fields, RequestHead, printable
-from zrokd.net.http1.answer import answer, reason, refuse
+from zrokd.model.http import ExchangeSummary, RequestHead, printable
+from zrokd.net.http1.answer import answer, refuse
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded, forward
 from zrokd.net.http1.framing import NONE
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.tracker import ConnectionTracker
 from zrokd.net.stream import connect
 
@@ -196,16 +197,11 @@ def _tls_context(insecure: bool) -> ssl.SSLContext:  # noqa: FBT001
     return context
 
 
-def _page(status: int) -> tuple[Fields, bytes]:
-    title = reason(status).decode()
-    page = f'<!doctype html>\n<html lang="en"><title>{status} {title}</title><h1>{title}</h1></html>\n'
-    return ((b"Content-Type", b"text/html; charset=utf-8"),), page.encode()
-
-
 def _refused(client: HttpConnection, head: RequestHead, status: int, outcome: str) -> Forwarded:
-    fields, page = _page(status)
-    kept = answer(client, status, fields, page, request=head, keep_alive=client.framing == NONE)
-    return Forwarded(status=status, rx=0, tx=len(page), reusable_client=kept, reusable_upstream=False, outcome=outcome)
+    page = standard_page(status)
+    kept = answer(client, status, page.fields, page.body, request=head, keep_alive=client.framing == NONE)
+    size = len(page.body)
+    return Forwarded(status=status, rx=0, tx=size, reusable_client=kept, reusable_upstream=False, outcome=outcome)
 
 
 @hookimpl

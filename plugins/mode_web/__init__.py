@@ -16,6 +16,7 @@ from zrokd.contracts import PING_PATH, Caller, Mode, Settings, Stream
 from zrokd.errors import StreamError
 from zrokd.model.http import ExchangeSummary, Fields, printable
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.pages import page
 from zrokd.net.http1.server import HttpExchange, serve
 from zrokd.net.http1.tracker import ConnectionTracker
 
@@ -32,12 +33,14 @@ for _ending in (".js", ".mjs"):
     _TYPES.add_type("text/javascript", _ending)  # Source: RFC 9239; older Pythons say application/
 _HTML = b"text/html; charset=utf-8"
 _NO_SNIFF = (b"X-Content-Type-Options", b"nosniff")
-_OWN_PAGE: Fields = (
-    (b"Content-Type", _HTML),
-    (b"Content-Security-Policy", b"default-src 'none'; style-src 'unsafe-inline'"),
-    _NO_SNIFF,
-)
-_TITLES = {403: "Not allowed", 404: "Not found", 405: "Method not allowed", 416: "Range not satisfiable"}
+_SAFE: Fields = ((b"Content-Security-Policy", b"default-src 'none'; style-src 'unsafe-inline'"), _NO_SNIFF)
+_OWN_PAGE: Fields = ((b"Content-Type", _HTML), *_SAFE)
+_TEXTS = {
+    403: ("Not allowed", "This is not shared."),
+    404: ("Not found", "There is no such file."),
+    405: ("Method not allowed", "Files can only be read here."),
+    416: ("Range not satisfiable", "The file is shorter than that."),
+}
 _GONE = "The shared folder is not there now"
 
 
@@ -158,9 +161,8 @@ class _Answer:
         self._sent = 0 if self.head.method == b"HEAD" else len(body)
 
     def error(self, status: int, fields: Fields = ()) -> None:
-        title = _TITLES[status]
-        page = f'<!doctype html>\n<html lang="en"><title>{status} {title}</title><h1>{title}</h1></html>\n'
-        self.send(status, (*_OWN_PAGE, *fields), page.encode())
+        shown = page(status, *_TEXTS[status], *fields)
+        self.send(status, (*_SAFE, *shown.fields), shown.body)
 
     def file(self, found: Found, name: bytes) -> None:
         version = version_of(found.status)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zrokd.contracts import Component
     from zrokd.host.registry import Registry
 
-_COLUMNS = ("slot", "name", "distribution", "version", "hooks", "state")
+_COLUMNS = ("slot", "name", "distribution", "version", "state", "hooks")
 
 
 @click.command()

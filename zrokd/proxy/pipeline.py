@@ -14,11 +14,12 @@ from zrokd.model.http import RequestHead, Respond, Route
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.tracker import ConnectionTracker
 from zrokd.net.meter import Meter
 from zrokd.proxy.account import Visit
 from zrokd.proxy.exchange import exchange
-from zrokd.proxy.pages import page_for, standard_page
+from zrokd.proxy.pages import page_for
 from zrokd.proxy.respond import respond
 from zrokd.proxy.rules import Rules
 from zrokd.proxy.upstream import UpstreamPool

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from zrokd.contracts import Filter, Gate
 from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route, Verdict
+from zrokd.net.http1.pages import standard_page
 from zrokd.proxy.headers import inbound, with_identity
-from zrokd.proxy.pages import standard_page
 
 
 class Rules:
