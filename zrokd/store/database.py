@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -11,9 +12,11 @@ import peewee
 from zrokd.contracts import Storage
 from zrokd.store import tables
 from zrokd.store.failures import translated
+from zrokd.store.line import Line
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_LONGEST_S = 5.0  # one waits for others to write
 _PLAIN: tuple[str, ...] = ()  # a transaction as the database begins it
 
 
@@ -36,6 +39,8 @@ class Store:
         self.database, self.offload = database, offload
         # SQLite gives no writer's lock to a transaction that began by reading while somebody wrote: take it first.
         self._locking = ("IMMEDIATE",) if self.alone else _PLAIN
+        # In a line of ours: SQLite lets whoever asks at the right moment go first, and a thread is held while it waits.
+        self._line = Line(_LONGEST_S) if self.alone else None
         tables.database.initialize(database)
 
     @property
@@ -60,7 +65,8 @@ class Store:
 
         :raises Conflict: somebody else changed the same at the same time. :raises StoreError: as `read`.
         """
-        return self.offload(self._run, self._locking, partial(function, *args, **kwargs))
+        with self._line.turn() if self._line else nullcontext():
+            return self.offload(self._run, self._locking, partial(function, *args, **kwargs))
 
     def _run(self, locking: tuple[str, ...], work: Callable[[], T]) -> T:
         with translated(), self.database.connection_context(), self.database.atomic(*locking):
