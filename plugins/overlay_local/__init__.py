@@ -50,7 +50,7 @@ class LocalOverlay(Overlay):
         """The administrator's half; makes the folder. :raises OverlayError: it cannot be made or written."""
         folder = Folder(self._dir())
         folder.make(self.settings.group)
-        return LocalAdmin(folder, instance, self.ctx.log)
+        return LocalAdmin(folder, instance, self.ctx.offload)
 
     def _dir(self) -> Path:
         path = Path(self.settings.dir) if self.settings.dir else self.ctx.state_dir / "services"

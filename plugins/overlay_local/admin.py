@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import logging
+import os
+import posix
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from zrokd.contracts import OverlayAdmin
 from zrokd.errors import OverlayError
@@ -17,18 +21,30 @@ from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 from zrokd.model.naming import new_token
 
-from .folder import Folder, check_name, make_shared, trouble
+from .folder import Folder, check_name, fresh_folder, trouble
+
+T = TypeVar("T")
 
 _TAG = ".instance"
 _NEW = ".new-"
 _GONE = ".gone-"
+_OLD_S = 3600.0
+_MOST_BYTES = 1 << 20  # of a tag
+
+
+class Offload(Protocol):
+    """A way to run what blocks (`Context.offload` is one)."""
+
+    def __call__(self, function: Callable[[], T], /) -> T:
+        """What `function` returns or raises, run where blocking hurts nobody. Switches greenlets."""
 
 
 class LocalAdmin(OverlayAdmin):
     """Makes and removes services. A folder whose tag names another instance, or none, is left alone."""
 
-    def __init__(self, folder: Folder, instance: str, log: logging.Logger) -> None:
-        self._folder, self._instance, self._log = folder, instance, log
+    def __init__(self, folder: Folder, instance: str, offload: Offload) -> None:
+        """`offload` runs what reads all services: with many of them that takes too long for the hub."""
+        self._folder, self._instance, self._offload = folder, instance, offload
 
     def create_environment(self, name: str) -> Identity:  # noqa: ARG002
         """A new identity. It holds no secret: the folder's rights decide who may meet."""
@@ -36,7 +52,7 @@ class LocalAdmin(OverlayAdmin):
 
     def delete_environment(self, z_id: str) -> None:
         """Take away the services that the environment was to bind."""
-        for token, tag in list(self._services()):
+        for token, tag in self._offload(self._services):
             if tag.get("environment") == z_id:
                 self.delete_share(token)
 
@@ -55,8 +71,8 @@ class LocalAdmin(OverlayAdmin):
         fresh = self._folder.path / f"{_NEW}{token}-{secrets.token_hex(4)}"
         tag = {"instance": self._instance, "environment": env_z_id, "public": public, "config": config}
         try:
-            make_shared(fresh)
-            (fresh / _TAG).write_text(json.dumps(tag))
+            with fresh_folder(fresh) as descriptor:
+                _write(descriptor, json.dumps(tag).encode())
             fresh.rename(path)
         except OSError as error:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -96,28 +112,59 @@ class LocalAdmin(OverlayAdmin):
 
     def list_shares(self) -> set[str]:
         """Tokens of this instance's services. Also finishes removals that a crash cut short."""
-        return {token for token, _ in self._services()}
+        return {token for token, _ in self._offload(self._services)}
 
     def usage(self) -> Iterable[UsageSample]:
         """Nothing: the kernel does not count."""
         return []
 
-    def _services(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _services(self) -> list[tuple[str, dict[str, Any]]]:
+        """Token and tag of each of ours. Takes away what a crash left behind. Not on the hub."""
         try:
             entries = list(self._folder.path.iterdir())
         except OSError as error:
             raise trouble("read", self._folder.path, error) from error
+        found = []
         for path in entries:
-            if path.name.startswith(_GONE):
-                shutil.rmtree(path, ignore_errors=True)  # its owner took it away and was cut short
+            if path.name.startswith(_GONE) or (path.name.startswith(_NEW) and _is_old(path)):
+                shutil.rmtree(path, ignore_errors=True)  # who made it, or took it away, was cut short
             elif not path.name.startswith("."):
                 tag = self._tag(path)
                 if tag.get("instance") == self._instance:
-                    yield path.name, tag
+                    found.append((path.name, tag))
+        return found
 
     def _tag(self, path: Path) -> dict[str, Any]:
         try:
-            tag = json.loads((path / _TAG).read_bytes())
-        except (OSError, ValueError):
+            tag = json.loads(_read(path / _TAG))
+        except (OSError, ValueError, RecursionError):
             return {}
         return tag if isinstance(tag, dict) else {}
+
+
+def _read(path: Path) -> bytes:
+    """What stands in a small file. Whoever is in the group may put something else there, so we wait for nothing.
+
+    :raises OSError: it cannot be read, or is no small file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
+            raise OSError(errno.EINVAL, "it is no small file", str(path))
+        return os.read(descriptor, _MOST_BYTES)
+    finally:
+        posix.close(descriptor)
+
+
+def _write(folder: int, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(_TAG, flags, 0o600, dir_fd=folder), "wb") as file:
+        file.write(data)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > _OLD_S
+    except OSError:
+        return False

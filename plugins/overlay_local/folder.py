@@ -21,6 +21,7 @@ from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownServ
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _BACKLOG = 4096
+_SHARED = 0o2770
 _HIDDEN = ".bind-"
 _LOCK_S = 2.0
 _PAUSE_S = 0.01
@@ -90,13 +91,28 @@ class Folder:
 def make_shared(path: Path, group: str = "") -> bool:
     """Make a folder that its group shares (mode 2770); whether it is new. :raises OSError:"""
     try:
-        path.mkdir(mode=0o770)
+        with fresh_folder(path) as descriptor:
+            if group:
+                os.fchown(descriptor, -1, _gid(group))
     except FileExistsError:
         return False
-    if group:
-        os.chown(path, -1, _gid(group))
-    path.chmod(0o2770)  # after mkdir: its mode went through the umask
     return True
+
+
+@contextmanager
+def fresh_folder(path: Path) -> Iterator[int]:
+    """A descriptor of a new folder, ours alone in the block and shared with its group (mode 2770) after it.
+
+    By descriptor throughout: those of the group may rename what is here, and put a link in its place.
+    :raises OSError: also when it is there already.
+    """
+    path.mkdir(mode=0o700)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+        os.fchmod(descriptor, _SHARED)
+    finally:
+        posix.close(descriptor)
 
 
 def _gid(group: str) -> int:
@@ -151,8 +167,9 @@ class Service:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
-            # A full backlog is EAGAIN at once here; a blocking connect would wait for it without a limit.
-            failure = sock.connect_ex(self._socket_path(name))
+            with self._entry(name) as path:
+                # A full backlog is EAGAIN at once here; a blocking connect would wait for it without a limit.
+                failure = sock.connect_ex(path)
         except OSError as error:
             failure = error.errno or errno.EIO
         if failure:
@@ -168,7 +185,8 @@ class Service:
         try:
             # Nobody sees the name before the socket listens: one that is bound but does not listen looks stale.
             sock.bind(self._socket_path(hidden))
-            Path(self._socket_path(hidden)).chmod(0o660)
+            with self._entry(hidden) as path:
+                Path(path).chmod(0o660)
             sock.listen(_BACKLOG)
             self._publish(hidden, name)
         except OSError as error:
@@ -215,8 +233,9 @@ class Service:
         """Whether no process holds it. A datagram socket asks: one that lives refuses its type, and nobody is woken."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
             try:
-                return probe.connect_ex(self._socket_path(name)) == errno.ECONNREFUSED
-            except OSError:  # longer than a path may be
+                with self._entry(name) as path:
+                    return probe.connect_ex(path) == errno.ECONNREFUSED
+            except OSError:
                 return False
 
     @contextmanager
@@ -240,6 +259,20 @@ class Service:
         # A socket we may not remove is left to those who may; it is passed over at every dial.
         with contextlib.suppress(FileNotFoundError, PermissionError):
             os.unlink(name, dir_fd=self._descriptor)
+
+    @contextmanager
+    def _entry(self, name: str) -> Iterator[str]:
+        """A path to the socket of this name, whatever is put in its place meanwhile.
+
+        :raises FileNotFoundError: none is there, or what is there is no socket: a link would lead us out of here.
+        """
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._descriptor)
+        try:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                raise FileNotFoundError(errno.ENOENT, "it is no socket", name)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            posix.close(descriptor)
 
     def _socket_path(self, name: str) -> str:
         return f"/proc/self/fd/{self._descriptor}/{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -23,10 +24,12 @@ from zrokd.store import migrate
 from zrokd.store.database import Store
 from zrokd.store.meta import instance_id
 
+from .crowd import Crowd
 from .declared import ensure, limits_of
 from .identify import Identifier
 from .settings import ControllerSettings
 
+_HASHES = 2  # of passwords at a time; more would take the threads that every query needs
 _FIXED = ("instance", "auto_migrate", "max_body", "max_connections")
 
 
@@ -40,11 +43,13 @@ class ControllerRole(Role):
     _store: Store
     _admin: OverlayAdmin
     _identifier: Identifier
+    _crowd: Crowd
 
     def __init__(self, settings: ControllerSettings, ctx: Any) -> None:
         super().__init__(settings, ctx)
         self._bell = Bell()
         self._worker = new_token()  # this run, as work under way is marked with it
+        self._hashing = threading.Semaphore(_HASHES)
         self._handler: WsgiHandler | None = None
         self._listeners: list[Listener] = []  # the last one accepts; those before it end with their connections
         self._reconciling: Task | None = None
@@ -62,6 +67,7 @@ class ControllerRole(Role):
         ensure(self.services, self.settings)
         app = create_app(lambda: self.services, self._identify, self._api_settings)
         self._handler = WsgiHandler(app, HttpLimits(body_bytes=self.settings.max_body), log=self.ctx.log)
+        self._crowd = Crowd(self._handler, self.settings, lambda: self.active)
         self._listeners.append(self._listen(self.settings.listen))
 
     def serve(self) -> None:
@@ -124,6 +130,7 @@ class ControllerRole(Role):
             raise
         self.services = self._make_services(settings)
         self.settings = settings
+        self._crowd.change(settings)
         if fresh is not None:
             self._move_to(fresh)
 
@@ -155,10 +162,9 @@ class ControllerRole(Role):
         return make_services(self._store, self._admin, ctx.hooks, ctx.clock, self._bell, limits, self._worker)
 
     def _listen(self, address: Address) -> Listener:
-        assert self._handler is not None
         sock = self.ctx.listen(address)
         return Listener(
-            sock, self._handler, log=self.ctx.log, limit=self.settings.max_connections, name="the controller's API"
+            sock, self._crowd, log=self.ctx.log, limit=self.settings.max_connections, name="the controller's API"
         )
 
     def _identify(self, credentials: Credentials) -> Principal | None:
@@ -173,7 +179,8 @@ class ControllerRole(Role):
         )
 
     def _hash_password(self, password: str) -> str:
-        return self.ctx.offload(hash_password, password)
+        with self._hashing:
+            return self.ctx.offload(hash_password, password)
 
     # -- reconciling ---
 

@@ -148,6 +148,8 @@ class Names:
             self.node.take(self._source.identity())
             self._identified = True
         changes = self._source.mappings(epoch, since, wait_s)
+        while changes.next:  # a part of the names would hide the others
+            changes = changes.followed_by(self._source.mappings(changes.next, since, 0.0))
         self._identified = changes.epoch == epoch or not epoch  # another store may have given us another identity
         return changes
 

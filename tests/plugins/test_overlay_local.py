@@ -549,6 +549,90 @@ def test_a_removal_that_was_cut_short_is_finished(admin, tmp_path):
     assert not (tmp_path / "overlay/.gone-svc-1234").exists()
 
 
+def test_what_was_not_made_to_its_end_is_removed_when_it_is_old(admin, tmp_path):
+    for name, age_s in ((".new-svc-1", 7200), (".new-svc-2", 0)):
+        (tmp_path / "overlay" / name).mkdir()
+        os.utime(tmp_path / "overlay" / name, (time.time() - age_s,) * 2)
+    admin.list_shares()
+    assert [path.name for path in (tmp_path / "overlay").iterdir()] == [".new-svc-2"]
+
+
+def _fifo(path):
+    os.mkfifo(path)
+
+
+def _huge(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+
+
+def _link(path):
+    path.with_name("elsewhere").write_text('{"instance": "one"}')
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("put", [_fifo, _huge, _link])
+def test_a_tag_that_is_no_small_file_is_nobodys_and_not_waited_for(admin, service, tmp_path, put):
+    (tmp_path / "overlay" / "trap").mkdir()
+    put(tmp_path / "overlay" / "trap" / ".instance")
+    assert admin.list_shares() == {service}
+    admin.delete_share("trap")
+    assert (tmp_path / "overlay" / "trap").exists()
+
+
+def test_all_services_are_read_off_the_hub(small_ctx, admin, service, monkeypatch):
+    asked = []
+    monkeypatch.setattr(admin, "_offload", lambda function: asked.append(function.__name__) or function())
+    admin.list_shares()
+    admin.delete_environment("env")
+    assert asked == ["_services", "_services"]
+    assert admin.list_shares() == set()
+
+
+def test_a_link_to_a_socket_elsewhere_is_not_dialled(node, service, tmp_path):
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "other"))
+        other.listen()
+        (tmp_path / "overlay" / service / "door").symlink_to(tmp_path / "other")
+        with pytest.raises(NoTerminator):
+            node.dial(service, terminator="door")
+        with pytest.raises(NoTerminator):
+            node.dial(service)
+
+
+def test_a_link_in_place_of_a_fresh_socket_changes_no_rights_elsewhere(node, service, tmp_path, monkeypatch):
+    """Whoever is in the group may be quick."""
+    private = tmp_path / "private"
+    private.touch(mode=0o600)
+
+    class Quick(socket.socket):
+        def bind(self, path):
+            super().bind(path)
+            Path(path).unlink()
+            Path(path).symlink_to(private)
+
+    monkeypatch.setattr("zrokd_plugins.overlay_local.folder.socket.socket", Quick)
+    with pytest.raises(OverlayError):
+        node.bind(service)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+
+
+def test_a_link_in_place_of_a_fresh_folder_changes_no_rights_elsewhere(admin, tmp_path, monkeypatch):
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    mkdir = Path.mkdir
+
+    def quick(path, mode=0o777, **how):
+        mkdir(path, mode, **how)
+        path.rmdir()
+        path.symlink_to(private)
+
+    monkeypatch.setattr(Path, "mkdir", quick)
+    with pytest.raises(OverlayError):
+        admin.create_share("svc", "env", public=True, config={})
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700 and list(private.iterdir()) == []
+
+
 def test_a_damaged_tag_is_nobodys(admin, tmp_path):
     for number, text in enumerate(["", "[]", "nonsense", "{}", '{"instance": 1}']):
         (tmp_path / f"overlay/s{number}").mkdir()

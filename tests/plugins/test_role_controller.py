@@ -3,12 +3,14 @@ import logging
 import socket
 import sqlite3
 import time
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import gevent
 import pytest
 import requests
 from gevent.event import Event
+from gevent.monkey import get_original
 from pydantic import ValidationError
 from zrokd_plugins.role_controller import ControllerRole, zrokd_provide_roles
 from zrokd_plugins.role_controller.declared import limits_of
@@ -515,3 +517,58 @@ def test_limits_of_the_yaml_are_limits_of_the_model():
 
 def test_the_module_provides_it():
     assert [cls.name for cls in zrokd_provide_roles()] == ["controller"]
+
+
+def test_passwords_of_one_account_do_not_hold_up_another(start, monkeypatch):
+    """Hashing takes a core for a while; here it takes until the test lets it go."""
+    going_on, hashing, sleep = [], [], get_original("time", "sleep")
+
+    def slow(password):
+        hashing.append(password)
+        while not going_on:
+            sleep(0.01)
+        return "scrypt$x"
+
+    def share():
+        users = [{"username": "u", "password": "p"}]
+        body = {"envZId": "none", "shareMode": "public", "backendMode": "proxy", "authScheme": "basic",
+                "basicAuthUsers": users}  # fmt: skip
+        headers = {"X-Token": "anns-own-token"}
+        return requests.post(f"http://{role.address}/api/v2/share", json=body, headers=headers, timeout=10)
+
+    monkeypatch.setattr("zrokd_plugins.role_controller.role.hash_password", slow)
+    _, role = start(accounts=[*CONTROLLER["accounts"], {"email": "bob@example.com", "token": "bobs-own-token"}])
+    asked = [gevent.spawn(share) for _ in range(30)]
+    try:
+        while len(hashing) < 2:
+            gevent.sleep(0.01)
+        headers = {"X-Token": "bobs-own-token"}
+        answer = requests.get(f"http://{role.address}/api/v2/overview", headers=headers, timeout=2)
+        assert answer.status_code == 200 and len(hashing) == 2
+    finally:
+        going_on.append(True)
+        gevent.joinall(asked)
+    assert {one.value.status_code for one in asked} == {404}
+
+
+@pytest.mark.parametrize("asked", [b"", b"GET /api/v2/version HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_connections_that_only_wait_leave_room_for_those_who_ask(start, asked):
+    _, role = start(max_connections=10)
+    with ExitStack() as held:
+        for _ in range(20):
+            sock = held.enter_context(socket.create_connection((role.address.host, role.address.port)))
+            sock.sendall(asked)
+        for _ in range(5):
+            answer = requests.get(f"http://{role.address}/api/v2/versions", timeout=2)
+            assert answer.status_code == 200
+
+
+def test_an_address_has_so_many_connections_and_no_more(start, monkeypatch):
+    monkeypatch.setattr("ipaddress.IPv4Address.is_loopback", False)
+    _, role = start(per_address=2)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(socket.create_connection((role.address.host, role.address.port)))
+        assert requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code == 429
+    answers = (requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code for _ in range(100))
+    assert 200 in answers

@@ -389,6 +389,31 @@ def test_health_counts_names(controller, start):
     eventually(lambda: "serving 2 names, " in role.health().detail)
 
 
+def test_names_that_come_in_pages_are_taken_whole(controller, start, monkeypatch):
+    def page(version, *mappings, following=""):
+        return MappingChanges(epoch="e1", version=version, full=True, mappings=mappings, next=following)
+
+    pages = {
+        "": page(1, Mapping(version=1, host="a.z", token="tok-a"), following="e1/1"),
+        "e1/1": page(2, Mapping(version=2, host="b.z", token="tok-b")),
+    }
+    asked, counted = [], []
+
+    def mappings(epoch, since, wait_s):
+        asked.append(epoch)
+        if epoch in pages:
+            counted.append(len(role._entrance._names.table))
+            return pages[epoch]
+        controller.bell.wait(controller.bell.version, wait_s)
+        return MappingChanges(epoch="e1", version=2, full=False, mappings=())
+
+    monkeypatch.setattr(controller, "mappings", mappings)
+    role = start()
+    eventually(lambda: len(asked) == 3)
+    assert asked == ["", "e1/1", "e1"] and counted == [0, 0]
+    assert role.health().detail == "2 names"
+
+
 def test_names_that_come_and_go_are_followed(host, controller, start):
     host.share("tok-a", speaks(b"a"))
     role = start()

@@ -55,6 +55,11 @@ def test_the_service_speaks_as_the_daemon_does(name):
         assert f"\n{line}\n" in text
 
 
+def test_each_daemon_of_the_template_gets_its_own_secrets_only():
+    loaded = re.findall(r"^LoadCredential=(\S+):(\S+)$", (UNITS / "zrokd@.service").read_text(), re.MULTILINE)
+    assert loaded == [(f"zrokd.{what}", f"zrokd.%i.{what}") for what in ("account", "admin", "frontend")]
+
+
 def test_both_services_are_hardened_alike():
     first, second = ((UNITS / name).read_text().partition("CapabilityBoundingSet=")[2] for name in SERVICES)
     assert first.partition("[Install]")[0] == second.partition("[Install]")[0]

@@ -11,6 +11,7 @@ from zrokd.api import errors
 from zrokd.api.call import Needs, Operation, Settings
 from zrokd.api.dispatch import Authenticate, resource_of
 from zrokd.api.resources import access, account, environment, frontend, metadata, name, namespace, share, upkeep
+from zrokd.api.turns import Turns
 from zrokd.service.services import Services
 
 _NOBODY, _ACCOUNT, _FRONTEND, _ADMIN = Needs.NOBODY, Needs.ACCOUNT, Needs.FRONTEND, Needs.ADMIN
@@ -70,9 +71,10 @@ def create_app(
     app.resp_options.default_media_type = None  # type: ignore[assignment]  # no body, no Content-Type [zrok]
     app.req_options.strip_url_path_trailing_slash = True  # [zrok]
     errors.install(app)
+    turns = Turns()
     by_path: dict[str, list[Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, []).append(operation)
     for path, operations in by_path.items():
-        app.add_route(BASE + path, resource_of(operations, services, authenticate, settings))
+        app.add_route(BASE + path, resource_of(operations, services, authenticate, settings, turns))
     return app

@@ -10,6 +10,7 @@ import falcon
 
 from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
 from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
+from zrokd.api.turns import Turns
 from zrokd.errors import Invalid
 from zrokd.model.account import Credentials, Principal
 from zrokd.service.services import Services
@@ -24,6 +25,7 @@ def resource_of(
     services: Callable[[], Services],
     authenticate: Authenticate,
     settings: Callable[[], Settings],
+    turns: Turns,
 ) -> object:
     """A falcon resource with one responder per operation."""
 
@@ -40,7 +42,9 @@ def resource_of(
                 path=path,
                 peer=request.remote_addr or "",
             )
-            _send(response, operation.handler(call))
+            with turns.of(principal.account_id):
+                answer = operation.handler(call)
+            _send(response, answer)
 
         return respond
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zrokd.errors import Invalid
 from zrokd.model.share import Gating
@@ -66,12 +66,19 @@ class MappingChanges:
     """What changed since a version. `full` means: forget what you had, this is everything.
 
     `epoch` names the store the versions count in: versions of another epoch cannot be compared.
+    `next`, when not empty, is to be asked for in place of the epoch: this is everything up to `version`, and that the
+    rest of it.
     """
 
     epoch: str
     version: int
     full: bool
     mappings: tuple[Mapping, ...]
+    next: str = ""
+
+    def followed_by(self, rest: MappingChanges) -> MappingChanges:
+        """This and what was asked for by `next`; that alone when it begins anew."""
+        return rest if rest.epoch != self.epoch else replace(rest, mappings=self.mappings + rest.mappings)
 
 
 def new_share_token() -> str:

@@ -69,6 +69,11 @@ class Share:
     created_at_ms: int = 0
     updated_at_ms: int = 0
 
+    @property
+    def open_to_all(self) -> bool:
+        """Whether every account may have an access. Not past a gate: gates stand at public entrances only."""
+        return self.permission == Permission.OPEN and not self.gating.gate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:

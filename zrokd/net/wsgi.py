@@ -44,6 +44,10 @@ class WsgiHandler:
         """Close idle connections now; busy ones end after their exchange. Idempotent."""
         self._tracker.drain()
 
+    def relieve(self) -> None:
+        """Close connections that are idle, of those that are open longest: others wait for room."""
+        self._tracker.relieve()
+
 
 def _run(app: Any, log: logging.Logger, exchange: HttpExchange) -> None:
     body = b"".join(iter(exchange.read, b""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zrokd.errors import NotFound
 from zrokd.model.account import Principal
 from zrokd.model.naming import new_token
-from zrokd.model.share import Access, Permission, Share
+from zrokd.model.share import Access, Share
 from zrokd.service import limits, removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core, account_of, heed
@@ -40,7 +40,7 @@ class Accesses:
             core,
             intent,
             provision=lambda: core.overlay.create_access(intent.subject, share_token, env_z_id),
-            commit=lambda _: accesses.make_live(intent.subject, core.clock.now_ms()),
+            commit=lambda _: self._commit(intent, env_z_id, share_token, account_id),
             undo=removal.settle_or_abandon,
         )
         core.hooks.on_access_created(access, principal)
@@ -76,6 +76,13 @@ class Accesses:
         accesses.reserve(environment.id, share.id, token, bind_address, description, now_ms)
         return intents.begin(intents.CREATE, intents.ACCESS, token, self._core.worker, now_ms, share=share_token)
 
+    def _commit(self, intent: Intent, env_z_id: str, share_token: str, account_id: int) -> Access | None:
+        try:
+            _reachable(env_z_id, share_token, account_id)
+        except NotFound:
+            return None  # a grant may have ended meanwhile
+        return accesses.make_live(intent.subject, self._core.clock.now_ms())
+
     def _leave(self, env_z_id: str, token: str, account_id: int) -> removal.Left:
         require_environment(env_z_id, account_id)
         access = _require(token, account_id, leaving=True)
@@ -97,9 +104,7 @@ def _reachable(env_z_id: str, share_token: str, account_id: int) -> Share:
 
 
 def _may_have(share: Share, account_id: int) -> bool:
-    if share.permission == Permission.OPEN or share.account_id == account_id:
-        return True
-    return shares.is_granted(share.id, account_id)
+    return share.account_id == account_id or share.open_to_all or shares.is_granted(share.id, account_id)
 
 
 def _require(token: str, account_id: int, *, leaving: bool = False) -> Access:

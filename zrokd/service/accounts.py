@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.errors import NotFound, OverlayError
+from zrokd.errors import NotFound
 from zrokd.model.account import Account, Principal
 from zrokd.model.naming import new_token
 from zrokd.model.passwords import hash_password
@@ -43,14 +43,7 @@ class Accounts:
         :raises NotFound: no such account. :raises OverlayError: the account is gone; the reconciler finishes.
         """
         left = self._core.store.write(self._delete, check_email(email))
-        failed: list[OverlayError] = []
-        for one in left:
-            try:
-                removal.complete(self._core, one, Principal(admin=True))
-            except OverlayError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+        removal.complete_all(self._core, left, Principal(admin=True))
 
     def regenerate_token(self, principal: Principal) -> str:
         """A new token for the account; all others end now. :raises NotFound: the account is gone."""

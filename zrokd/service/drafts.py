@@ -11,7 +11,7 @@ from zrokd.service.checks import check_text, check_word
 from zrokd.store import names, namespaces, shares
 
 _MOST_NAMES = 32
-_MOST_GATE_BYTES = 64 * 1024
+_MOST_GATE_BYTES = 8 * 1024  # 32 users; every frontend holds it, once for each name of the share
 
 
 def check(draft: ShareDraft) -> None:

@@ -66,7 +66,7 @@ class Namespaces:
         now_ms, found = self._core.clock.now_ms(), namespaces.find(namespace.token)
         row = found[0] if found else namespaces.add(namespace, now_ms)
         if found:
-            _change(row, namespace, now_ms)
+            _change(row, found[1], namespace, now_ms)
         if namespaces.set_frontends(row, [_frontend(name) for name in frontend_names]):
             meta.begin_epoch()  # a frontend that serves more or less now cannot learn that from deltas
 
@@ -78,7 +78,7 @@ class Namespaces:
             description=description or old.description,
             open=old.open if is_open is None else is_open,
         )
-        _change(row, _checked(new), self._core.clock.now_ms())
+        _change(row, old, _checked(new), self._core.clock.now_ms())
 
     def _delete(self, token: str) -> None:
         now_ms, (row, _) = self._core.clock.now_ms(), _require(token)
@@ -88,8 +88,10 @@ class Namespaces:
         namespaces.remove(row, now_ms)
 
 
-def _change(row: int, namespace: Namespace, now_ms: int) -> None:
-    namespaces.change(row, namespace, now_ms)
+def _change(row: int, old: Namespace, new: Namespace, now_ms: int) -> None:
+    namespaces.change(row, new, now_ms)
+    if new.zone == old.zone:
+        return  # else every start would write for every share, with everybody else waiting
     for share in shares.of_namespace(row):
         mappings.sync(share.token, now_ms)
 

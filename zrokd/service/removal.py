@@ -8,10 +8,10 @@ reconciler, until it succeeds.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zrokd.errors import StoreError
+from zrokd.errors import OverlayError, StoreError
 from zrokd.model.account import Principal
 from zrokd.model.environment import Environment
 from zrokd.model.share import Access, Share
@@ -40,6 +40,18 @@ def complete(core: Core, left: Left, principal: Principal) -> None:
         settle_or_abandon(core, left.intent)
     finally:
         _tell(core, left, principal)
+
+
+def complete_all(core: Core, every: Sequence[Left], principal: Principal) -> None:
+    """`complete` each, whatever becomes of the others. :raises OverlayError: the first one's."""
+    failed: list[OverlayError] = []
+    for left in every:
+        try:
+            complete(core, left, principal)
+        except OverlayError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def go_on(core: Core, kind: str, subject: str) -> None:
@@ -111,6 +123,12 @@ def leave_access(core: Core, access: Access) -> Left:
     accesses.make_leave(access.token, now_ms)
     intent = intents.begin(DELETE, ACCESS, access.token, core.worker, now_ms, share=access.share_token)
     return Left(intent=intent, accesses=(access,))
+
+
+def leave_strangers(core: Core, share: Share) -> tuple[Left, ...]:
+    """Make the accesses invisible of those who may not have the share any more. :raises Unavailable: as above."""
+    strangers = () if share.open_to_all else accesses.not_granted(share.id, share.account_id)
+    return tuple(leave_access(core, access) for access in strangers)
 
 
 def _begun(core: Core, kind: str, subject: str) -> Intent | None:

@@ -24,13 +24,14 @@ class Shares:
     def share(self, draft: ShareDraft, principal: Principal) -> Share:
         """A new share; or, when a name or token of the draft is held by a share of the same environment, that one.
 
-        A share taken up again keeps its token and its accesses; everything else becomes as the draft says.
+        A share taken up again keeps its token, and its accesses of those who may still have it; everything else
+        becomes as the draft says.
         :raises NotFound: no such environment of the account's, or no such namespace that it may use.
         :raises Conflict: a name is not the account's, or it or the token is held by another environment.
         :raises Invalid: a rule is broken; says which.
         :raises LimitReached: the account may have no more.
         :raises Denied: a plugin refused.
-        :raises OverlayError: nothing was kept, or the share taken up is as it was.
+        :raises OverlayError: nothing was kept, or the share taken up is as it was, or an access did not end yet.
         """
         core, account_id = self._core, account_of(principal)
         drafts.check(draft)
@@ -38,7 +39,7 @@ class Shares:
         heed(core.hooks.review_share(draft, principal))
         removal.go_on(core, intents.SHARE, draft.token)
         intent = core.store.write(self._reserve, draft, account_id)
-        share = saga.make(
+        share, left = saga.make(
             core,
             intent,
             provision=lambda: provision_share(core, intent.subject, draft),
@@ -48,6 +49,7 @@ class Shares:
         core.bell.ring()
         if intent.verb == intents.CREATE:
             core.hooks.on_share_created(share, principal)
+        removal.complete_all(core, left, principal)
         return share
 
     def unshare(self, env_z_id: str, token: str, principal: Principal) -> None:
@@ -74,11 +76,13 @@ class Shares:
     def modify(
         self, token: str, principal: Principal, *, add_grants: tuple[str, ...] = (), remove_grants: tuple[str, ...] = ()
     ) -> None:
-        """Change who may have an access. Grants are e-mail addresses; doubles count once.
+        """Change who may have an access; those of others end. Grants are e-mail addresses; doubles count once.
 
         :raises NotFound: none of the account's. :raises Invalid: an address without an account.
+        :raises OverlayError: the grants are changed; the reconciler ends what did not end yet.
         """
-        self._core.store.write(_modify, token, account_of(principal), add_grants, remove_grants)
+        left = self._core.store.write(self._modify, token, account_of(principal), add_grants, remove_grants)
+        removal.complete_all(self._core, left, principal)
 
     def _reserve(self, draft: ShareDraft, account_id: int) -> Intent:
         now_ms, worker = self._core.clock.now_ms(), self._core.worker
@@ -93,7 +97,9 @@ class Shares:
         _settle(row, token, draft, account_id, now_ms)
         return intent
 
-    def _commit(self, intent: Intent, draft: ShareDraft, account_id: int) -> Share | None:
+    def _commit(
+        self, intent: Intent, draft: ShareDraft, account_id: int
+    ) -> tuple[Share, tuple[removal.Left, ...]] | None:
         now_ms, share = self._core.clock.now_ms(), shares.by_token(intent.subject, leaving=True)
         if share is None or not shares.make_live(share.id, now_ms):
             return None
@@ -101,7 +107,16 @@ class Shares:
             shares.revise(share.id, draft, now_ms)
             _settle(share.id, share.token, draft, account_id, now_ms)
         mappings.sync(share.token, now_ms)
-        return shares.by_token(share.token)
+        made = require_share(share.token, account_id)
+        return made, removal.leave_strangers(self._core, made)
+
+    def _modify(
+        self, token: str, account_id: int, add: tuple[str, ...], remove: tuple[str, ...]
+    ) -> tuple[removal.Left, ...]:
+        share = require_share(token, account_id)
+        shares.grant(share.id, _accounts(add))
+        shares.revoke(share.id, _accounts(remove))
+        return removal.leave_strangers(self._core, share)
 
     def _leave(self, env_z_id: str, token: str, account_id: int) -> removal.Left:
         environment = require_environment(env_z_id, account_id)
@@ -126,12 +141,6 @@ def _settle(share_id: int, token: str, draft: ShareDraft, account_id: int, now_m
 
 def _urls(token: str, account_id: int) -> tuple[str, ...]:
     return names.urls_of_share(require_share(token, account_id).id)
-
-
-def _modify(token: str, account_id: int, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    share = require_share(token, account_id)
-    shares.grant(share.id, _accounts(add))
-    shares.revoke(share.id, _accounts(remove))
 
 
 def _accounts(emails: tuple[str, ...]) -> tuple[int, ...]:

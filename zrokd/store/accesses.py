@@ -6,7 +6,7 @@ import peewee
 
 from zrokd.model.share import Access
 from zrokd.store import environments, shares, tables
-from zrokd.store.tables import Environment, Share
+from zrokd.store.tables import AccessGrant, Environment, Share
 
 _LIVE = tables.Access.live == True  # noqa: E712 - an SQL expression
 
@@ -89,6 +89,13 @@ def of_share(share_token: str) -> tuple[Access, ...]:
 def live_of_share(share_token: str) -> tuple[Access, ...]:
     """Live ones onto the share, oldest first."""
     return _accesses(_query().where(Share.token == share_token, _LIVE))
+
+
+def not_granted(share_id: int, owner_id: int) -> tuple[Access, ...]:
+    """Live ones onto the share, of accounts that neither own it nor were granted it, oldest first."""
+    granted = AccessGrant.select(AccessGrant.account).where(AccessGrant.share == share_id)
+    strangers = (Environment.account != owner_id) & Environment.account.not_in(granted)
+    return _accesses(_query().where(tables.Access.share == share_id, _LIVE, strangers))
 
 
 def count(share_id: int) -> int:

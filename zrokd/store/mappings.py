@@ -11,6 +11,8 @@ from zrokd.model.share import Gating, Share
 from zrokd.store import meta, names, shares, tables
 from zrokd.store.tables import NamespaceFrontend
 
+PAGE = 1000  # mappings an answer has at most, so that no site is too large for one
+_AFTER = "/"  # between epoch and version in the `next` of a page
 _Wanted = dict[str, tuple[int, Mapping]]  # host -> namespace row and mapping (its version not yet given)
 
 
@@ -31,13 +33,23 @@ def sync(token: str, now_ms: int) -> bool:
 
 
 def changes(frontend_id: int, epoch: str, since: int) -> MappingChanges:
-    """What changed for a frontend since a version; all of it when that cannot be told apart."""
+    """What changed for a frontend since a version; all of it when that cannot be told apart.
+
+    At most a page: up to the answer's version. After a delta ask again; after a full one for its `next`.
+    """
     ours, latest = meta.epoch(), meta.version()
-    full = epoch != ours or not meta.pruned_version() <= since <= latest
-    rows = _of_frontend(frontend_id, latest)
-    rows = rows.where(tables.Mapping.token != "") if full else rows.where(tables.Mapping.version > since)
-    mappings = tuple(_mapping(row, version=row.version) for row in rows)
-    return MappingChanges(epoch=ours, version=latest, full=full, mappings=mappings)
+    asked, _, after = epoch.partition(_AFTER)
+    begun = int(after) if asked == ours and after.isascii() and after.isdigit() else None
+    full = begun is not None or asked != ours or not meta.pruned_version() <= since <= latest
+    rows = _of_frontend(frontend_id, latest).where(tables.Mapping.version > ((begun or 0) if full else since))
+    if full and begun is None:  # the rest has deletions: of what was told before
+        rows = rows.where(tables.Mapping.token != "")
+    told = tuple(_mapping(row, version=row.version) for row in rows.limit(PAGE + 1))
+    if len(told) <= PAGE:
+        return MappingChanges(epoch=ours, version=latest, full=full, mappings=told)
+    last = told[PAGE - 1].version
+    following = f"{ours}{_AFTER}{last}" if full else ""
+    return MappingChanges(epoch=ours, version=last, full=full, mappings=told[:PAGE], next=following)
 
 
 def prune(before_ms: int) -> int:

@@ -176,6 +176,7 @@ def changes_to_wire(changes: MappingChanges) -> dict[str, Any]:
         "epoch": changes.epoch,
         "version": changes.version,
         "full": changes.full,
+        **({"next": changes.next} if changes.next else {}),
         "mappings": [
             {
                 "version": mapping.version,

@@ -134,6 +134,7 @@ def changes_from_wire(document: Any) -> MappingChanges:
         version=_field(document, "version", int),
         full=_field(document, "full", bool),
         mappings=tuple(_mapping(item) for item in _field(document, "mappings", list)),
+        next=_field(document, "next", str, ""),
     )
 
 

@@ -20,6 +20,7 @@ T = TypeVar("T")
 _MODE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,31}")
 _GATE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _MAX_USERS = 32  # each costs a password hash
+_MAX_USERNAME = 64  # every frontend holds it, once for each name of the share
 _HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
 
 
@@ -240,4 +241,6 @@ def _user(value: Any, place: str) -> tuple[str, str]:
     username = text(value, "username", required=True)
     if ":" in username:
         raise Invalid(f"{place}: a user name has no colon")  # Source: RFC 7617 §2
+    if len(username) > _MAX_USERNAME:
+        raise Invalid(f"{place}: a user name has at most {_MAX_USERNAME} characters")
     return username, text(value, "password", required=True)

@@ -4,7 +4,7 @@ import pytest
 
 from zrokd.errors import Denied, Invalid, LimitReached, NotFound, OverlayError, Unavailable
 from zrokd.model.limits import Limits, Refusal
-from zrokd.model.share import Permission
+from zrokd.model.share import Gating, Permission
 
 
 @pytest.fixture
@@ -61,6 +61,60 @@ def test_who_may_have_an_access(house, ann, bob, home, away, who, permission, gr
     else:
         with pytest.raises(NotFound, match="^no such share$"):
             house.accesses.access(env, share.token, principal)
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_password_is_not_walked_around_by_an_access(house, ann, bob, home, away, private):
+    gating = Gating(gate="basic", config={"users": []})
+    share = house.share(ann, home, private=private, permission=Permission.OPEN, gating=gating)
+    with pytest.raises(NotFound, match="^no such share$"):
+        house.accesses.access(away, share.token, bob)
+    house.shares.modify(share.token, ann, add_grants=("bob@example.com",))
+    assert house.accesses.access(away, share.token, bob).share_token == share.token
+
+
+def test_a_grant_that_ends_takes_its_accesses_along(house, ann, bob, home, away):
+    share = house.share(ann, home, private=True, grants=("bob@example.com",))
+    access = house.accesses.access(away, share.token, bob)
+    mine = house.accesses.access(home, share.token, ann)
+    house.shares.modify(share.token, ann, remove_grants=("bob@example.com",))
+    assert house.accesses.list(bob) == () and set(house.overlay.held("accesses")) == {mine.token}
+    assert house.hooks.told[-1] == ("on_access_deleted", access, ann)
+    assert house.differences() == []
+
+
+def test_a_share_offered_again_as_closed_ends_the_accesses_of_others(house, ann, bob, home, away):
+    share = house.share(ann, home, private=True, token="my-share", permission=Permission.OPEN)
+    house.accesses.access(away, share.token, bob)
+    house.share(ann, home, private=True, token="my-share", permission=Permission.CLOSED)
+    assert house.accesses.list(bob) == () and house.overlay.held("accesses") == {}
+    assert house.differences() == []
+
+
+def test_an_access_whose_grant_ends_while_it_is_made_is_not_made(house, ann, bob, home, away, monkeypatch):
+    share = house.share(ann, home, private=True, grants=("bob@example.com",))
+    create = house.overlay.create_access
+
+    def create_late(*args):
+        create(*args)
+        house.shares.modify(share.token, ann, remove_grants=("bob@example.com",))
+
+    monkeypatch.setattr(house.overlay, "create_access", create_late)
+    with pytest.raises(Unavailable):
+        house.accesses.access(away, share.token, bob)
+    assert house.accesses.list(bob) == () and house.differences() == []
+
+
+def test_an_access_that_the_overlay_keeps_is_ended_later(house, ann, bob, home, away):
+    share = house.share(ann, home, private=True, grants=("bob@example.com",))
+    house.accesses.access(away, share.token, bob)
+    house.overlay.away = True
+    with pytest.raises(OverlayError):
+        house.shares.modify(share.token, ann, remove_grants=("bob@example.com",))
+    assert house.accesses.list(bob) == ()
+    house.overlay.away = False
+    house.reconciler.reconcile(grace_s=0)
+    assert house.differences() == []
 
 
 def test_a_share_that_is_closed_to_me_answers_like_one_that_does_not_exist(house, bob, away, closed):

@@ -36,6 +36,18 @@ def test_running_shares_move_to_a_new_zone(house, ann):
     assert house.differences() == []
 
 
+def test_ensuring_what_stands_already_looks_at_no_share(house, ann, monkeypatch):
+    house.public(frontends=["edge"])
+    share = house.share(ann, house.env(ann))
+    looked_at = []
+    monkeypatch.setattr("zrokd.store.mappings.sync", lambda token, _: looked_at.append(token))
+    house.public(frontends=["edge"])
+    house.public(frontends=["edge"], url="https://{host}")
+    assert looked_at == []
+    house.public(zone="new.example.com", frontends=["edge"])
+    assert looked_at == [share.token]
+
+
 def test_a_frontend_that_serves_more_or_less_starts_anew(house, ann):
     house.public(frontends=["edge"])
     house.share(ann, house.env(ann))

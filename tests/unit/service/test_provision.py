@@ -1,6 +1,6 @@
 """A share as the overlay is told it."""
 
-from zrokd.model.share import Gating, Permission
+from zrokd.model.share import Gating
 from zrokd.service.core import Core
 from zrokd.service.provision import provision_share
 
@@ -8,7 +8,7 @@ from zrokd.service.provision import provision_share
 def test_a_draft_and_its_share_are_told_alike(house, ann, bob):
     house.public()
     home, away = house.env(ann), house.env(bob)
-    draft = house.draft(home, mode="web", gating=Gating(gate="basic", config={"a": 1}), permission=Permission.OPEN)
+    draft = house.draft(home, mode="web", gating=Gating(gate="basic", config={"a": 1}), grants=(bob.email,))
     share = house.shares.share(draft, ann)
     told = house.overlay.held("shares")[share.token]
     access = house.accesses.access(away, share.token, bob)

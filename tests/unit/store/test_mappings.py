@@ -144,6 +144,68 @@ def test_forgotten_tombstones_make_those_who_missed_them_start_anew(store, rows,
     assert not told(3).full and told(3).version == 3
 
 
+def whole(store, edge, epoch="", since=0):
+    changes = store.read(mappings.changes, edge, epoch, since)
+    while changes.next:
+        changes = changes.followed_by(store.read(mappings.changes, edge, changes.next, since))
+    return changes
+
+
+@pytest.fixture
+def many(store, rows, ann, home, space, monkeypatch):
+    """Seven names, and room for two in a page."""
+    monkeypatch.setattr(mappings, "PAGE", 2)
+    made = [rows.share(home, f"tok{number}") for number in range(7)]
+    for number, share in enumerate(made):
+        rows.name(space, ann, f"name{number}", share=share)
+        publish(store, share)
+    return made
+
+
+def test_everything_comes_in_pages(store, edge, many):
+    first = store.read(mappings.changes, edge, "", 0)
+    assert (len(first.mappings), first.full, first.next != "") == (2, True, True)
+    changes = whole(store, edge)
+    assert (len(changes.mappings), changes.version, changes.full, changes.next) == (7, 7, True, "")
+
+
+def test_a_long_delta_comes_in_pages_too(store, edge, many, told):
+    first, second = told(0), told(2)
+    assert (first.version, second.version, first.full, first.next) == (2, 4, False, "")
+    assert [m.version for m in (*first.mappings, *second.mappings)] == [1, 2, 3, 4]
+
+
+def test_what_ends_between_two_pages_is_not_in_the_whole(store, edge, many):
+    first = store.read(mappings.changes, edge, "", 0)
+    store.write(lambda: (shares.make_leave(many[0].id, 1), mappings.sync("tok0", 1)))
+    changes = first
+    while changes.next:
+        changes = changes.followed_by(store.read(mappings.changes, edge, changes.next, 0))
+    table = MappingTable()
+    table.replace(changes)
+    assert len(table) == 6 and not table.leads_to("tok0") and table.version == 8
+
+
+def test_pages_go_on_past_forgotten_tombstones(store, edge, many):
+    store.write(meta.set_pruned_version, 6)
+    assert len(whole(store, edge).mappings) == 7
+
+
+def test_a_new_epoch_between_two_pages_begins_anew(store, edge, many):
+    first = store.read(mappings.changes, edge, "", 0)
+    store.write(meta.begin_epoch)
+    again = first.followed_by(store.read(mappings.changes, edge, first.next, 0))
+    assert again.mappings == first.mappings and again.epoch != first.epoch and again.full
+
+
+@pytest.mark.parametrize("rest", ["/", "/x", "/-1", "/²", "//1", ""])
+def test_a_page_that_nobody_offered_is_the_first(store, edge, many, rest):
+    epoch = store.read(meta.epoch)
+    asked = f"{epoch}{rest}" if rest else "another"
+    changes = store.read(mappings.changes, edge, asked, 0)
+    assert [m.version for m in changes.mappings] == [1, 2]
+
+
 def test_a_table_fed_with_deltas_equals_one_fed_with_a_snapshot(store, rows, ann, home, space, edge):
     fed, chance = MappingTable(), random.Random(7)
     made = [rows.share(home, f"tok{number}") for number in range(6)]

@@ -126,6 +126,7 @@ def test_a_draft_is_read_whole():
         ({"authScheme": "basic", "basicAuthUsers": ["ann"]}, r"basicAuthUsers\[0\] must have"),
         ({"authScheme": "basic", "basicAuthUsers": [{"username": "ann"}]}, "password is missing"),
         ({"authScheme": "basic", "basicAuthUsers": [{"username": "a:b", "password": "x"}]}, "has no colon"),
+        ({"authScheme": "basic", "basicAuthUsers": [{"username": "a" * 65, "password": "x"}]}, "at most 64 characters"),
         ({"accessGrants": [1]}, r"accessGrants\[0\] must be a text"),
     ],
 )

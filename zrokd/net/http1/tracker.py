@@ -13,7 +13,7 @@ class ConnectionTracker:
 
     def __init__(self) -> None:
         self.draining = False
-        self._open: set[HttpConnection] = set()
+        self._open: dict[HttpConnection, None] = {}  # oldest first
 
     def __len__(self) -> int:
         return len(self._open)
@@ -21,17 +21,23 @@ class ConnectionTracker:
     @contextmanager
     def track(self, connection: HttpConnection) -> Iterator[HttpConnection]:
         """Know the connection while the block runs."""
-        self._open.add(connection)
+        self._open[connection] = None
         connection.keep_alive = not self.draining
         try:
             yield connection
         finally:
-            self._open.discard(connection)
+            self._open.pop(connection, None)
 
     def drain(self) -> None:
         """Close idle connections now; busy ones after their exchange. New ones serve one exchange. Idempotent."""
         self.draining = True
         for connection in list(self._open):
             connection.keep_alive = False
+            if connection.idle:
+                connection.stream.close()
+
+    def relieve(self) -> None:
+        """Close the idle ones of the older half: they hold room that others ask for."""
+        for connection in list(self._open)[: len(self._open) // 2]:
             if connection.idle:
                 connection.stream.close()
