@@ -108,7 +108,14 @@ class ControllerSettings(Settings):
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")
     max_wait: DurationS = Field(default=30.0, description="The longest wait of a frontend for news.")
     max_connections: int = Field(default=2000, ge=1, description="Connections at a time; more wait in the kernel.")
-<<<<<<< HEAD
+    per_address: int = Field(
+        default=100,
+        ge=1,
+        description="Connections of one IPv4 address or IPv6 /64; loopback and trusted_proxies are not counted.",
+    )
+    trusted_proxies: list[Network] = Field(
+        default=[], description="Reverse proxies in front of the API, whose connections per_address leaves out."
+    )
 
     @model_validator(mode="after")
     def _frontends_are_known(self) -> ControllerSettings:
@@ -119,13 +126,3 @@ class ControllerSettings(Settings):
                     hint = f"did you mean {close[0]!r}?" if close else "name it in `frontends`, with a token"
                     raise ValueError(f"namespace {token!r}: no frontend is called {name!r}; {hint}")
         return self
-=======
-    per_address: int = Field(
-        default=100,
-        ge=1,
-        description="Connections of one IPv4 address or IPv6 /64; loopback and trusted_proxies are not counted.",
-    )
-    trusted_proxies: list[Network] = Field(
-        default=[], description="Reverse proxies in front of the API, whose connections per_address leaves out."
-    )
->>>>>>> 375c35d5b4b509bcf0fd1e854f0ad4f6bf16128b
