@@ -17,9 +17,13 @@ DEFAULTS = HttpLimits()
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([!\"$-~]++) HTTP/([0-9])\.([0-9])\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r\n")
+# What a request line may look like while its end has not come.
+_BEGUN_LINE = re.compile(rb"(?:" + _TOKEN + rb"(?: [!\"$-~]*+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
 # One field a line; a head is valid when there are as many of them as lines.
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)\r\n", re.MULTILINE)
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
+_PORT = rb"(?:[0-5]?[0-9]{0,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]++|\[[0-9A-Fa-f.]*+:[0-9A-Fa-f:.]*+\])(?::" + _PORT + rb")?")
+_REFUSED = frozenset({b"CONNECT", b"TRACE"})
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+)://([^/?]*+)(.*)", re.DOTALL)
 
 
@@ -48,7 +52,7 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
 def check_request_line(data: bytes, limits: HttpLimits = DEFAULTS) -> None:
     """Refuse the beginning of a head as soon as its first line cannot be valid any more. :raises MessageError:"""
     end = data.find(b"\r\n")
-    if end >= 0 and not _REQUEST_LINE.match(data):
+    if not (_REQUEST_LINE.match(data) if end >= 0 else _BEGUN_LINE.fullmatch(data)):
         raise refused_line(data, limits)
     if (end if end >= 0 else len(data)) > limits.request_line_bytes:
         raise refused_line(data, limits)
@@ -63,10 +67,8 @@ def refused_line(data: bytes, limits: HttpLimits) -> MessageError:
 
 
 def _check_method(method: bytes) -> None:
-    if method == b"CONNECT":
-        raise MessageError(405, "CONNECT is not served here")
-    if method == b"TRACE":
-        raise MessageError(405, "TRACE is not served here")
+    if method.upper() in _REFUSED:  # there are servers to which case does not matter
+        raise MessageError(405, "CONNECT and TRACE are not served here")
 
 
 def _check_host(head: RequestHead) -> None:
