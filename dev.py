@@ -176,6 +176,7 @@ def free_port(wanted: int) -> int:
             try:
                 sock.bind(("127.0.0.1", port))
             except OSError:
+                print(f"port {wanted} is taken here, so the demo takes another one", flush=True)
                 continue
             return sock.getsockname()[1]
     raise SetupError("no port is free on 127.0.0.1")

@@ -10,6 +10,8 @@ from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route, V
 from zrokd.net.http1.pages import standard_page
 from zrokd.proxy.headers import inbound, with_identity
 
+_MOST_TOLD = 1000
+
 
 class Rules:
     """One state of the operator's rules. A reload makes another; a request keeps to the one it began with."""
@@ -23,6 +25,7 @@ class Rules:
     ) -> None:
         """`route` decides where a request goes, and raises ZrokdError when nowhere."""
         self.route, self.gates, self.filters, self._log = route, dict(gates), tuple(filters), log
+        self._told: set[tuple[str, str]] = set()  # shares whose gate is missing
 
     def admit(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
         """The head to send to the share, or the answer in its place. May switch greenlets.
@@ -44,13 +47,22 @@ class Rules:
             return head
         gate = self.gates.get(route.gate)
         if gate is None:
-            self._log.error("share %s wants a gate %r, and none of that name is set up here", route.token, route.gate)
+            self._tell_missing(route)
             return standard_page(503)
         try:
             return _decided(gate.check(head, route), head)
         except Exception:  # noqa: BLE001 - whatever a gate raises denies
             self._log.exception("the gate %r failed for share %s, so the visitor is denied", route.gate, route.token)
             return standard_page(500)
+
+    def _tell_missing(self, route: Route) -> None:
+        """Once for each share, however many come."""
+        if (route.token, route.gate) in self._told:
+            return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told.add((route.token, route.gate))
+        self._log.error("share %s wants a gate %r, and none of that name is set up here", route.token, route.gate)
 
     def _filter(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
         for each in self.filters:

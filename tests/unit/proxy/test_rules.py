@@ -95,3 +95,10 @@ def test_rules_keep_what_they_were_made_of():
     made = rules(filters=filters)
     filters.clear()
     assert len(made.filters) == 1
+
+
+def test_a_gate_that_is_missing_keeps_everybody_out_and_is_told_once_for_a_share(caplog):
+    mine = rules()
+    other = Route(host="b.zone", token="tok-b", gate="door")
+    assert [mine.admit(HEAD, route, "").status for route in (ROUTE, ROUTE, other, ROUTE)] == [503] * 4
+    assert [record.args[0] for record in caplog.records] == ["tok-a", "tok-b"]
