@@ -120,8 +120,9 @@ def _check_class(cls: Any, base: type[Component], where: str) -> None:
 
 def _methods(base: type[Component]) -> Iterator[tuple[str, Any]]:
     """What the contract of a slot has the host call."""
-    for name, value in inspect.getmembers(base, inspect.isfunction):
-        if name == "__init__" or not name.startswith("_"):
+    found = {name: value for each in reversed(base.__mro__) for name, value in vars(each).items()}
+    for name, value in found.items():
+        if inspect.isfunction(value) and (name == "__init__" or not name.startswith("_")):
             yield name, value
 
 
