@@ -16,7 +16,7 @@ from .identity import IdentityFile
 from .management import Management
 from .node import ZitiNode
 from .settings import AdminSettings, ZitiSettings
-from .standing import WOULD_MAKE, Names, bootstrap, unbootstrap
+from .standing import Names, bootstrap, unbootstrap
 
 if TYPE_CHECKING:  # certificates are made by controllers alone; a backend is 10 MiB smaller without
     from .admin import ZitiAdmin
@@ -64,16 +64,16 @@ class ZitiOverlay(Overlay):
     def admin(self, instance: str) -> ZitiAdmin:
         """The administrator's half. Makes what an instance needs on the network, or, where told so, only checks.
 
-        :raises OverlayError: `admin` is not configured, something is missing, or the network does not answer.
+        While no controller of the network answers, its calls fail, and the first that is answered does that.
+        :raises OverlayError: `admin` is not configured, the network refuses, or something is missing.
         """
         from .admin import ZitiAdmin
+        from .footing import Footing
 
         only_check = self.settings.admin is not None and not self.settings.admin.bootstrap
-        for step in self.bootstrap(instance, dry_run=only_check):
-            self.ctx.log.debug("network: %s", step)
-            if step.action == WOULD_MAKE:
-                raise OverlayError(f"the network lacks {step.what}; run `zrokd admin bootstrap` with this file")
-        return ZitiAdmin(self.management(), instance, self.ctx.state_dir, self.ctx.log)
+        footing = Footing(self.management(), instance, only_check=only_check, log=self.ctx.log)
+        footing.begin()
+        return ZitiAdmin(self.management(), instance, self.ctx.state_dir, self.ctx.log, footing.ensure)
 
     def bootstrap(self, instance: str, *, dry_run: bool = False) -> list[Step]:
         """Make what an instance needs on the network: a config type, and policies that go by role attributes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,12 +30,21 @@ class ZitiAdmin(OverlayAdmin):
     frontends are kept in `folder`, as a frontend may ask for its own again.
     """
 
-    def __init__(self, management: Management, instance: str, folder: Path, log: logging.Logger) -> None:
-        self._api, self._names, self._folder, self._log = management, Names(instance), folder, log
+    def __init__(
+        self, management: Management, instance: str, folder: Path, log: logging.Logger, ensure: Callable[[], None]
+    ) -> None:
+        """`ensure` is called before each use of the network: what all this refers to must stand there."""
+        self._management, self._names, self._folder, self._log = management, Names(instance), folder, log
+        self._ensure_standing = ensure
         self._single = Single()
         self._authorities = ""
         self._config_type_id = ""
         self._services: dict[str, str] = {}  # token -> id
+
+    @property
+    def _api(self) -> Management:
+        self._ensure_standing()
+        return self._management
 
     # -- identities ---
 

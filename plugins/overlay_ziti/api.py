@@ -38,6 +38,11 @@ class Refused(OverlayError):
         return self.status == 404
 
     @property
+    def passing(self) -> bool:
+        """Whether the same may be granted in a moment: the controller is busy, or has no leader."""
+        return self.status in _PASSING
+
+    @property
     def taken(self) -> bool:
         """Whether the name is another's. Source: openziti says so by the field of a request that is not valid"""
         return self.status == 400 and self.code == "COULD_NOT_VALIDATE" and self.field == "name"

@@ -69,7 +69,7 @@ class Channel:
     def __init__(self, sock: Any, router: str, settings: EdgeSettings, log: logging.Logger, spawn: Spawn) -> None:
         self.router = router
         self.latency_s = 0.0
-        self.lost = ""  # why it is gone
+        self.lost, self.lost_at = "", 0.0  # why it is gone, and since when (time.monotonic())
         self.retired = False  # closes itself when its last connection has ended
         self.connections: dict[int, Connection] = {}
         self._circuits: dict[bytes, tuple[Circuit, ...]] = {}  # both ends of one, when we dialled ourselves
@@ -113,6 +113,10 @@ class Channel:
             self._acking.pop(circuit, None)
         if self.retired and not self.connections:
             self.close("it is not needed any more")
+
+    def circuits(self) -> list[Circuit]:
+        """All that have flow control."""
+        return [circuit for ends in self._circuits.values() for circuit in ends]
 
     def retire(self) -> None:
         """Close as soon as nothing is on it."""
@@ -330,7 +334,7 @@ class Channel:
         """Give it up and tell all who are on it. Idempotent; never waits."""
         if self.lost:
             return
-        self.lost = reason
+        self.lost, self.lost_at = reason, time.monotonic()
         self._log.debug("channel closed: %s", reason)
         for answer in list(self._answers.values()):
             answer.set_exception(OverlayError(reason))

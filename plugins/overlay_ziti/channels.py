@@ -30,22 +30,27 @@ class RouterChannels:
         self._opening = False
         self._pause_s, self._not_before = 0.0, 0.0
         self.trouble = ""
+        self.disturbed_at = 0.0  # when a channel was lost that was needed, a time of time.monotonic()
         self.changed = Event()  # set once an attempt to open has ended
         self._retired = False
 
     @property
     def latency_s(self) -> float:
         """Of the nearest channel."""
-        return min((channel.latency_s for channel in self._live()), default=0.0)
+        return min((channel.latency_s for channel in self.live()), default=0.0)
 
-    def _live(self) -> list[Channel]:
-        if any(not channel.alive for channel in self._channels):
+    def live(self) -> list[Channel]:
+        """Those that can be used."""
+        dead = [channel for channel in self._channels if not channel.alive]
+        if dead:
             self._channels = [channel for channel in self._channels if channel.alive]
+            lost = [channel.lost_at for channel in dead if not channel.retired]
+            self.disturbed_at = max([self.disturbed_at, *lost])
         return self._channels
 
     def best(self) -> Channel | None:
         """The channel with the least load; None when one is to be waited for. Opens one more in time."""
-        live = self._live()
+        live = self.live()
         if not live:
             self.open()
             return None
@@ -87,6 +92,11 @@ class RouterChannels:
         self._not_before = time.monotonic() + self._pause_s
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether it could not be reached when last tried, or a channel to it was lost and none made since."""
+        return not self.live() and bool(self.trouble or self.disturbed_at)
+
+    @property
     def wait_s(self) -> float:
         """How long the router is left alone from now on."""
         return max(self._not_before - time.monotonic(), 0.0)
@@ -100,7 +110,7 @@ class RouterChannels:
     @property
     def closed(self) -> bool:
         """Whether there is none, and none to come."""
-        return not self._opening and not self._live()
+        return not self._opening and not self.live()
 
     def wait_closed(self) -> None:
         """Wait until all are closed. Switches greenlets."""
@@ -126,7 +136,7 @@ class Channels:
             raise OverlayError("the network has no router for this service that is online")
         began = time.monotonic()
         while True:
-            until = began + (min(timeout_s, _PATIENCE_S) if all(each.trouble for each in known) else timeout_s)
+            until = began + (min(timeout_s, _PATIENCE_S) if all(each.is_doubtful for each in known) else timeout_s)
             found = [(each.latency_s, channel) for each in known if (channel := each.best()) is not None]
             if found:
                 return min(found, key=lambda pair: pair[0])[1]
@@ -148,6 +158,15 @@ class Channels:
         if url not in self._routers:
             self._routers[url] = RouterChannels(url, self._dialler, self._settings, self._log, self._spawn)
         return self._routers[url]
+
+    def live(self) -> list[Channel]:
+        """All that can be used."""
+        return [channel for router in self._routers.values() for channel in router.live()]
+
+    @property
+    def disturbed_at(self) -> float:
+        """When a channel was lost last; 0: never."""
+        return max((router.disturbed_at for router in self._routers.values()), default=0.0)
 
     def retire(self) -> None:
         """Close each channel as soon as its last stream has ended. Idempotent."""

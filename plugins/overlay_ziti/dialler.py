@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from .edge import EdgeApi
 from .frames import Frame, Key, Kind
 from .identity import IdentityFile
 from .settings import EdgeSettings
+from .trust import why_distrusted
 
 _PROTOCOL = "ziti-edge"
 _HELLO_S = 1.0  # a router welcomes an API session that it does not know, keeps silent for 5 s, and hangs up
@@ -66,6 +68,8 @@ class Dialler:
         try:
             raw = socket.create_connection((host, port), timeout=self._settings.connect_timeout)
             return self._secure(raw, host)
+        except ssl.SSLCertVerificationError as error:
+            raise OverlayError(f"router {router} shows a certificate that {why_distrusted(error)}") from error
         except OSError as error:
             raise OverlayError(f"router {router} cannot be reached: {error.strerror or error}") from error
 

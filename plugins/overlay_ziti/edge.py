@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import gevent
+from gevent.event import Event
 
 from zrokd.contracts import Health, Task
 from zrokd.errors import OverlayError, UnknownService
@@ -72,6 +73,7 @@ class EdgeApi:
             patience_s=settings.request_timeout,
         )
         self._api.on_login = self._logged_in
+        self._back, self._web.on_back = Event(), self._came_back
         self._log, self._spawn, self._every_s = log, spawn, settings.check_every
         self._single = Single()
         self._services: dict[str, Service] = {}
@@ -97,6 +99,14 @@ class EdgeApi:
         self._sessions.clear()  # they ended with the API session that they belong to
         if self._keeper is None and not self._closed:
             self._keeper = self._spawn(self._keep, name="ziti api session")
+
+    def wait_back(self, timeout_s: float) -> None:
+        """Wait, at most until a controller answers of which none did. Switches greenlets."""
+        self._back.wait(timeout_s)
+
+    def _came_back(self) -> None:
+        back, self._back = self._back, Event()
+        back.set()
 
     def _keep(self) -> None:
         while True:
@@ -171,12 +181,14 @@ class EdgeApi:
         if self._closed:
             return
         self._closed = True
-        if self._keeper is not None:
-            self._keeper.kill()
-        if self._api.logged_in:
-            with gevent.Timeout(_CLOSE_S, False):
-                self._end_session()
-        self._web.close()
+        try:
+            if self._keeper is not None:
+                self._keeper.kill()
+            if self._api.logged_in:
+                with gevent.Timeout(_CLOSE_S, False):
+                    self._end_session()
+        finally:  # we may be killed meanwhile
+            self._web.close()
 
     def _end_session(self) -> None:
         try:

@@ -33,6 +33,7 @@ _GONE_S = 2.0  # a service that is not there this long is gone for good
 _PAUSE_S = (0.2, 5.0)
 _LOOK_S = 30.0  # between looks for new routers
 _WATCH = "routers"
+PROBE = b"zrokd-probe:"  # what we say when we dial ourselves, to see whether others could
 _PRECEDENCE = {"default": 0, "required": 1, "failed": 2}
 
 
@@ -46,6 +47,8 @@ class Bind:
         self.ended = Event()
         self.bound = Event()  # the controller knows of it
         self.reason = ""
+        self.reached_at = self.asked_at = time.monotonic()  # when somebody dialled, and when we did
+        self.trouble = ""  # why nobody reaches it, as far as our own dials tell
         channel.add(self.id, self)
 
     def on_frame(self, frame: Frame) -> None:
@@ -60,6 +63,10 @@ class Bind:
     def on_lost(self, reason: str) -> None:
         """The channel is gone."""
         self.end(reason)
+
+    def reached(self) -> None:
+        """Somebody dialled it."""
+        self.reached_at, self.trouble = time.monotonic(), ""
 
     def unbind(self) -> None:
         """Tell the router. It has no answer to this. Never waits."""
@@ -90,7 +97,7 @@ class ZitiListener(Listener):
         spawn: Spawn,
         on_close: Callable[[ZitiListener], None],
     ) -> None:
-        self._service = service
+        self.service = service
         self._api, self._channels, self._settings, self._limits = api, channels, settings, limits
         self._log, self._spawn, self._on_close = log, spawn, on_close
         self._pair = KeyPair()
@@ -107,16 +114,16 @@ class ZitiListener(Listener):
     def open(self) -> None:
         """Bind for the first time. Switches greenlets. :raises OverlayError: no router took it."""
         self._look()
-        self._keepers[_WATCH] = self._spawn(self._watch_routers, name=f"routers of {self._service}")
+        self._keepers[_WATCH] = self._spawn(self._watch_routers, name=f"routers of {self.service}")
         self._first.wait(_FIRST_S)
         if not self._binds:
-            raise OverlayTimeout(self._trouble or f"no router bound service {self._service!r} in time")
+            raise OverlayTimeout(self._trouble or f"no router bound service {self.service!r} in time")
 
     def _look(self) -> None:
-        routers = self._api.routers(self._service, "Bind")
+        routers = self._api.routers(self.service, "Bind")
         for router in routers:
             if router.url not in self._keepers:
-                self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self._service} {router.name}")
+                self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self.service} {router.name}")
         known = {router.url for router in routers}
         for url in [url for url in self._keepers if routers and url not in known | {*self._binds, _WATCH}]:
             self._keepers.pop(url).kill()  # a router that the network does not name and that does not serve us
@@ -127,7 +134,7 @@ class ZitiListener(Listener):
             try:
                 self._look()
             except OverlayError as error:
-                self._log.debug("the routers of %s cannot be asked for: %s", self._service, error)
+                self._log.debug("the routers of %s cannot be asked for: %s", self.service, error)
 
     # -- keeping a bind up ---
 
@@ -147,7 +154,7 @@ class ZitiListener(Listener):
             else:
                 pause_s, missing_since = _PAUSE_S[0], 0.0
                 self._keep_until_lost(router, binds)
-            gevent.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - no secret
+            self._api.wait_back(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - no secret
             pause_s = min(pause_s * 2, _PAUSE_S[1])
 
     def _keep_until_lost(self, router: Router, binds: list[Bind]) -> None:
@@ -157,9 +164,9 @@ class ZitiListener(Listener):
         gevent.wait([bind.ended for bind in binds], count=1)
         del self._binds[router.url]
         reason = next(bind.reason for bind in binds if bind.ended.is_set())
-        self._note(f"service {self._service!r} is bound no more at router {router.name}: {reason}")
+        self._note(f"service {self.service!r} is bound no more at router {router.name}: {reason}")
         if binds[0].channel.alive:  # then the network ended it, and what we know of the service may be old
-            self._api.forget(self._service)
+            self._api.forget(self.service)
         self._drop(binds, reason)
 
     def _drop(self, binds: list[Bind], reason: str) -> None:
@@ -180,8 +187,8 @@ class ZitiListener(Listener):
             self._wake()
 
     def _bind(self, router: Router) -> list[Bind]:
-        self._encrypted = self._api.service(self._service).encrypted
-        session = self._api.session(self._service, "Bind")
+        self._encrypted = self._api.service(self.service).encrypted
+        session = self._api.session(self.service, "Bind")
         channel = self._channels.pick([router], self._settings.connect_timeout)
         binds = [Bind(self, channel, name, session.token) for name in self._ids]
         try:
@@ -195,13 +202,13 @@ class ZitiListener(Listener):
         return binds
 
     def _ask(self, bind: Bind, router: Router) -> None:
-        limit_s = self._settings.connect_timeout
+        limit_s = self._settings.answer_timeout
         answer = bind.channel.request(Kind.BIND, self._fields(bind), bind.token, limit_s)
         if answer.kind != Kind.CONNECTED:
             bind.end("it was refused")
-            self._api.forget(self._service)
+            self._api.forget(self.service)
             words = answer.body.decode("utf-8", "replace")
-            raise OverlayError(f"router {router.name} refused to bind {self._service!r}: {words}")
+            raise OverlayError(f"router {router.name} refused to bind {self.service!r}: {words}")
 
     def _fields(self, bind: Bind) -> list[tuple[int, bytes]]:
         fields: list[tuple[int, bytes]] = [
@@ -225,15 +232,17 @@ class ZitiListener(Listener):
 
     def on_dial(self, bind: Bind, frame: Frame) -> None:
         """Somebody dials. The answer goes at once; a router waits for it 5 s only."""
+        bind.reached()
         reply = [(Key.CONN, u32(bind.id)), (Key.REPLY, i32(frame.sequence))]
+        if frame.headers.get(Key.APP_DATA, b"").startswith(PROBE):
+            bind.channel.post(Kind.DIAL_OK, pack([*reply, *_router_id(frame)]), frame.headers.get(Key.ROUTER_IDS, b""))
+            return
         try:
             stream, caller = self._accept(bind, frame)
         except StreamError as error:
             bind.channel.post(Kind.DIAL_FAILED, pack(reply), str(error).encode())
             return
-        if Key.ROUTER_IDS in frame.headers:
-            reply.append((Key.ROUTER_IDS, frame.headers[Key.ROUTER_IDS]))
-        bind.channel.post(Kind.DIAL_OK, pack(reply), u32(stream.id))
+        bind.channel.post(Kind.DIAL_OK, pack([*reply, *_router_id(frame)]), u32(stream.id))
         stream.begin()
         self._waiting.put_nowait((stream, caller))
 
@@ -253,7 +262,7 @@ class ZitiListener(Listener):
             flow=frame.flag(Key.FLOW),
             keys=keys,
         )
-        stream = ZitiStream(bind.channel, opened, self._limits, f"ziti:{caller.identity or self._service}")
+        stream = ZitiStream(bind.channel, opened, self._limits, f"ziti:{caller.identity or self.service}")
         stream.app_data = frame.headers.get(Key.APP_DATA, b"")
         return stream, caller
 
@@ -268,7 +277,7 @@ class ZitiListener(Listener):
                     raise OverlayError(self._gone) from None
                 if self._closed:
                     self._wake()  # another may wait, too
-                    raise StreamClosed(f"the listener of {self._service!r} was closed") from None
+                    raise StreamClosed(f"the listener of {self.service!r} was closed") from None
                 found = self._waiting.get()
             if found is not None:
                 return found
@@ -288,15 +297,22 @@ class ZitiListener(Listener):
         for keeper in self._keepers.values():
             keeper.kill()
         bound = list(self._binds.values())
-        ending = [self._spawn(self._unbind, binds, name=f"unbind {self._service}") for binds in bound]
+        ending = [self._spawn(self._unbind, binds, name=f"unbind {self.service}") for binds in bound]
         for task in ending:
             task.join(_UNBIND_S)
         self._refuse_waiting()
         self._wake()
 
     def health(self) -> Health:
-        """Whether at least one router serves it."""
-        return Health() if self._binds else Health(ok=False, detail=self._trouble or "no router serves it")
+        """Whether at least one router serves it, and leads those who dial to us."""
+        troubles = [next((bind.trouble for bind in binds if bind.trouble), "") for binds in self._binds.values()]
+        if "" in troubles:
+            return Health()
+        return Health(ok=False, detail=next(iter(troubles), self._trouble or "no router serves it"))
+
+    def binds(self) -> list[Bind]:
+        """Those that serve whoever asks for nobody by name, one a router."""
+        return [bind for binds in self._binds.values() for bind in binds if not bind.name]
 
     def _refuse_waiting(self) -> None:
         while not self._waiting.empty():
@@ -311,6 +327,10 @@ class ZitiListener(Listener):
         try:
             channel.request(Kind.LATENCY, [], b"", _UNBIND_S)  # unbinding has no answer; this one comes after it
         except OverlayError as error:
-            self._log.debug("unbinding %s: %s", self._service, error)
+            self._log.debug("unbinding %s: %s", self.service, error)
         for bind in binds:
             bind.end("it was unbound")
+
+
+def _router_id(frame: Frame) -> list[tuple[int, bytes]]:
+    return [(Key.ROUTER_IDS, frame.headers[Key.ROUTER_IDS])] if Key.ROUTER_IDS in frame.headers else []

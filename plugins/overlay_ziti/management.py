@@ -53,6 +53,11 @@ class Management:
         """What is wrong with us or the controllers, as of the last call."""
         return self._api.trouble
 
+    @property
+    def away(self) -> bool:
+        """Whether no controller answered the last call."""
+        return bool(self.web.trouble)
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """`data` of the answer. :raises Refused: the controller says no."""
         if method == "GET":

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 
 import gevent
 
-from zrokd.contracts import Context, Health, Listener, Node, Stream
+from zrokd.contracts import Context, Health, Listener, Node, Stream, Task
 from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownService
 
 from .channel import Channel
 from .channels import Channels
 from .crypto import METHOD, CryptoError, KeyPair
+from .dialled import DialledStream
 from .dialler import Dialler
 from .edge import EdgeApi, Service
 from .flow import FlowLimits
-from .frames import Frame, Key, Kind, Refusal, u32
+from .frames import Frame, Key, Kind, u32
 from .identity import IdentityFile
 from .listener import ZitiListener
 from .opened import Opened
+from .prober import Prober
+from .pulse import keep_asking
+from .reach import DIAL_S, Reach
+from .refusals import is_absent, is_stale, is_unknown, words_of
 from .settings import EdgeSettings
-from .stream import ZitiStream
 
 _LATE_S = 0.5  # after an unbind some still dial; without an answer of ours they would wait for 5 s
-_STALE = frozenset([Refusal.INVALID_API_SESSION, Refusal.INVALID_SESSION, Refusal.INVALID_ROUTER])
-_ABSENT = ("no terminators", "no online terminators", "dial failed", "exceeded maximum", "invalid terminator")
-_UNKNOWN = ("service not found", "invalid service", "access denied", "not authorized")
 
 
 class ZitiNode(Node):
@@ -37,8 +39,13 @@ class ZitiNode(Node):
         dialler = Dialler(identity, api, settings, ctx.log, ctx.spawn)
         self._channels = Channels(dialler, settings, ctx.log, ctx.spawn)
         self._limits = FlowLimits(receive_cap=settings.receive_cap)
-        self._patient = FlowLimits(receive_cap=settings.foreign_cap, hard_cap=2 * settings.foreign_cap)
+        self._patient = FlowLimits(
+            receive_cap=settings.foreign_cap, hard_cap=2 * settings.foreign_cap, stall_s=settings.stall_limit
+        )
         self._listeners: set[ZitiListener] = set()
+        self._reach: defaultdict[str, Reach] = defaultdict(Reach)
+        self._pulse: Task | None = None
+        self._probes: Task | None = None
         self._closed = False
 
     def dial(
@@ -59,28 +66,33 @@ class ZitiNode(Node):
             raise OverlayTimeout(f"service {service!r} did not answer within {timeout_s:g} s") from None
 
     def _dial(self, service: str, wishes: _Wishes, timeout_s: float) -> Stream:
-        until = time.monotonic() + timeout_s
+        reach, began = self._reach[service], time.monotonic()
+        until, answer_s = began + timeout_s, DIAL_S if reach.is_silent(began) else self._settings.answer_timeout
         for last in (False, True):
             found = self._api.service(service)
             session = self._api.session(service, "Dial")
             channel = self._channels.pick(session.routers, until - time.monotonic())
+            left_s = until - time.monotonic()
             try:
-                attempt = _Attempt(channel, found, wishes, session.token, until - time.monotonic())
+                attempt = _Attempt(channel, found, wishes, session.token, min(left_s, answer_s))
             except OverlayError:
                 if last or channel.alive:
                     raise
                 continue  # it died under us, and nothing was sent on the stream yet
             if attempt.opened is not None:
+                reach.heard()
                 return self._stream(channel, found, attempt.opened)
             self._api.forget(service)
             if last or not attempt.stale:
                 break
-        raise attempt.refusal()
+        raise attempt.refusal(expected=reach.expects(time.monotonic(), self._channels.disturbed_at))
 
-    def _stream(self, channel: Channel, service: Service, opened: Opened) -> ZitiStream:
-        peer, stall_s = f"ziti:{service.name}", self._settings.stall_limit
-        stream = ZitiStream(channel, opened, self._patient, peer, stall_s, known=self._limits)
+    def _stream(self, channel: Channel, service: Service, opened: Opened) -> DialledStream:
+        peer, reach = f"ziti:{service.name}", self._reach[service.name]
+        stream = DialledStream(channel, opened, self._patient, peer, known=self._limits, reach=reach)
         stream.begin()
+        if self._pulse is None:
+            self._pulse = self._ctx.spawn(keep_asking, self._channels, name="ziti pulse")
         return stream
 
     def bind(self, service: str, *, terminator: str | None = None) -> Listener:
@@ -102,6 +114,9 @@ class ZitiNode(Node):
         except BaseException:
             listener.close()
             raise
+        if self._probes is None:
+            prober = Prober(self._listeners, self._api, self._settings, self._ctx.log, self._ctx.spawn)
+            self._probes = self._ctx.spawn(prober.run, name="ziti probes")
         return listener
 
     def health(self) -> Health:
@@ -111,6 +126,8 @@ class ZitiNode(Node):
     def close(self) -> None:
         """Close what was bound through it. Channels close with their last stream."""
         listeners = list(self._listeners)
+        if self._probes is not None:
+            self._probes.kill()
         for task in [self._ctx.spawn(listener.close, name="unbind") for listener in listeners]:
             task.join()
         if self._closed:
@@ -119,7 +136,7 @@ class ZitiNode(Node):
         if not listeners:
             self._channels.retire()
         if self._channels.closed:
-            self._api.close()
+            self._give_back()
             return
         self._ctx.spawn(self._end, name="end of a ziti node")
         gevent.sleep(0)  # what was not begun and is killed closes nothing
@@ -131,7 +148,13 @@ class ZitiNode(Node):
                 self._channels.retire()
             self._channels.wait_closed()
         finally:
-            self._api.close()  # not before: its end would end the streams that live on
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """What streams need that live on; not before the last has ended."""
+        if self._pulse is not None:
+            self._pulse.kill()
+        self._api.close()
 
 
 class _TooLate(BaseException):
@@ -176,19 +199,17 @@ class _Attempt:
         return Opened(connection=self._id, circuit=circuit, hosting=False, flow=answer.flag(Key.FLOW), keys=keys)
 
     @property
-    def _words(self) -> str:
-        return self._answer.body.decode("utf-8", "replace")
-
-    @property
     def stale(self) -> bool:
         """Whether a fresh session may help."""
-        return self._answer.number(Key.ERROR) in _STALE or "invalid session" in self._words.lower()
+        return is_stale(self._answer)
 
-    def refusal(self) -> OverlayError:
-        """Why there is no stream."""
-        words, name = self._words, self._service.name
-        if any(each in words.lower() for each in _ABSENT):
+    def refusal(self, *, expected: bool) -> OverlayError:
+        """Why there is no stream. `expected`: whoever serves it is thought to be back in a moment."""
+        words, name = words_of(self._answer), self._service.name
+        if is_absent(self._answer):
+            if expected:
+                return OverlayError(f"whoever serves {name!r} was cut off, and is not back yet: {words}")
             return NoTerminator(f"nobody serves {name!r} now: {words}")
-        if self._answer.number(Key.ERROR) == Refusal.INVALID_SERVICE or any(each in words.lower() for each in _UNKNOWN):
+        if is_unknown(self._answer):
             return UnknownService(f"no service {name!r}, or not ours: {words}")
         return OverlayError(f"the network refused to dial {name!r}: {words}")

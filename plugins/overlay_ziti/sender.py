@@ -63,18 +63,24 @@ class Sender:
         """When `due` has something to say next; None when all is acknowledged."""
         return min((segment.due_at for segment in self._unacked.values()), default=None)
 
+    @property
+    def unanswered_since(self) -> float | None:
+        """Since when nothing was heard of the peer although something is under way, sent twice; None: it is not so."""
+        for segment in self._unacked.values():
+            return max(self.heard_at, segment.first_at) if segment.times > 1 else None
+        return None
+
     def is_lost(self, now: float) -> bool:
         """Whether nothing at all was heard of the peer for long although something is under way."""
-        for segment in self._unacked.values():
-            return segment.times > 1 and now - max(self.heard_at, segment.first_at) > self._limits.lost_s
-        return False
+        since = self.unanswered_since
+        return since is not None and now - since > self._limits.lost_s
 
     def push(self, body: bytes, flags: int, now: float) -> Segment:
         """The next payload. That it may be sent is the caller's to ask first; control payloads go in any case."""
         sequence = self._next
         self._next = sequence + 1
         headers = self._headers(sequence, flags | self._side, now)
-        segment = Segment(sequence, flags | self._side, headers, body, now, now + self._again_s())
+        segment = Segment(sequence, flags | self._side, headers, body, now, now + self.again_s)
         self._unacked[sequence] = segment
         self.unacked_bytes += len(body)
         return segment
@@ -128,7 +134,9 @@ class Sender:
     def _again(self, segment: Segment, now: float) -> None:
         if not self.peer_full:
             self._shrink(segment.sequence)
-        pause_s = min(self._again_s() * 2.0 ** min(segment.times, 8), self._limits.again_most_s)
+        oldest = next(iter(self._unacked)) == segment.sequence
+        most_s = self._limits.ask_most_s if oldest else self._limits.again_most_s
+        pause_s = min(self.again_s * 2.0 ** min(segment.times, 8), most_s)
         segment.times += 1
         segment.due_at = now + pause_s
         segment.headers = self._headers(segment.sequence, segment.flags | Flags.AGAIN, now)
@@ -142,7 +150,9 @@ class Sender:
                 return
             segment.due_at = now
 
-    def _again_s(self) -> float:
+    @property
+    def again_s(self) -> float:
+        """How long the peer is given to acknowledge a payload before it is sent again, by what was measured so far."""
         most = self._limits.again_most_s
         return min(max(1.5 * self._round_s + 4 * self._spread_s, self._limits.again_least_s), most)
 

@@ -60,11 +60,17 @@ class EdgeSettings(Settings):
     """Settings of overlay.ziti, `edge`: how we use the network's routers and its client API."""
 
     connect_timeout: DurationS = Field(default=5.0, gt=0, description="How long connecting to a router may take.")
+    answer_timeout: DurationS = Field(
+        default=1.8, gt=0, description="How long the network may take to answer a dial, once we are connected to it."
+    )
     request_timeout: DurationS = Field(
         default=8.0, gt=0, description="How long one controller may take to answer one request."
     )
     check_every: DurationS = Field(
         default=8.0, ge=0.1, description="How often the controller is asked whether it answers and still knows us."
+    )
+    probe_every: DurationS = Field(
+        default=5.0, ge=0.1, description="How often what is shared here is dialled by us, while nobody else dials it."
     )
     ping_every: DurationS = Field(
         default=2.0, ge=0.1, description="A router of which nothing was heard for this long is asked whether it lives."

@@ -21,6 +21,7 @@ _PAYLOAD = 32 * 1024 - 64  # with what is around it, a payload fits two TLS reco
 _LINGER_S = 10.0  # after a close, while nothing is heard of the peer
 _LINGER_MOST_S = 60.0  # however much is heard of it: it may live and never read
 _BREAK_S = 2.0  # for the peer to take note that the stream was given up
+LOST = "the peer cannot be reached any more"
 _BROKEN = Flags.END | Flags.BROKEN
 
 
@@ -35,14 +36,9 @@ class ZitiStream(Stream):
         opened: Opened,
         limits: FlowLimits,
         peer: str = "",
-        stall_s: float = 0.0,
-        known: FlowLimits | None = None,
     ) -> None:
-        """`known`: the limits instead, without `stall_s`, once the peer has said that its streams may wait."""
         self.peer = peer
-        self._known = known
         self.app_data = b""  # what the dialler said beside the service
-        self._stall_s, self._full_since = stall_s, 0.0  # 0: the peer can wait for ever
         self._channel, self._limits, self._flow = channel, limits, opened.flow
         self.id = self._id = opened.connection
         self._circuit, self.hosting = opened.circuit, opened.hosting
@@ -220,27 +216,24 @@ class ZitiStream(Stream):
             return
         if receiver.has_ack:
             self._channel.post_ack(self)
-        if receiver.full and self._stall_s:
-            self._channel.watch(self)
 
     def _accept(self, flags: int, body: bytes) -> None:
         if flags & Flags.CHUNK:
             raise FlowError("a router cuts payloads into pieces; remove `mtu` from its options")
-        if flags & Flags.WAITS and self._known is not None:
-            self._receiver.limits, self._stall_s = self._known, 0.0
         if flags & Flags.START:
             self._start()
         elif body:
             data = self._opener.open(body) if self._opener is not None else body
             if data and not self._closed:
                 self._chunks.append((data, len(body)))
+                self._readable.ring()
             else:
                 self._receiver.read(len(body))
         if flags & Flags.END:
             self._peer_ended()
         if flags & (Flags.END | Flags.EOF):
             self._eof_in = True
-        self._readable.ring()
+            self._readable.ring()
 
     def _broken_off(self) -> None:
         """The peer gave up; what it sent before may never come."""
@@ -296,10 +289,8 @@ class ZitiStream(Stream):
         sender = self._sender
         if self._ended_at and self._has_lingered(now):
             self._forget()
-        elif sender.is_lost(now):
-            self._break("the peer cannot be reached any more")
-        elif self._is_stalled(now):
-            self._break("what came was not read in time, and its sender's other streams stood still for it")
+        elif reason := self._why_hopeless(now):
+            self._break(reason)
         elif not sender.settled or self._ended_at or self._receiver.full:
             return sender.due(now)
         return None
@@ -310,13 +301,9 @@ class ZitiStream(Stream):
             return now - since > _BREAK_S
         return now - max(since, self._sender.heard_at) > _LINGER_S or now - since > _LINGER_MOST_S
 
-    def _is_stalled(self, now: float) -> bool:
-        """Whether we stand full for longer than a peer without flow control of its own can be asked to wait."""
-        if not self._stall_s or not self._receiver.full:
-            self._full_since = 0.0
-        elif not self._full_since:
-            self._full_since = now
-        return bool(self._full_since) and now - self._full_since > self._stall_s
+    def _why_hopeless(self, now: float) -> str:
+        """Why it is to be given up; "" while there is hope."""
+        return LOST if self._sender.is_lost(now) else ""
 
     # -- the end ---
 

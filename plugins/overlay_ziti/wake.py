@@ -16,6 +16,11 @@ class Wake:
         self._greenlet: Any = None
         self._rung = False
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it now."""
+        return self._greenlet is not None
+
     def wait(self, timeout_s: float | None) -> bool:
         """Whether it rang; False after `timeout_s` seconds. Switches greenlets."""
         if self._greenlet is not None:

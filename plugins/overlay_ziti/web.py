@@ -7,7 +7,7 @@ import json
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from gevent.lock import BoundedSemaphore
 
 from zrokd import __version__
 from zrokd.errors import OverlayError, OverlayTimeout
+
+from .trust import why_distrusted
 
 MAX_ANSWER_BYTES = 32 << 20  # 500 services of a page are some MiB
 # A controller closes what is unused for five seconds. Source: openziti xweb, idleTimeout
@@ -50,6 +52,7 @@ class Web:
         self._timeout_s = timeout_s
         self._room = BoundedSemaphore(_CONNECTIONS)
         self.trouble = ""  # why the last request got no answer
+        self.on_back: Callable[[], object] = lambda: None  # one answers again; must not switch greenlets
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -69,7 +72,9 @@ class Web:
                 continue
             while self._sites[0] is not site and site in self._sites:
                 self._sites.rotate(-1)
-            self.trouble = ""
+            if self.trouble:
+                self.trouble = ""
+                self.on_back()
             return answer
         failure = failure or OverlayError("the network has no controller")
         self.trouble = str(failure)
@@ -89,10 +94,8 @@ class Web:
                 f"the network's controller at {site.url} does not answer within {self._timeout_s:g} s"
             ) from None
         except ssl.SSLCertVerificationError as error:
-            raise OverlayError(
-                f"the network's controller at {site.url} shows a certificate that is not its own"
-                f" ({error.verify_message}); is `ca` right?"
-            ) from error
+            why = why_distrusted(error)
+            raise OverlayError(f"the network's controller at {site.url} shows a certificate that {why}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise OverlayError(f"the network's controller at {site.url} cannot be reached: {reason}") from error

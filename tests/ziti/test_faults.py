@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -231,6 +232,19 @@ def test_a_service_that_is_deleted_while_bound_comes_back(daemons, tell):
     three.wait_for(lambda: three.status_of_access() == 200, BACK_WITHIN_S)
 
 
+def test_binds_that_the_network_forgot_are_found_out_by_dials_of_our_own(daemons, tell):
+    three, network = daemons()
+    circuits = network.circuits()
+    for each in network.all("/terminators"):
+        network.api("DELETE", f"/terminators/{each['id']}")  # nobody tells the host
+    told_s = seconds_until(lambda: not ready(three, "backend"), TRUTH_WITHIN_S)
+    back_s = seconds_until(lambda: bound(network, three) and ready(three, "backend"), BACK_WITHIN_S)
+    tell("every terminator deleted", readyz_told=told_s, back_after=back_s)
+    assert told_s <= TRUTH_WITHIN_S, "/readyz of the backend said all the time that visitors reach its shares"
+    assert back_s <= BACK_WITHIN_S
+    eventually(lambda: network.circuits() <= circuits, 10.0, lambda: "our own dials left circuits behind")
+
+
 @pytest.mark.parametrize("name", ["frontend", "backend"])
 def test_a_deleted_identity_is_told_and_nobody_hangs(daemons, tell, name):
     three, network = daemons()
@@ -251,9 +265,7 @@ def test_a_deleted_identity_is_told_and_nobody_hangs(daemons, tell, name):
 def identities(network, three: Daemons, name: str) -> list[str]:
     """Ids of the identities that a daemon uses."""
     if name == "backend":
-        return [
-            each["identity"]["id"] for each in network.all("/api-sessions") if "backend" in each["identity"]["name"]
-        ]
+        return [json.loads(next(three.folder.glob("state/backend/*/environment.json")).read_text())["z_id"]]
     return [each["id"] for each in network.all("/identities") if "frontend" in each["name"]]
 
 

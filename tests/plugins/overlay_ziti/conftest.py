@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from zrokd_plugins.overlay_ziti.authority import Authority
 from zrokd_plugins.overlay_ziti.program import Program
+from zrokd_plugins.overlay_ziti.settings import EdgeSettings
 
 from tests.plugins.overlay_ziti.fake import FakeController
+from tests.plugins.overlay_ziti.wire import Wire
 
 
 @pytest.fixture
@@ -46,3 +49,18 @@ def controllers(tmp_path: Path) -> Iterator[Callable[[], FakeController]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def edge() -> EdgeSettings:
+    """Settings of the channels of `wire`."""
+    return EdgeSettings()
+
+
+@pytest.fixture
+def wire(zrokd_bench: Any, edge: EdgeSettings) -> Iterator[Wire]:
+    """Two channels joined back to back."""
+    zrokd_bench.ctx.offload(int)
+    made = Wire(zrokd_bench.ctx, edge)
+    yield made
+    made.end()

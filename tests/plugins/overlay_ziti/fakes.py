@@ -230,11 +230,12 @@ class FakeApi:
         self.closed = 0
         self.is_revoked = False
         self.on_refresh: Any = lambda: None
+        self.back = Event()
         self._sessions: dict[tuple[str, str], Session] = {}
         self._numbers = itertools.count(1)
 
-    def make(self, name: str, *, encrypted: bool = True, config: Any = None) -> None:
-        self.services[name] = Service(f"id-{name}", name, encrypted, config or {})
+    def make(self, name: str, *, encrypted: bool = True, permissions: tuple[str, ...] = ()) -> None:
+        self.services[name] = Service(f"id-{name}", name, encrypted, {}, frozenset(permissions))
 
     def service(self, name: str) -> Service:
         if self.trouble is not None:
@@ -272,6 +273,9 @@ class FakeApi:
         self.token = f"api-{self.generation}"
         self._sessions.clear()
         return self.token
+
+    def wait_back(self, timeout_s: float) -> None:
+        self.back.wait(timeout_s)
 
     def close(self) -> None:
         self.closed += 1

@@ -37,7 +37,7 @@ def admins(management, tmp_path):
 
     def make(instance):
         bootstrap(management, Names(instance))
-        return ZitiAdmin(management, instance, tmp_path, logging.getLogger("test.admin"))
+        return ZitiAdmin(management, instance, tmp_path, logging.getLogger("test.admin"), lambda: None)
 
     return make
 

@@ -1,3 +1,5 @@
+import time
+
 import gevent
 import pytest
 from zrokd_plugins.overlay_ziti import channels as channels_module
@@ -106,6 +108,21 @@ def test_a_dead_router_is_left_alone_for_longer_and_longer(made, monkeypatch):
         rig.pick(0.5)
     assert 3 <= len(rig.dialler.asked) <= 8
     rig.dialler.down.clear()
+    assert rig.pick().alive
+
+
+def test_a_router_whose_channel_was_lost_is_not_waited_for_as_long_as_a_new_one(made, monkeypatch):
+    monkeypatch.setattr(channels_module, "_PATIENCE_S", 0.1)
+    rig = made("a")
+    assert not rig.channels.disturbed_at
+    rig.pick().close("router a keeps silent")
+    rig.dialler.hold.clear()  # whoever connects now hangs
+    began = time.monotonic()
+    with pytest.raises(OverlayTimeout):
+        rig.pick(5.0)
+    assert time.monotonic() - began < 1.0
+    assert rig.channels.disturbed_at
+    rig.dialler.hold.set()
     assert rig.pick().alive
 
 

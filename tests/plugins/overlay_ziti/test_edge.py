@@ -217,6 +217,18 @@ def test_a_controller_that_is_away_is_told_by_the_health_until_it_is_back(apis, 
     patient(lambda: api.health().ok)
 
 
+def test_who_waits_for_a_controller_is_woken_when_one_answers_again(apis, controller):
+    api = apis(controller, check_every="100ms", request_timeout="300ms")
+    assert api.token
+    controller.faults.append(controller.hang)
+    with pytest.raises(OverlayError):
+        api.refresh()
+    waiting = gevent.spawn(api.wait_back, 60.0)
+    controller.faults.clear()
+    waiting.get(timeout=5)
+    api.wait_back(0.01)  # and not at once when none was away
+
+
 def test_what_is_known_is_known_while_the_controller_is_away(api, controller):
     session = api.session("svc", "Dial")
     controller.close()
@@ -266,6 +278,17 @@ def test_the_end_does_not_wait_for_a_controller_that_is_silent(api, controller):
     controller.faults.append(controller.hang)
     with gevent.Timeout(3):
         api.close()
+
+
+def test_an_end_that_is_cut_short_closes_its_connections(api, controller, monkeypatch):
+    closed = []
+    monkeypatch.setattr(api._web, "close", lambda: closed.append(True))
+    assert api.token
+    controller.faults.append(controller.hang)
+    ending = gevent.spawn(api.close)
+    gevent.sleep(0.1)
+    ending.kill()
+    assert closed
 
 
 def test_one_that_was_never_used_asks_nobody_at_its_end(api, controller):

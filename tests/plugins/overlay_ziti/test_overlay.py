@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from zrokd_plugins.overlay_ziti import ZitiOverlay, zrokd_provide_overlays
+from zrokd_plugins.overlay_ziti import ZitiOverlay, web, zrokd_provide_overlays
+from zrokd_plugins.overlay_ziti.api import Api
 from zrokd_plugins.overlay_ziti.enrol import enrol
 
 from zrokd.contracts import Overlay
@@ -47,6 +48,40 @@ def test_or_only_checks_where_told_so(overlays, controller):
     assert not controller.kind("service-policies")
     overlays().bootstrap("one")
     assert checking.admin("one").list_shares() == set()
+
+
+def test_a_network_that_is_away_at_the_start_is_waited_for(overlays, controller, monkeypatch):
+    overlay = overlays()
+    with monkeypatch.context() as away:
+        away.setattr(web._Connection, "connect", _refuse)
+        admin = overlay.admin("one")
+        with pytest.raises(OverlayError, match="cannot be reached"):
+            admin.list_shares()
+        assert "cannot be reached" in overlay.health().detail
+    assert admin.list_shares() == set()
+    assert set(controller.kind("service-policies")) == {"zrokd.one.public"}
+    asked = len(controller.asked)
+    admin.list_shares()
+    assert len(controller.asked) == asked + 1, "what stands is not looked at again"
+
+
+def _refuse(_connection):
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
+def test_a_controller_that_is_too_busy_at_the_start_is_waited_for(overlays, controller, monkeypatch):
+    monkeypatch.setattr("zrokd_plugins.overlay_ziti.management._PATIENCE_S", 0.2)
+    monkeypatch.setattr(Api.__init__, "__kwdefaults__", {**Api.__init__.__kwdefaults__, "patience_s": 0.2})
+    controller.faults.append(lambda asked: None if "authenticate" in asked.path else (503, {"error": {}}))
+    admin = overlays().admin("one")
+    controller.faults.clear()
+    assert admin.list_shares() == set()
+
+
+def test_a_network_that_does_not_know_us_at_the_start_is_not_waited_for(overlays, controller):
+    controller.knows_us = False
+    with pytest.raises(OverlayError, match=r"look at overlay\.admin"):
+        overlays().admin("one")
 
 
 def test_without_an_administrator_there_is_no_such_half(overlays):

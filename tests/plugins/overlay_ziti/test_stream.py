@@ -7,71 +7,15 @@ from contextlib import closing
 
 import gevent
 import pytest
-from gevent import socket
-from zrokd_plugins.overlay_ziti.channel import Channel
-from zrokd_plugins.overlay_ziti.crypto import KeyPair
-from zrokd_plugins.overlay_ziti.flow import FlowLimits
-from zrokd_plugins.overlay_ziti.frames import FrameReader, Kind, encode, pack
-from zrokd_plugins.overlay_ziti.opened import Opened
-from zrokd_plugins.overlay_ziti.settings import EdgeSettings
+from zrokd_plugins.overlay_ziti.flow import Flags, FlowLimits
+from zrokd_plugins.overlay_ziti.frames import Kind
 from zrokd_plugins.overlay_ziti.stream import ZitiStream
 
+from tests.plugins.overlay_ziti.wire import LIMITS
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 
 WAIT_S = 10.0
-LIMITS = FlowLimits()
 MOST_BYTES = LIMITS.window_most + LIMITS.receive_cap + 64 * 1024
-
-
-class Wire:
-    """Two channels, and whatever is to happen to the messages between them."""
-
-    def __init__(self, ctx, settings):
-        self.drop = lambda frame: False
-        self.ctx, self._socks, self._pumps = ctx, [], []
-        (a, a_far), (b, b_far) = socket.socketpair(), socket.socketpair()
-        self._socks = [a_far, b_far]
-        self._pumps = [gevent.spawn(self._pump, a_far, b_far), gevent.spawn(self._pump, b_far, a_far)]
-        self.channels = [Channel(sock, "router", settings, ctx.log, ctx.spawn) for sock in (a, b)]
-
-    def _pump(self, source, target):
-        reader = FrameReader()
-        while data := source.recv(65536):
-            for frame in reader.feed(data):
-                if not self.drop(frame):
-                    target.sendall(encode(frame.kind, frame.sequence, pack(frame.headers.items()), frame.body))
-
-    def streams(self, number=7, *, encrypted=True, flow=True, limits=LIMITS, stall_s=0.0):
-        dialler, host = KeyPair(), KeyPair()
-        keys = (dialler.dialler_keys(host.public), host.host_keys(dialler.public)) if encrypted else (None, None)
-        circuit = b"circuit%d" % number
-        near, far = (
-            ZitiStream(channel, Opened(number, circuit, hosting, flow, key), limits, "peer", stall_s)
-            for channel, hosting, key in zip(self.channels, (False, True), keys, strict=True)
-        )
-        far.begin()
-        near.begin()
-        return near, far
-
-    def end(self):
-        for channel in self.channels:
-            channel.close("the test is over")
-        gevent.killall(self._pumps)
-        for sock in self._socks:
-            sock.close()
-
-
-@pytest.fixture
-def edge():
-    return EdgeSettings()
-
-
-@pytest.fixture
-def wire(zrokd_bench, edge):
-    zrokd_bench.ctx.offload(int)
-    made = Wire(zrokd_bench.ctx, edge)
-    yield made
-    made.end()
 
 
 @pytest.fixture(params=[(True, True), (False, True), (True, False), (False, False)])
@@ -198,8 +142,9 @@ def test_the_loss_of_a_channel_wakes_all_its_streams(wire, wait):
             assert "went away" in str(one.get(timeout=WAIT_S).value)
 
 
-def test_a_stall_breaks_a_stream_whose_peer_cannot_wait(wire):
-    near, far = wire.streams(stall_s=0.3, limits=FlowLimits(receive_cap=100_000))
+def test_a_stall_breaks_a_stream_whose_peer_cannot_wait(wire, monkeypatch):
+    monkeypatch.setattr(ZitiStream, "_waits", Flags.NONE)
+    near, far = wire.streams(limits=FlowLimits(receive_cap=100_000, stall_s=0.3))
     with closing(near), closing(far):
         sending = gevent.spawn(pytest.raises, StreamError, far.send, b"x" * 1_000_000)
         with pytest.raises(StreamError, match="not read in time"):
