@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from peewee import (
     AutoField,
@@ -100,21 +101,23 @@ COLUMNS = (
 
 def up(migrator: SchemaMigrator, db: Database) -> None:  # noqa: ARG001 - the runner's signature
     """Add them; every frontend gets a token to be called by."""
+    run: Any = db.execute_sql
     for table, column, kind in COLUMNS:
-        db.execute_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+        run(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
     place = db.param
-    for (row,) in db.execute_sql("SELECT id FROM frontend").fetchall():
+    for (row,) in run("SELECT id FROM frontend").fetchall():
         token = secrets.token_hex(6)
-        db.execute_sql(f"UPDATE frontend SET token = {place} WHERE id = {place}", (token, row))  # noqa: S608
-    db.execute_sql('CREATE UNIQUE INDEX "frontend_token" ON "frontend" ("token")')
+        run(f"UPDATE frontend SET token = {place} WHERE id = {place}", (token, row))  # noqa: S608
+    run('CREATE UNIQUE INDEX "frontend_token" ON "frontend" ("token")')
     with db.bind_ctx(NEW, bind_refs=False, bind_backrefs=False):
         db.create_tables(NEW, safe=False)
 
 
 def down(migrator: SchemaMigrator, db: Database) -> None:  # noqa: ARG001 - the runner's signature
     """Take them back with what they hold."""
+    run: Any = db.execute_sql
     with db.bind_ctx(NEW, bind_refs=False, bind_backrefs=False):
         db.drop_tables(NEW, safe=False)
-    db.execute_sql('DROP INDEX "frontend_token"')
+    run('DROP INDEX "frontend_token"')
     for table, column, _ in reversed(COLUMNS):
-        db.execute_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+        run(f"ALTER TABLE {table} DROP COLUMN {column}")
