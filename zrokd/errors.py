@@ -68,6 +68,10 @@ class Invalid(ZrokdError):
     """The input breaks a rule; the text says which."""
 
 
+class WeakPassword(Invalid):
+    """A new password that is too easy to guess; the text says the rule."""
+
+
 class Denied(ZrokdError):
     """Credentials are missing, wrong or not enough. The text never says which part was wrong."""
 
@@ -82,6 +86,14 @@ class Conflict(ZrokdError):
 
 class LimitReached(ZrokdError):
     """The account may not have more of these now."""
+
+
+class TooMany(ZrokdError):
+    """Too many attempts. `retry_after_s` says in how many seconds the next one counts."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 # -- nobody's fault here: try again ---

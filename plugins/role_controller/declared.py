@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from zrokd.model.limits import Limits
 from zrokd.model.naming import Namespace
+from zrokd.model.site import Invites, Site
 from zrokd.service.services import Services
 
-from .settings import ControllerSettings, LimitSettings
+from .settings import ControllerSettings, LimitSettings, SignUpSettings
 
 
 def ensure(services: Services, settings: ControllerSettings) -> None:
@@ -29,4 +30,18 @@ def limits_of(settings: LimitSettings) -> Limits:
     """The limits of the YAML."""
     return Limits(
         environments=settings.environments, shares=settings.shares, names=settings.names, accesses=settings.accesses
+    )
+
+
+def site_of(settings: SignUpSettings) -> Site:
+    """What people are told, by the YAML."""
+    return Site(
+        invites=Invites(settings.invites),
+        contact=settings.contact,
+        terms_link=settings.terms_link,
+        new_account_link=settings.new_account_link,
+        register_url=settings.register_url,
+        reset_url=settings.reset_url,
+        register_within_s=settings.register_within,
+        reset_within_s=settings.reset_within,
     )

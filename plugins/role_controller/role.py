@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import zrokd
 from zrokd.api.app import create_app
 from zrokd.api.call import Settings as ApiSettings
 from zrokd.contracts import Health, OverlayAdmin, Role, Task
-from zrokd.errors import RestartNeeded, ZrokdError
+from zrokd.errors import RestartNeeded, Unavailable, ZrokdError
 from zrokd.model.account import Credentials, Principal
 from zrokd.model.naming import new_token
 from zrokd.model.passwords import hash_password
@@ -24,12 +26,17 @@ from zrokd.store import migrate
 from zrokd.store.database import Store
 from zrokd.store.meta import instance_id
 
+from .client import client_address
 from .crowd import Crowd
-from .declared import ensure, limits_of
+from .declared import ensure, limits_of, site_of
 from .identify import Identifier
+from .mail import Post
 from .settings import ControllerSettings
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _HASHES = 2  # of passwords at a time; more would take the threads that every query needs
+_HASH_WAIT_S = 10.0
 _FIXED = ("instance", "auto_migrate", "max_body", "max_connections")
 
 
@@ -53,6 +60,8 @@ class ControllerRole(Role):
         self._handler: WsgiHandler | None = None
         self._listeners: list[Listener] = []  # the last one accepts; those before it end with their connections
         self._reconciling: Task | None = None
+        self._post = Post(ctx, settings.mail)
+        self._posting: Task | None = None
         self._trouble = ""  # what the last comparison with the overlay said
 
     # -- life ---
@@ -75,12 +84,14 @@ class ControllerRole(Role):
         self._listeners[-1].start()
         self.ctx.log.info("the API answers on %s", self.address)
         self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
+        self._posting = self.ctx.spawn(self._post.run, name="mail")
 
     def drain(self, deadline_s: float) -> None:
         """Close the port, send away who waits for news, let requests end."""
         until = time.monotonic() + deadline_s
-        if self._reconciling is not None:
-            self._reconciling.kill()
+        for task in (self._reconciling, self._posting):
+            if task is not None:
+                task.kill()
         for listener in self._listeners:
             listener.stop()
         if self._handler is not None:
@@ -130,6 +141,7 @@ class ControllerRole(Role):
             raise
         self.services = self._make_services(settings)
         self.settings = settings
+        self._post.settings = settings.mail
         self._crowd.change(settings)
         if fresh is not None:
             self._move_to(fresh)
@@ -159,7 +171,18 @@ class ControllerRole(Role):
     def _make_services(self, settings: ControllerSettings) -> Services:
         limits = limits_of(settings.limits)
         ctx = self.ctx
-        return make_services(self._store, self._admin, ctx.hooks, ctx.clock, self._bell, limits, self._worker)
+        return make_services(
+            self._store,
+            self._admin,
+            ctx.hooks,
+            ctx.clock,
+            self._bell,
+            limits,
+            self._worker,
+            site=site_of(settings.sign_up),
+            mailbox=self._post,
+            hashing=self._in_turn,
+        )
 
     def _listen(self, address: Address) -> Listener:
         sock = self.ctx.listen(address)
@@ -174,13 +197,26 @@ class ControllerRole(Role):
         return principal
 
     def _api_settings(self) -> ApiSettings:
+        settings = self.settings
         return ApiSettings(
-            version=f"zrokd {zrokd.__version__}", max_wait_s=self.settings.max_wait, hash_password=self._hash_password
+            version=f"zrokd {zrokd.__version__}",
+            max_wait_s=settings.max_wait,
+            hash_password=self._hash_password,
+            site=site_of(settings.sign_up),
+            client_address=partial(client_address, trusted=settings.trusted_proxies),
         )
 
     def _hash_password(self, password: str) -> str:
-        with self._hashing:
-            return self.ctx.offload(hash_password, password)
+        return self._in_turn(hash_password, password)
+
+    def _in_turn(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Offload what hashes a password, `_HASHES` at a time. :raises Unavailable: too many want to."""
+        if not self._hashing.acquire(timeout=_HASH_WAIT_S):
+            raise Unavailable("too many passwords are being hashed; try again", retry_after_s=_HASH_WAIT_S)
+        try:
+            return self.ctx.offload(function, *args, **kwargs)
+        finally:
+            self._hashing.release()
 
     # -- reconciling ---
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -42,6 +42,8 @@ def _network(text: str) -> str:
     ipaddress.ip_network(text, strict=False)
     return text
 
+
+_HERE = ("localhost", "127.0.0.1", "::1")
 
 Network = Annotated[str, AfterValidator(_network)]
 
@@ -82,6 +84,49 @@ class LimitSettings(Settings):
     accesses: int = Field(default=-1, ge=-1, description="Accesses onto one share, charged to its owner.")
 
 
+class MailSettings(Settings):
+    """Where mails go: into a folder, for the operator to hand on, or to a mail server."""
+
+    use: Literal["file", "smtp"] = Field(default="file", description="`file` or `smtp`.")
+    dir: str = Field(default="", description="The folder of `file`; left out: `mail` in the controller's own folder.")
+    sender: str = Field(default="zrokd@localhost", description="Who writes, as `name@host` or `Name <name@host>`.")
+    host: str = Field(default="localhost", description="The mail server of `smtp`.")
+    port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls", description="How the mail server's connection is encrypted; `none` is for this machine."
+    )
+    ca: str = Field(default="", description="File of certificates that sign the server's; left out: the system's.")
+    username: str = Field(default="", description="For the mail server; left out: it asks for none.")
+    password: SecretSetting = Field(default=Secret(""), description="The password of `username`.")
+
+    @model_validator(mode="after")
+    def _password_is_guarded(self) -> MailSettings:
+        if self.use == "smtp" and self.username and self.tls == "none" and self.host not in _HERE:
+            raise ValueError("a password does not go over an unencrypted connection; set tls to starttls or implicit")
+        return self
+
+
+class SignUpSettings(Settings):
+    """How people get an account without the operator."""
+
+    invites: Literal["closed", "token", "open"] = Field(
+        default="closed",
+        description="Who may ask for one: nobody (`closed`), who has an invite token (`token`), or everybody (`open`).",
+    )
+    contact: str = Field(default="", description="Whom to ask for an invite token, told to clients.")
+    terms_link: str = Field(default="", description="HTML that leads to the terms of use, told to clients.")
+    new_account_link: str = Field(default="", description="HTML that leads to a new account, told to clients.")
+    register_url: str = Field(
+        default="", description="Of the page that makes an account; `/` and a token are appended. Left out: the token."
+    )
+    reset_url: str = Field(
+        default="",
+        description="The same of the page that changes a password.",
+    )
+    register_within: DurationS = Field(default=86400.0, ge=60.0, description="How long an invitation is good.")
+    reset_within: DurationS = Field(default=900.0, ge=60.0, description="The same of a request for a new password.")
+
+
 class ControllerSettings(Settings):
     """The controller."""
 
@@ -103,6 +148,8 @@ class ControllerSettings(Settings):
         default_factory=list, description="Accounts that every start makes sure of."
     )
     limits: LimitSettings = Field(default_factory=LimitSettings, description="What an account may have.")
+    sign_up: SignUpSettings = Field(default_factory=SignUpSettings, description="How people get an account.")
+    mail: MailSettings = Field(default_factory=MailSettings, description="Where mails to people go.")
     auto_migrate: bool = Field(default=True, description="Bring the database up to date at the start.")
     reconcile_every: DurationS = Field(default=60.0, ge=1.0, description="How often store and overlay are compared.")
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")

@@ -10,7 +10,8 @@ from zrokd_plugins.command_db import DbCommand, zrokd_provide_commands
 from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
 
-NAME = "0001_initial"
+NAMES = ("0001_initial", "0002_tenants")
+APPLIED = "".join(f"applied {name}\n" for name in NAMES)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def tables(database):
 
 
 def test_an_upgrade_makes_the_schema_and_says_what_it_did(run, database):
-    assert run("upgrade FILE") == (0, f"applied {NAME}\n")
+    assert run("upgrade FILE") == (0, APPLIED)
     assert "account" in tables(database)
     assert database.stat().st_mode & 0o077 == 0
     assert run("upgrade FILE") == (0, "nothing to do\n")
@@ -56,19 +57,18 @@ def test_an_upgrade_makes_the_schema_and_says_what_it_did(run, database):
 def test_status_shows_what_is_applied_and_pending(run):
     run("upgrade FILE")
     code, output = run("status FILE")
-    assert (code, output.split()[:2]) == (0, [NAME, "applied"])
-    run("downgrade 1 FILE --yes")
-    assert run("status FILE") == (0, f"{NAME}  pending\n")
+    assert (code, [line.split()[:2] for line in output.splitlines()]) == (0, [[name, "applied"] for name in NAMES])
+    run("downgrade 2 FILE --yes")
+    assert run("status FILE") == (0, "".join(f"{name}  pending\n" for name in NAMES))
 
 
 def test_status_in_json_is_an_object_a_line(run):
     run("upgrade FILE")
-    (line,) = run("status --json FILE")[1].splitlines()
-    entry = json.loads(line)
-    assert (entry["name"], entry["known"]) == (NAME, True)
-    assert entry["applied_at"]
+    entries = [json.loads(line) for line in run("status --json FILE")[1].splitlines()]
+    assert [(entry["name"], entry["known"]) for entry in entries] == [(name, True) for name in NAMES]
+    assert all(entry["applied_at"] for entry in entries)
     run("downgrade 1 FILE --yes")
-    assert json.loads(run("status --json FILE")[1])["applied_at"] is None
+    assert json.loads(run("status --json FILE")[1].splitlines()[-1])["applied_at"] is None
 
 
 def test_status_of_no_database_makes_none(run, database):
@@ -80,18 +80,18 @@ def test_status_of_no_database_makes_none(run, database):
 
 def test_a_downgrade_takes_back_and_asks_before(run, database):
     run("upgrade FILE")
-    code, output = run("downgrade 1 FILE", answer="n\n")
+    code, output = run("downgrade 2 FILE", answer="n\n")
     assert code == 1
     assert "is lost" in output
     assert "account" in tables(database)
-    code, output = run("downgrade 1 FILE", answer="y\n")
-    assert (code, output.splitlines()[-1]) == (0, f"took back {NAME}")
+    code, output = run("downgrade 2 FILE", answer="y\n")
+    assert (code, output.splitlines()[-1]) == (0, f"took back {NAMES[0]}")
     assert "account" not in tables(database)
     assert run("downgrade 3 FILE --yes") == (0, "nothing to do\n")
 
 
 def test_an_upgrade_may_stop_at_a_number(run):
-    assert run("upgrade --to 1 FILE") == (0, f"applied {NAME}\n")
+    assert run("upgrade --to 1 FILE") == (0, f"applied {NAMES[0]}\n")
 
 
 @pytest.mark.parametrize(

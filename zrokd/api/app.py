@@ -10,7 +10,18 @@ import falcon
 from zrokd.api import errors
 from zrokd.api.call import Needs, Operation, Settings
 from zrokd.api.dispatch import Authenticate, resource_of
-from zrokd.api.resources import access, account, environment, frontend, metadata, name, namespace, share, upkeep
+from zrokd.api.resources import (
+    access,
+    account,
+    environment,
+    frontend,
+    metadata,
+    name,
+    namespace,
+    registration,
+    share,
+    upkeep,
+)
 from zrokd.api.turns import Turns
 from zrokd.service.services import Services
 
@@ -40,6 +51,15 @@ OPERATIONS = (
     Operation("GET", "/share/names/{namespace_token}", _ACCOUNT, name.listing),
     Operation("GET", "/share/namespaces", _ACCOUNT, name.namespaces),
     Operation("POST", "/regenerateAccountToken", _ACCOUNT, account.regenerate_own),
+    Operation("POST", "/changePassword", _ACCOUNT, registration.change_password),
+    Operation("POST", "/login", _NOBODY, registration.login),
+    Operation("POST", "/invite", _NOBODY, registration.invite),
+    Operation("POST", "/verify", _NOBODY, registration.verify),
+    Operation("POST", "/register", _NOBODY, registration.register),
+    Operation("POST", "/resetPasswordRequest", _NOBODY, registration.ask_reset),
+    Operation("POST", "/resetPassword", _NOBODY, registration.reset),
+    Operation("POST", "/invite/token/generate", _ADMIN, registration.generate),
+    Operation("PATCH", "/account", _ADMIN, account.set_password),
     Operation("POST", "/account", _ADMIN, account.create),
     Operation("DELETE", "/account", _ADMIN, account.delete),
     Operation("POST", "/namespace", _ADMIN, namespace.create),

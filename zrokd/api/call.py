@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zrokd.model.account import Principal
+from zrokd.model.site import Site
 from zrokd.service.services import Services
 
 
@@ -33,11 +34,16 @@ class Needs(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What operations need to know of this controller, as it is now."""
+    """What operations need to know of this controller, as it is now.
+
+    `client_address` tells who asks from the address of the connection and from X-Forwarded-For.
+    """
 
     version: str
     max_wait_s: float = 30.0
     hash_password: Callable[[str], str]
+    site: Site = field(default_factory=Site)
+    client_address: Callable[[str, str], str] = lambda peer, _forwarded_for: peer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

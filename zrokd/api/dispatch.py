@@ -32,15 +32,17 @@ def resource_of(
     def responder(operation: Operation) -> Callable[..., None]:
         def respond(_self: object, request: falcon.Request, response: falcon.Response, **path: str) -> None:
             _check_media(request)
-            principal = _identify(request, operation.needs, authenticate)
+            now = settings()
+            peer = now.client_address(request.remote_addr or "", request.get_header("X-Forwarded-For") or "")
+            principal = _identify(request, operation.needs, authenticate, peer)
             call = Call(
                 services=services(),
-                settings=settings(),
+                settings=now,
                 principal=principal,
                 body=_body(request) if operation.takes_body else {},
                 query=_query(request),
                 path=path,
-                peer=request.remote_addr or "",
+                peer=peer,
             )
             with turns.of(principal.account_id):
                 answer = operation.handler(call)
@@ -59,13 +61,13 @@ def _check_media(request: falcon.Request) -> None:
         raise falcon.HTTPUnsupportedMediaType(title=f"send {MEDIA_TYPE}")
 
 
-def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate) -> Principal:
+def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate, peer: str) -> Principal:
     if needs is Needs.NOBODY:
         return _NOBODY
     token = request.get_header("X-Token")
     if not token:
         raise falcon.HTTPUnauthorized(title="unauthenticated for invalid credentials")
-    principal = authenticate(Credentials(token=token, peer=request.remote_addr or ""))
+    principal = authenticate(Credentials(token=token, peer=peer))
     if principal is None or not needs.met_by(principal):
         raise falcon.HTTPUnauthorized(title="invalid api key")
     return principal

@@ -16,7 +16,9 @@ from zrokd.errors import (
     Invalid,
     LimitReached,
     NotFound,
+    TooMany,
     Unavailable,
+    WeakPassword,
     ZrokdError,
 )
 from zrokd.wire.fields import NotOneOf
@@ -24,11 +26,13 @@ from zrokd.wire.fields import NotOneOf
 LOG = logging.getLogger("zrokd.api")
 _ENUM_CODE = 606  # [zrok]
 _STATUS: tuple[tuple[type[ZrokdError], int], ...] = (
+    (WeakPassword, 422),  # [zrok]
     (Invalid, 400),
     (Denied, 401),
     (NotFound, 404),
     (Conflict, 409),
     (LimitReached, 409),
+    (TooMany, 429),
     (Unavailable, 503),
 )
 
@@ -55,8 +59,9 @@ def _ours(request: falcon.Request, response: falcon.Response, error: ZrokdError,
     response.status = status
     response.content_type = MEDIA_TYPE
     response.data = json.dumps(str(error)).encode()
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooMany):
         response.set_header("Retry-After", str(max(1, round(error.retry_after_s))))
+    if isinstance(error, Unavailable):
         LOG.warning("%s %s: %s", request.method, request.uri_template or "?", error)
     return None
 

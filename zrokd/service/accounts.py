@@ -5,10 +5,10 @@ from __future__ import annotations
 from zrokd.errors import NotFound
 from zrokd.model.account import Account, Principal
 from zrokd.model.naming import new_token
-from zrokd.model.passwords import hash_password
 from zrokd.service import removal
-from zrokd.service.checks import check_email, check_text, check_token
+from zrokd.service.checks import check_email, check_token
 from zrokd.service.core import Core, account_of
+from zrokd.service.passwords import check_password
 from zrokd.store import accounts, environments, names
 from zrokd.store.hashing import digest
 
@@ -22,10 +22,12 @@ class Accounts:
         self._core = core
 
     def create(self, email: str, password: str = "") -> str:
-        """The token of a new account. :raises Conflict: the address has one. :raises Invalid: it is no address."""
+        """The token of a new account. :raises Conflict: the address has one.
+
+        :raises Invalid: it is no address, or the password breaks the rule.
+        """
         known, token = check_email(email), new_token()
-        check_text(password, "password", 1024)
-        hashed = self._core.store.offload(hash_password, password) if password else ""
+        hashed = self._core.passwords.hash(check_password(password)) if password else ""
         self._core.store.write(self._create, known, hashed, digest(token))
         return token
 

@@ -7,6 +7,8 @@ import re
 from zrokd.errors import Invalid
 
 _EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+")
+# One that a mail can be addressed to without quoting. Source: RFC 5321 §4.1.2, dot-string and domain
+_MAILBOX = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _LEAST_TOKEN = 8
 
@@ -32,6 +34,14 @@ def check_email(email: str) -> str:
     known = check_text(email.strip().lower(), "e-mail address", 254)
     if not _EMAIL.fullmatch(known):
         raise Invalid(f"{email!r} is not an e-mail address")
+    return known
+
+
+def check_mailbox(email: str) -> str:
+    """As `check_email`, for an address to which we write. :raises Invalid: it is none."""
+    known = check_email(email)
+    if not _MAILBOX.fullmatch(known):
+        raise Invalid(f"{email!r} is not an e-mail address that we can write to")
     return known
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
-from zrokd.errors import Denied
+from zrokd.errors import Denied, Unavailable
 from zrokd.model.account import Principal
 from zrokd.model.limits import Limits, Refusal
 from zrokd.model.naming import new_token
-from zrokd.store.database import Store
+from zrokd.model.site import Letter, Site
+from zrokd.service.passwords import Passwords
+from zrokd.store.database import Store, direct
 
 
 class Bell(Protocol):
@@ -25,6 +27,21 @@ class Bell(Protocol):
         """The version as soon as it is past `version`, or as it is after `timeout_s` seconds. Switches greenlets."""
 
 
+class Mailbox(Protocol):
+    """Where letters are thrown in."""
+
+    def post(self, letter: Letter) -> None:
+        """It will be sent. Returns at once, so that nobody learns from the time whether there was one to send."""
+
+
+class NoMailbox:
+    """For controllers that write to nobody."""
+
+    def post(self, letter: Letter) -> None:
+        """It is not sent. :raises Unavailable: always."""
+        raise Unavailable(f"this controller sends no mail, so not {letter.subject!r} either")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """The store, the overlay and the ears of this controller. One for all services."""
@@ -35,6 +52,9 @@ class Core:
     clock: Clock
     bell: Bell
     limits: Limits = field(default_factory=Limits)  # for accounts without a limit class of their own
+    site: Site = field(default_factory=Site)
+    mailbox: Mailbox = field(default_factory=NoMailbox)
+    passwords: Passwords = field(default_factory=lambda: Passwords(direct))
     worker: str = field(default_factory=new_token)  # this run, as intents know it
 
 

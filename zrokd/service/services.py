@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
 from zrokd.model.limits import Limits
 from zrokd.model.naming import new_token
+from zrokd.model.site import Site
 from zrokd.service.accesses import Accesses
 from zrokd.service.accounts import Accounts
-from zrokd.service.core import Bell, Core
+from zrokd.service.core import Bell, Core, Mailbox, NoMailbox
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
 from zrokd.service.frontends import Frontends
+from zrokd.service.logins import Logins
 from zrokd.service.names import Names
 from zrokd.service.namespaces import Namespaces
 from zrokd.service.overview import Overviews
+from zrokd.service.passwords import Passwords
 from zrokd.service.reconcile import Reconciler
+from zrokd.service.registrations import Registrations
 from zrokd.service.shares import Shares
 from zrokd.service.usage import Usage
-from zrokd.store.database import Store
+from zrokd.store.database import Offload, Store, direct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Services:
     """
 
     accounts: Accounts
+    logins: Logins
+    registrations: Registrations
     environments: Environments
     shares: Shares
     accesses: Accesses
@@ -51,8 +57,13 @@ def make_services(
     bell: Bell,
     limits: Limits | None = None,
     worker: str = "",
+    site: Site | None = None,
+    mailbox: Mailbox | None = None,
+    hashing: Offload = direct,
 ) -> Services:
     """The services of one controller. `limits` hold for accounts without a limit class of their own.
+
+    `hashing` runs what hashes passwords, off the hub and few at a time. Without a `mailbox` nobody is written to.
 
     Services that replace others in one run (a reload) are given the `worker` of those: work under way is theirs.
     """
@@ -64,9 +75,14 @@ def make_services(
         bell=bell,
         limits=limits or Limits(),
         worker=worker or new_token(),
+        site=site or Site(),
+        mailbox=mailbox or NoMailbox(),
+        passwords=Passwords(hashing),
     )
     return Services(
         accounts=Accounts(core),
+        logins=Logins(core),
+        registrations=Registrations(core),
         environments=Environments(core),
         shares=Shares(core),
         accesses=Accesses(core),

@@ -12,6 +12,16 @@ from zrokd.store.failures import taken
 from zrokd.store.tables import AccountToken, AppliedLimitClass, LimitClass
 
 _LIVE = tables.Account.deleted_at_ms.is_null()
+_OF_ACCOUNT = (
+    AccountToken,
+    tables.ResetRequest,
+    tables.NamespaceGrant,
+    tables.FrontendGrant,
+    tables.AccessGrant,
+    tables.OrganizationMember,
+    tables.SkipInterstitialGrant,
+    AppliedLimitClass,
+)
 
 
 def add(email: str, password_hash: str, now_ms: int) -> Account:
@@ -27,6 +37,18 @@ def by_email(email: str) -> Account | None:
     """The account of this address, or None."""
     row = tables.Account.get_or_none(_LIVE & (tables.Account.email == email))
     return None if row is None else _account(row)
+
+
+def password_hash(account_id: int) -> str:
+    """Of a live account; "" when it has none."""
+    row = tables.Account.get_or_none(_LIVE & (tables.Account.id == account_id))
+    return "" if row is None else row.password_hash
+
+
+def set_password(account_id: int, password_hash: str, now_ms: int) -> None:
+    """From now on it is this one."""
+    changes = {"password_hash": password_hash, "updated_at_ms": now_ms}
+    tables.Account.update(changes).where(_LIVE, tables.Account.id == account_id).execute()
 
 
 def by_token(digest: str, now_ms: int) -> Account | None:
@@ -56,7 +78,7 @@ def lock(account_id: int, now_ms: int) -> Account:
 def remove(account_id: int, now_ms: int) -> None:
     """Only history is left of it: no tokens, no grants, and its address is free."""
     tables.Account.update(deleted_at_ms=now_ms, password_hash="").where(tables.Account.id == account_id).execute()
-    for table in (AccountToken, tables.NamespaceGrant, tables.AccessGrant, tables.OrganizationMember):
+    for table in _OF_ACCOUNT:
         table.delete().where(table.account == account_id).execute()
 
 
@@ -70,6 +92,13 @@ def drop_tokens(account_id: int, label: str | None = None) -> None:
     """End all tokens of the account, or those of one label."""
     mine = AccountToken.account == account_id
     AccountToken.delete().where(mine if label is None else mine & (AccountToken.label == label)).execute()
+
+
+def keep_tokens(account_id: int, label: str, most: int) -> None:
+    """Of those with this label the latest stay, and `most` of them at most."""
+    mine = (AccountToken.account == account_id) & (AccountToken.label == label)
+    kept = AccountToken.select(AccountToken.id).where(mine).order_by(AccountToken.id.desc()).limit(most)
+    AccountToken.delete().where(mine, AccountToken.id.not_in([row.id for row in kept])).execute()
 
 
 def add_limit_class(label: str, limits: Limits, now_ms: int) -> int:

@@ -2,36 +2,34 @@
 
 A row with `live` = false is on its way: a saga makes it or takes it away, and an intent says which. Rows with
 `deleted_at_ms` are history: everybody who reads such a table asks for the ones where it is null. Beside a foreign key
-stands the column's own value, annotated where somebody reads it.
+stands the column's own value, annotated where somebody reads it. Those of who pays stand in `people`.
 """
+
+# ruff: noqa: PLC0414 - an alias of the same name says that a table is offered here, too
 
 from __future__ import annotations
 
 from peewee import (
-    AutoField,
     BigIntegerField,
     BooleanField,
     CharField,
-    DatabaseProxy,
     ForeignKeyField,
     IntegerField,
-    Model,
     TextField,
 )
 
-database = DatabaseProxy()
-
-
-class Table(Model):
-    """Base of every table."""
-
-    id = AutoField()
-
-    class Meta:
-        """Bound to the store that was made last."""
-
-        database = database
-        legacy_table_names = False
+from zrokd.model.naming import new_token
+from zrokd.store.base import Table as Table
+from zrokd.store.base import database as database
+from zrokd.store.people import Account as Account
+from zrokd.store.people import AccountToken as AccountToken
+from zrokd.store.people import AppliedLimitClass as AppliedLimitClass
+from zrokd.store.people import Invite as Invite
+from zrokd.store.people import LimitClass as LimitClass
+from zrokd.store.people import Organization as Organization
+from zrokd.store.people import OrganizationMember as OrganizationMember
+from zrokd.store.people import RegistrationRequest as RegistrationRequest
+from zrokd.store.people import ResetRequest as ResetRequest
 
 
 class Meta(Table):
@@ -39,101 +37,6 @@ class Meta(Table):
 
     key = CharField(64, unique=True)
     value = TextField()
-
-
-class Account(Table):
-    """Who pays."""
-
-    email = CharField(254)
-    password_hash = TextField(default="")
-    limitless = BooleanField(default=False)
-    created_at_ms = BigIntegerField()
-    updated_at_ms = BigIntegerField()
-    deleted_at_ms = BigIntegerField(null=True)
-
-
-Account.add_index(Account.email, unique=True, where=Account.deleted_at_ms.is_null(), name="account_email_live")
-
-
-class AccountToken(Table):
-    """An API token of an account."""
-
-    account = ForeignKeyField(Account, on_delete="CASCADE")
-    digest = CharField(64, unique=True)
-    label = CharField(64, default="")
-    created_at_ms = BigIntegerField()
-    expires_at_ms = BigIntegerField(null=True)
-
-
-class RegistrationRequest(Table):
-    """Somebody who has yet to prove an e-mail address."""
-
-    digest = CharField(64, unique=True)
-    email = CharField(254)
-    source_address = CharField(64, default="")
-    created_at_ms = BigIntegerField()
-    expires_at_ms = BigIntegerField(index=True)
-
-
-class ResetRequest(Table):
-    """Somebody who forgot a password."""
-
-    digest = CharField(64, unique=True)
-    account = ForeignKeyField(Account, on_delete="CASCADE")
-    created_at_ms = BigIntegerField()
-    expires_at_ms = BigIntegerField(index=True)
-
-
-class Invite(Table):
-    """A token that lets one account register."""
-
-    digest = CharField(64, unique=True)
-    created_at_ms = BigIntegerField()
-    expires_at_ms = BigIntegerField(null=True)
-
-
-class Organization(Table):
-    """Accounts that belong together."""
-
-    token = CharField(32, unique=True)
-    description = CharField(128, default="")
-    created_at_ms = BigIntegerField()
-
-
-class OrganizationMember(Table):
-    """An account in an organization."""
-
-    organization = ForeignKeyField(Organization, on_delete="CASCADE")
-    account = ForeignKeyField(Account, on_delete="CASCADE")
-    admin = BooleanField(default=False)
-
-    class Meta:
-        """Once each."""
-
-        indexes = ((("organization", "account"), True),)
-
-
-class LimitClass(Table):
-    """How many of each an account may have. -1 is endless."""
-
-    label = CharField(64, unique=True)
-    environments = IntegerField(default=-1)
-    shares = IntegerField(default=-1)
-    names = IntegerField(default=-1)
-    accesses = IntegerField(default=-1)
-    created_at_ms = BigIntegerField()
-
-
-class AppliedLimitClass(Table):
-    """A limit class that an account is in."""
-
-    account = ForeignKeyField(Account, on_delete="CASCADE")
-    limit_class = ForeignKeyField(LimitClass, on_delete="CASCADE")
-
-    class Meta:
-        """Once each."""
-
-        indexes = ((("account", "limit_class"), True),)
 
 
 class Environment(Table):
@@ -253,6 +156,46 @@ class Frontend(Table):
     digest = CharField(64, unique=True)
     created_at_ms = BigIntegerField()
     updated_at_ms = BigIntegerField()
+    token = CharField(32, default=new_token, unique=True)  # what it is called by, no secret
+    z_id = CharField(128, default="")
+    url_template = CharField(1024, default="")
+    permission = CharField(8, default="open")
+    dynamic = BooleanField(default=False)
+
+
+class FrontendGrant(Table):
+    """An account that may use a closed frontend."""
+
+    frontend = ForeignKeyField(Frontend, on_delete="CASCADE")
+    account = ForeignKeyField(Account, on_delete="CASCADE")
+
+    class Meta:
+        """Once each."""
+
+        indexes = ((("frontend", "account"), True),)
+
+
+class OperatorIdentity(Table):
+    """An overlay identity that the operator asked for: of a frontend that is not ours."""
+
+    name = CharField(128, unique=True)
+    z_id = CharField(128, unique=True)
+    created_at_ms = BigIntegerField()
+
+
+class SkipInterstitialGrant(Table):
+    """An account whose visitors are not warned first."""
+
+    account = ForeignKeyField(Account, on_delete="CASCADE", unique=True)
+    created_at_ms = BigIntegerField()
+
+
+class AgentEnrollment(Table):
+    """An environment whose agent the controller may talk to, over the overlay service `token`."""
+
+    environment = ForeignKeyField(Environment, on_delete="CASCADE", unique=True)
+    token = CharField(32, unique=True)
+    created_at_ms = BigIntegerField()
 
 
 class NamespaceFrontend(Table):
@@ -261,6 +204,8 @@ class NamespaceFrontend(Table):
     namespace = ForeignKeyField(Namespace, on_delete="CASCADE")
     frontend = ForeignKeyField(Frontend, on_delete="CASCADE")
     frontend_id: int
+    is_default = BooleanField(default=False)  # of the frontend: one at most
+    created_at_ms = BigIntegerField(default=0)
 
     class Meta:
         """Once each."""
@@ -307,6 +252,27 @@ class UsageSample(Table):
         indexes = ((("share_token", "at_ms"), False), (("account", "at_ms"), False))
 
 
+class UsagePeriod(Table):
+    """Bytes of a share in a period of `span_s` seconds that began at `begin_ms`. Outlives share and environment."""
+
+    span_s = IntegerField()
+    account = ForeignKeyField(Account, on_delete="CASCADE")
+    env_z_id = CharField(128)
+    share_token = CharField(32)
+    begin_ms = BigIntegerField()
+    rx_bytes = BigIntegerField()
+    tx_bytes = BigIntegerField()
+
+    class Meta:
+        """By share and by account, and by age."""
+
+        indexes = (
+            (("share_token", "span_s", "begin_ms"), True),
+            (("account", "span_s", "begin_ms"), False),
+            (("span_s", "begin_ms"), False),
+        )
+
+
 class Intent(Table):
     """Work begun on the overlay and not yet settled here. One per subject: it is the subject's lock, too.
 
@@ -346,8 +312,13 @@ ALL: tuple[type[Table], ...] = (
     Name,
     ShareName,
     Frontend,
+    FrontendGrant,
+    OperatorIdentity,
+    SkipInterstitialGrant,
+    AgentEnrollment,
     NamespaceFrontend,
     Mapping,
     UsageSample,
+    UsagePeriod,
     Intent,
 )

@@ -9,6 +9,7 @@ from zrokd.model.account import Account
 from zrokd.model.environment import Environment, Identity
 from zrokd.model.naming import MappingChanges, Name, Namespace
 from zrokd.model.share import Access, Share, ShareMode
+from zrokd.model.site import Invites, Site
 from zrokd.wire.modes import mode_to_wire
 
 
@@ -137,16 +138,21 @@ def versions_to_wire(version: str) -> dict[str, Any]:
     return {"controllerVersion": version}
 
 
-def configuration_to_wire(version: str) -> dict[str, Any]:
-    """What a client may know before it has an account: here, that accounts come from the operator."""
+def configuration_to_wire(version: str, site: Site) -> dict[str, Any]:
+    """What a client may know before it has an account."""
     return {
         "version": version,
-        "touLink": "",
-        "newAccountLink": "",
-        "invitesOpen": False,
-        "requiresInviteToken": False,
-        "inviteTokenContact": "",
+        "touLink": site.terms_link,
+        "newAccountLink": site.new_account_link,
+        "invitesOpen": site.invites != Invites.CLOSED,
+        "requiresInviteToken": site.invites == Invites.TOKEN,
+        "inviteTokenContact": site.contact,
     }
+
+
+def verified_to_wire(email: str) -> dict[str, Any]:
+    """The answer of POST /verify."""
+    return {"email": email}
 
 
 def resources_to_wire(environment: Environment, shares: Iterable[Share], accesses: Iterable[Access]) -> dict[str, Any]:

@@ -100,6 +100,76 @@ class TakeName:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """POST /login."""
+
+    email: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """POST /changePassword."""
+
+    email: str = ""
+    old_password: str = ""
+    new_password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """POST /invite."""
+
+    email: str = ""
+    invite_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """POST /verify."""
+
+    register_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """POST /register."""
+
+    register_token: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskReset:
+    """POST /resetPasswordRequest."""
+
+    email_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetPassword:
+    """POST /resetPassword."""
+
+    reset_token: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateInvites:
+    """POST /invite/token/generate. The caller chooses the tokens [zrok]."""
+
+    invite_tokens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetPassword:
+    """PATCH /account."""
+
+    email: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RegenerateAccountToken:
     """POST /regenerateAccountToken."""
 

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import falcon.testing
@@ -19,6 +20,7 @@ from zrokd.contracts import OverlayAdmin
 from zrokd.errors import OverlayError
 from zrokd.model.environment import Identity
 from zrokd.model.naming import Namespace
+from zrokd.model.site import Site
 from zrokd.model.units import Secret
 from zrokd.net.signal import Bell
 from zrokd.service.services import make_services
@@ -105,16 +107,26 @@ class Api:
     def __init__(self, path):
         self.overlay, self.hooks, self.bell = MemoryOverlay(), Quiet(), Bell()
         self.database = peewee.SqliteDatabase(str(path), pragmas={"foreign_keys": 1})
-        self.services = make_services(Store(self.database), self.overlay, self.hooks, _Clock, self.bell)
+        self.letters, self.clock = [], _Clock()
+        self.settings = Settings(version="zrokd test", max_wait_s=20.0, hash_password=lambda text: "scrypt$made")
+        self.open_up()
         self.services.frontends.ensure("edge", EDGE)
         zone = Namespace(token="public", zone="example.com", open=True, url="https://{host}:8443")
         self.services.namespaces.ensure(zone, ["edge"])
         ctx = SimpleNamespace(log=logging.getLogger("zrokd.test"))
         auth = [TokenAuthenticator(None, ctx), SecretAuthenticator(SecretSettings(secrets=[Secret(ADMIN)]), ctx)]
         self.authenticate = Identifier(lambda: auth, self.services.directory, ctx.log)
-        self.settings = Settings(version="zrokd test", max_wait_s=20.0, hash_password=lambda text: "scrypt$made")
         self.app = create_app(lambda: self.services, lambda c: self.authenticate(c), lambda: self.settings)
         self._client = falcon.testing.TestClient(_typed(self.app))
+
+    def open_up(self, **site):
+        """Make the services anew, with a site as said."""
+        site = Site(**site)
+        mailbox = SimpleNamespace(post=self.letters.append)
+        self.services = make_services(
+            Store(self.database), self.overlay, self.hooks, self.clock, self.bell, site=site, mailbox=mailbox
+        )
+        self.settings = replace(self.settings, site=site)
 
     def raw(self, method, path, *, token=None, body=None, headers=None, query=None):
         """One request. `body` is bytes, or something to be written as JSON."""
@@ -162,8 +174,13 @@ class Api:
 
 
 class _Clock:
-    now_ms = staticmethod(lambda: int(time.time() * 1000))
-    monotonic = staticmethod(time.monotonic)
+    ahead_s = 0.0
+
+    def now_ms(self):
+        return int((time.time() + self.ahead_s) * 1000)
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead_s
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -136,6 +137,13 @@ def test_the_principals_address_is_the_connections(api, ann):
     assert resources["environment"]["address"] == "127.0.0.1"
 
 
+def test_behind_a_proxy_the_controller_may_say_who_asks(api, ann):
+    api.settings = replace(api.settings, client_address=lambda peer, forwarded_for: f"{forwarded_for} by {peer}")
+    api.ok("POST", "/enable", token=ann, body={}, headers={"X-Forwarded-For": "6.6.6.6"})
+    (resources,) = api.ok("GET", "/overview", token=ann)["environments"]
+    assert resources["environment"]["address"] == "6.6.6.6 by 127.0.0.1"
+
+
 def test_no_secret_of_a_request_is_logged(api, ann, caplog):
     def broken(credentials):
         raise RuntimeError("the authenticator fell over")
@@ -154,14 +162,14 @@ def test_no_secret_of_a_request_is_logged(api, ann, caplog):
         api.raw("GET", "/overview", token="canary-wrong-token")
         api.ok("GET", "/zrokd/accounts", token="canary-admin-secret")
         api.ok(
-            "POST", "/account", token="canary-admin-secret", body={"email": "c@d.example", "password": "canary-word"}
+            "POST", "/account", token="canary-admin-secret", body={"email": "c@d.example", "password": "Canary-w0rd"}
         )
         api.overlay.away = True
         api.raw("POST", "/enable", token=ann, body={})
         api.authenticate = broken
         api.raw("GET", "/overview", token="canary-other-token")
     assert ann not in caplog.text
-    assert "canary" not in caplog.text
+    assert "anary" not in caplog.text
     assert "the overlay is away" in caplog.text
 
 
@@ -169,10 +177,10 @@ def test_no_secret_is_stored_in_clear(api, ann):
     env = api.env(ann)
     users = [{"username": "u", "password": "canary-password"}]
     api.share(ann, env, authScheme="basic", basicAuthUsers=users)
-    api.ok("POST", "/account", token="canary-admin-secret", body={"email": "c@d.example", "password": "canary-word"})
+    api.ok("POST", "/account", token="canary-admin-secret", body={"email": "c@d.example", "password": "Canary-w0rd"})
     stored = repr(api.everything())
     assert ann not in stored
-    assert "canary" not in stored
+    assert "anary" not in stored
 
 
 def test_a_plugins_refusal_is_told_in_its_words(api, ann):

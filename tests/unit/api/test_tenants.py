@@ -46,6 +46,9 @@ FOREIGN = {
         ({"namespaceToken": "public", "name": "NAME"}, {}),
     ],
     "GET /share/names/{namespace_token}": [({}, {"namespace_token": "NAMESPACE"})],
+    "POST /changePassword": [
+        ({"email": "EMAIL", "oldPassword": "Correct-h0rse", "newPassword": "Better-h0rse"}, {}),
+    ],
     "POST /regenerateAccountToken": [({"emailAddress": "EMAIL"}, {})],
 }  # fmt: skip
 CASES = [(key, body, path) for key, cases in FOREIGN.items() for body, path in cases]

@@ -13,7 +13,8 @@ from zrokd.store import migrate
 from zrokd.store.database import Store
 from zrokd.store.tables import ALL
 
-FIRST = "0001_initial"
+KNOWN = ("0001_initial", "0002_tenants")
+FIRST, LAST = KNOWN
 
 
 def tables_of(database):
@@ -25,7 +26,7 @@ def nouns():
     return {table._meta.table_name for table in ALL}
 
 
-def pretend_newer(database, name="0002_colours"):
+def pretend_newer(database, name="0003_colours"):
     with database.connection_context():
         database.execute_sql("insert into schema_migration (name, applied) values (?, '2030-01-01 00:00:00')", (name,))
 
@@ -34,7 +35,7 @@ def pretend_newer(database, name="0002_colours"):
 def with_second(monkeypatch, tmp_path):
     """Let there be a second migration with this text; its directory."""
 
-    def add(text, name="0002_colours.py"):
+    def add(text, name="0003_colours.py"):
         folder = tmp_path / "migrations"
         if not folder.exists():
             shutil.copytree(migrate._SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -62,7 +63,7 @@ SECOND = """
 
 
 def test_a_fresh_database_has_everything_pending(database):
-    assert migrate.status(database) == (migrate.Step(FIRST),)
+    assert migrate.status(database) == tuple(migrate.Step(name) for name in KNOWN)
     assert migrate.status(database)[0].pending
 
 
@@ -72,9 +73,9 @@ def test_looking_does_not_change_the_database(database):
 
 
 def test_an_upgrade_makes_all_tables_and_says_when(database):
-    assert migrate.upgrade(database) == (FIRST,)
-    (step,) = migrate.status(database)
-    assert not step.pending and step.known and step.applied_at[:2] == "20"
+    assert migrate.upgrade(database) == KNOWN
+    for step in migrate.status(database):
+        assert not step.pending and step.known and step.applied_at[:2] == "20"
     assert tables_of(database) == nouns() | {"schema_migration"}
 
 
@@ -86,32 +87,33 @@ def test_an_upgrade_of_what_is_current_does_nothing(database):
 
 def test_down_and_up_again(database):
     migrate.upgrade(database)
+    assert migrate.downgrade(database) == (LAST,)
     assert migrate.downgrade(database) == (FIRST,)
     assert tables_of(database) == {"schema_migration"}
     assert migrate.downgrade(database) == ()
-    assert migrate.upgrade(database) == (FIRST,)
+    assert migrate.upgrade(database) == KNOWN
     assert nouns() <= tables_of(database)
 
 
 @pytest.mark.parametrize(
     ("steps", "undone"),
-    [(0, ()), (-1, ()), (1, ("0002_colours",)), (2, ("0002_colours", FIRST)), (9, ("0002_colours", FIRST))],
+    [(0, ()), (-1, ()), (1, ("0003_colours",)), (2, ("0003_colours", LAST)), (9, ("0003_colours", LAST, FIRST))],
 )
 def test_a_downgrade_goes_as_many_steps_as_it_is_told(database, with_second, steps, undone):
     with_second(SECOND)
-    assert migrate.upgrade(database) == (FIRST, "0002_colours")
+    assert migrate.upgrade(database) == (*KNOWN, "0003_colours")
     assert migrate.downgrade(database, steps) == undone
 
 
 def test_a_database_that_was_never_upgraded_is_not_run_on(database):
-    with pytest.raises(StartError, match=f"has schema none, and this zrokd needs {FIRST}: run `zrokd db upgrade`"):
+    with pytest.raises(StartError, match=f"has schema none, and this zrokd needs {LAST}: run `zrokd db upgrade`"):
         migrate.check(database)
 
 
 def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, with_second):
     migrate.upgrade(database)
     with_second(SECOND)
-    with pytest.raises(StartError, match=f"has schema {FIRST}, and this zrokd needs 0002_colours"):
+    with pytest.raises(StartError, match=f"has schema {LAST}, and this zrokd needs 0003_colours"):
         migrate.check(database)
 
 
@@ -119,7 +121,7 @@ def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, wit
 def test_a_newer_schema_is_refused_and_both_versions_are_named(database, what):
     migrate.upgrade(database)
     pretend_newer(database)
-    with pytest.raises(StartError, match=f"has schema 0002_colours, and this zrokd knows none after {FIRST}"):
+    with pytest.raises(StartError, match=f"has schema 0003_colours, and this zrokd knows none after {LAST}"):
         what(database)
     assert nouns() <= tables_of(database)
 
@@ -127,7 +129,9 @@ def test_a_newer_schema_is_refused_and_both_versions_are_named(database, what):
 def test_a_newer_schema_can_still_be_looked_at(database):
     migrate.upgrade(database)
     pretend_newer(database)
-    assert [(step.name, step.known) for step in migrate.status(database)] == [(FIRST, True), ("0002_colours", False)]
+    assert [(step.name, step.known) for step in migrate.status(database)] == [
+        (FIRST, True), (LAST, True), ("0003_colours", False)
+    ]  # fmt: skip
 
 
 BROKEN = """
@@ -142,9 +146,9 @@ def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(database, with_second
     with pytest.raises(StoreError, match="nonsense"):
         migrate.upgrade(database)
     assert "half" not in tables_of(database)
-    assert [step.pending for step in migrate.status(database)] == [False, True]
+    assert [step.pending for step in migrate.status(database)] == [False, False, True]
     with_second(SECOND)
-    assert migrate.upgrade(database) == ("0002_colours",)
+    assert migrate.upgrade(database) == ("0003_colours",)
 
 
 KILLED = """
@@ -169,9 +173,9 @@ def test_an_upgrade_killed_midway_can_be_run_again(database, with_second):
     ended = subprocess.run([sys.executable, "-c", CHILD, database.database, str(folder)], check=False, timeout=60)
     assert ended.returncode == 9
     assert tables_of(database) == nouns() | {"schema_migration"}
-    assert [step.pending for step in migrate.status(database)] == [False, True]
+    assert [step.pending for step in migrate.status(database)] == [False, False, True]
     with_second(SECOND)
-    assert migrate.upgrade(database) == ("0002_colours",)
+    assert migrate.upgrade(database) == ("0003_colours",)
     with database.connection_context():
         assert database.execute_sql("pragma integrity_check").fetchone() == ("ok",)
 
@@ -192,3 +196,19 @@ def test_what_is_not_a_database_is_said_so(tmp_path):
     file.write_bytes(b"not a database at all, but long enough to be read as a header..." * 20)
     with pytest.raises(StoreError, match="the file is not a database"):
         migrate.status(peewee.SqliteDatabase(str(file)))
+
+
+def test_frontends_of_an_older_schema_are_called_by_a_token_afterwards(database):
+    migrate.upgrade(database, to=1)
+    with database.connection_context():
+        for name in ("edge", "other"):
+            database.execute_sql(
+                "insert into frontend (name, digest, created_at_ms, updated_at_ms) values (?, ?, 1, 1)", (name, name)
+            )
+    migrate.upgrade(database)
+    with database.connection_context():
+        tokens = [token for (token,) in database.execute_sql("select token from frontend").fetchall()]
+    assert len(set(tokens)) == 2 and all(tokens)
+    assert migrate.downgrade(database) == (LAST,)
+    with database.connection_context():
+        assert database.execute_sql("select name from frontend order by name").fetchall() == [("edge",), ("other",)]

@@ -18,7 +18,8 @@ def test_the_nouns_of_the_design_have_tables():
         "account", "account_token", "environment", "share", "name", "share_name", "namespace", "namespace_grant",
         "namespace_frontend", "frontend", "access", "access_grant", "mapping", "limit_class", "applied_limit_class",
         "usage_sample", "organization", "organization_member", "registration_request", "reset_request", "invite",
-        "intent", "meta",
+        "intent", "meta", "frontend_grant", "operator_identity", "skip_interstitial_grant", "agent_enrollment",
+        "usage_period",
     }  # fmt: skip
 
 

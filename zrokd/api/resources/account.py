@@ -1,4 +1,4 @@
-"""Accounts: the operator's operations, and an account's own."""
+"""Accounts: the operator's operations on them, and their tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from zrokd.api.call import OK, Answer, Call
 from zrokd.errors import NotFound
 from zrokd.model.account import Principal
 from zrokd.wire import answers
-from zrokd.wire.requests import MakeAccount, OneAccount, RegenerateAccountToken, from_wire
+from zrokd.wire.requests import MakeAccount, OneAccount, RegenerateAccountToken, SetPassword, from_wire
 
 
 def create(call: Call) -> Answer:
@@ -18,6 +18,15 @@ def create(call: Call) -> Answer:
 def delete(call: Call) -> Answer:
     """DELETE /account."""
     call.services.accounts.delete(from_wire(OneAccount, call.body).email)
+    return OK
+
+
+def set_password(call: Call) -> Answer:
+    """PATCH /account."""
+    asked = from_wire(SetPassword, call.body)
+    if not asked.email or not asked.password:
+        raise NotFound("email and password are needed")  # [zrok]
+    call.services.logins.set(asked.email, asked.password)
     return OK
 
 

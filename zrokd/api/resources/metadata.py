@@ -34,7 +34,7 @@ def versions(call: Call) -> Answer:
 
 def configuration(call: Call) -> Answer:
     """GET /configuration."""
-    return Answer(200, answers.configuration_to_wire(call.settings.version))
+    return Answer(200, answers.configuration_to_wire(call.settings.version, call.settings.site))
 
 
 def overview(call: Call) -> Answer:

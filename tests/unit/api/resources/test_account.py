@@ -1,6 +1,6 @@
 import pytest
 
-ZOE = {"email": "zoe@example.com", "password": "a password"}
+ZOE = {"email": "zoe@example.com", "password": "Correct-h0rse"}
 
 
 def test_an_account_is_made_and_its_token_works(api, admin):
@@ -51,6 +51,39 @@ def test_the_operator_gives_any_account_a_new_token(api, admin, ann):
     api.refused(404, "POST", "/zrokd/accounts/token", token=admin, body={"email": "nobody@example.com"})
 
 
+@pytest.mark.parametrize("password", ["x", "Sh0rt!", "no-capital-1", "No-digit-here", "N0specialone", "Aa1!" * 300])
+def test_a_password_that_is_easy_to_guess_is_refused_for_new_accounts_and_old_ones(api, admin, password):
+    before = api.everything()
+    assert "a password has" in api.refused(422, "POST", "/account", token=admin, body=ZOE | {"password": password})
+    assert api.everything() == before
+    api.ok("POST", "/account", token=admin, body=ZOE)
+    before = api.everything()
+    answer = api.raw("PATCH", "/account", token=admin, body=ZOE | {"password": password})
+    assert (answer.status_code, type(answer.json)) == (422, str)
+    assert api.everything() == before
+
+
+def test_the_operator_changes_a_password(api, admin):
+    api.ok("POST", "/account", token=admin, body=ZOE)
+    changed = {"email": "ZOE@example.com", "password": "Another-h0rse"}
+    assert api.ok("PATCH", "/account", token=admin, body=changed) is None
+    api.ok("POST", "/login", body=ZOE | changed)
+    api.refused(401, "POST", "/login", body=ZOE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": "zoe@example.com"},
+        {"password": "Correct-h0rse"},
+        {"email": "nobody@example.com", "password": "Correct-h0rse"},
+    ],
+)
+def test_without_account_or_password_nothing_is_changed(api, admin, body):
+    api.refused(404, "PATCH", "/account", token=admin, body=body)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "sentence"),
     [
@@ -58,6 +91,7 @@ def test_the_operator_gives_any_account_a_new_token(api, admin, ann):
         ("POST", "/account", {"email": "not an address"}, "not an e-mail address"),
         ("POST", "/account", {"email": "a@b\r\nc"}, "e-mail address"),
         ("POST", "/account", {"email": "a@b.example", "password": 1}, "password must be a text"),
+        ("PATCH", "/account", {"email": 1, "password": "Correct-h0rse"}, "email must be a text"),
         ("DELETE", "/account", {"email": 1}, "email must be a text"),
         ("DELETE", "/account", {"email": "x"}, "not an e-mail address"),
         ("POST", "/zrokd/accounts/token", {}, "email is missing"),

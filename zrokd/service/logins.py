@@ -1,0 +1,89 @@
+"""Passwords of accounts that exist."""
+
+from __future__ import annotations
+
+from zrokd.errors import Denied, NotFound
+from zrokd.model.account import Account, Principal
+from zrokd.model.naming import new_token
+from zrokd.service.attempts import Attempts
+from zrokd.service.checks import check_email
+from zrokd.service.core import Core, account_of
+from zrokd.service.passwords import check_password
+from zrokd.store import accounts
+from zrokd.store.hashing import digest
+
+_LABEL = "login"  # of the tokens that logins give
+_MOST_TOKENS = 100  # of one account by logins; the oldest ends for the next
+_WRONG = "e-mail address or password are wrong"
+
+
+class Logins:
+    """Log in, and change passwords. Who guesses is made to wait; an address without account is answered as any."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._here = Attempts(core.clock, free=5)  # one address at one account
+        self._address = Attempts(core.clock, free=50)
+        self._account = Attempts(core.clock, free=100, most_s=60.0)  # whoever it is, so that its owner gets in still
+
+    def login(self, email: str, password: str, peer: str) -> str:
+        """A new token of the account; those before stay good.
+
+        :raises Denied: no such account, or not its password. :raises TooMany: guessed too often.
+        """
+        account = self._proven(email, password, peer)
+        token = new_token()
+        self._core.store.write(self._add_token, account.id, digest(token))
+        return token
+
+    def change(self, email: str, old: str, new: str, principal: Principal, peer: str) -> None:
+        """Another password for the principal's own account. Its tokens stay good.
+
+        :raises Denied: not its address or password. :raises WeakPassword: says the rule. :raises TooMany: as `login`.
+        """
+        account = self._proven(email, old, peer)
+        if account.id != account_of(principal):
+            raise Denied(_WRONG)
+        self._set(account.id, new)
+
+    def set(self, email: str, new: str) -> None:
+        """The operator's way. :raises NotFound: no such account. :raises WeakPassword: says the rule."""
+        account = self._core.store.read(accounts.by_email, check_email(email))
+        if account is None:
+            raise NotFound("no such account")
+        self._set(account.id, new)
+
+    def _proven(self, email: str, password: str, peer: str) -> Account:
+        known = email.strip().lower()
+        self._here.check((known, peer))
+        self._address.check(peer)
+        self._account.check(known)
+        account, encoded = self._core.store.read(_known, known)
+        right = self._core.passwords.matches(password, encoded)
+        if account is None or not right:
+            self._here.note((known, peer))
+            self._address.note(peer)
+            self._account.note(known)
+            raise Denied(_WRONG)
+        self._here.forgive((known, peer))
+        if self._core.passwords.is_outdated(encoded):
+            self._keep(account.id, password)
+        return account
+
+    def _set(self, account_id: int, new: str) -> None:
+        self._keep(account_id, check_password(new))
+
+    def _keep(self, account_id: int, password: str) -> None:
+        hashed = self._core.passwords.hash(password)
+        self._core.store.write(accounts.set_password, account_id, hashed, self._core.clock.now_ms())
+
+    def _add_token(self, account_id: int, token_digest: str) -> None:
+        now_ms = self._core.clock.now_ms()
+        accounts.lock(account_id, now_ms)
+        accounts.add_token(account_id, token_digest, _LABEL, now_ms)
+        accounts.keep_tokens(account_id, _LABEL, _MOST_TOKENS)
+
+
+def _known(email: str) -> tuple[Account | None, str]:
+    account = accounts.by_email(email)
+    return account, accounts.password_hash(account.id) if account else ""

@@ -1,0 +1,145 @@
+"""How people without the operator's help get an account, or a password again: by proving an e-mail address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zrokd.errors import Conflict, Invalid, NotFound
+from zrokd.model.naming import new_token
+from zrokd.model.site import Invites, Letter
+from zrokd.service import letters
+from zrokd.service.attempts import Attempts
+from zrokd.service.checks import check_mailbox, check_token
+from zrokd.service.core import Core
+from zrokd.service.passwords import check_password
+from zrokd.store import accounts, proofs
+from zrokd.store.hashing import digest
+
+_MOST_INVITES = 1000
+_HOUR_S = 3600.0
+
+
+class Registrations:
+    """Invites, registrations and resets. Answers tell nobody which addresses have an account."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._peers = Attempts(core.clock, free=20, first_s=60.0, most_s=_HOUR_S)
+        self._mailboxes = Attempts(core.clock, free=5, first_s=60.0, most_s=_HOUR_S)
+
+    def generate(self, tokens: Sequence[str]) -> None:
+        """Each of these lets one account register.
+
+        :raises Invalid: there are none or too many, or one cannot be a secret. :raises Conflict: one is in use.
+        """
+        if not 0 < len(tokens) <= _MOST_INVITES:
+            raise Invalid(f"between 1 and {_MOST_INVITES} invite tokens can be made at a time")
+        digests = [digest(check_token(token, "an invite")) for token in tokens]
+        self._core.store.write(proofs.add_invites, digests, self._core.clock.now_ms())
+
+    def invite(self, email: str, invite_token: str, peer: str) -> None:
+        """Write to the address how to go on; to one that has an account, that it has.
+
+        :raises Invalid: invites are closed, the address is none, or the token not good.
+        :raises TooMany: somebody asks too often. :raises Unavailable: no mail can be sent.
+        """
+        known, core = self._writable(email, peer), self._core
+        token = new_token()
+        letter = core.store.write(self._invite, known, invite_token, token, peer)
+        self._post(letter, known)
+
+    def verify(self, token: str) -> str:
+        """The e-mail address that a registration token proves. :raises NotFound: it proves none."""
+        return self._core.store.read(self._email, digest(token))
+
+    def register(self, token: str, password: str) -> str:
+        """The token of a new account for the address that `token` proves, which is used up.
+
+        :raises NotFound: it proves none, or that has an account meanwhile. :raises WeakPassword: says the rule.
+        """
+        self.verify(token)
+        hashed = self._core.passwords.hash(check_password(password))
+        account_token = new_token()
+        self._core.store.write(self._register, digest(token), hashed, digest(account_token))
+        return account_token
+
+    def ask_reset(self, email: str, peer: str) -> None:
+        """Write to the account's address how to get a new password; to one without account nothing.
+
+        :raises Invalid: the address is none. :raises TooMany: somebody asks too often.
+        """
+        self._peers.check(peer)
+        self._peers.note(peer)
+        known = check_mailbox(email)
+        letter = self._core.store.write(self._ask_reset, known, new_token())
+        if letter:
+            self._post(letter, known)
+
+    def reset(self, token: str, password: str) -> None:
+        """A new password for the account to which a reset token was written; the token is used up.
+
+        :raises NotFound: it is not good. :raises WeakPassword: says the rule.
+        """
+        self._core.store.read(self._account, digest(token))
+        hashed = self._core.passwords.hash(check_password(password))
+        self._core.store.write(self._reset, digest(token), hashed)
+
+    def prune(self) -> int:
+        """Forget what has expired. How many."""
+        return self._core.store.write(proofs.prune, self._core.clock.now_ms())
+
+    def _writable(self, email: str, peer: str) -> str:
+        if self._core.site.invites == Invites.CLOSED:
+            raise Invalid("accounts come from the operator here; nobody is invited")
+        self._peers.check(peer)
+        self._peers.note(peer)
+        return check_mailbox(email)
+
+    def _post(self, letter: Letter, email: str) -> None:
+        if self._mailboxes.allows(email):  # or who is written to is pestered; silently, or it would tell something
+            self._mailboxes.note(email)
+            self._core.mailbox.post(letter)
+
+    def _invite(self, email: str, invite_token: str, token: str, peer: str) -> Letter:
+        site, now_ms = self._core.site, self._core.clock.now_ms()
+        if site.invites == Invites.TOKEN and not proofs.take_invite(digest(invite_token), now_ms):
+            raise Invalid("this needs an invite token that is good")
+        if accounts.by_email(email):
+            return letters.to_known(email)
+        expires_at_ms = now_ms + int(site.register_within_s * 1000)
+        proofs.add_registration(email, digest(token), peer[:64], now_ms, expires_at_ms)
+        return letters.to_register(email, token, site.register_url, site.register_within_s)
+
+    def _email(self, token_digest: str) -> str:
+        email = proofs.registration(token_digest, self._core.clock.now_ms())
+        if email is None:
+            raise NotFound("no such registration, or it is too old")
+        return email
+
+    def _register(self, token_digest: str, password_hash: str, account_digest: str) -> None:
+        now_ms, email = self._core.clock.now_ms(), self._email(token_digest)
+        proofs.end_registrations(email)
+        try:
+            account = accounts.add(email, password_hash, now_ms)
+        except Conflict as error:
+            raise NotFound("no such registration, or it is too old") from error
+        accounts.add_token(account.id, account_digest, "", now_ms)
+
+    def _ask_reset(self, email: str, token: str) -> Letter | None:
+        site, now_ms, account = self._core.site, self._core.clock.now_ms(), accounts.by_email(email)
+        letter = letters.to_reset(email, token, site.reset_url, site.reset_within_s)  # for nobody, too: it takes time
+        if account is None:
+            return None
+        proofs.add_reset(account.id, digest(token), now_ms, now_ms + int(site.reset_within_s * 1000))
+        return letter
+
+    def _account(self, token_digest: str) -> int:
+        account_id = proofs.reset(token_digest, self._core.clock.now_ms())
+        if account_id is None:
+            raise NotFound("no such request for a new password, or it is too old")
+        return account_id
+
+    def _reset(self, token_digest: str, password_hash: str) -> None:
+        account_id = self._account(token_digest)
+        proofs.end_resets(account_id)
+        accounts.set_password(account_id, password_hash, self._core.clock.now_ms())
