@@ -6,6 +6,7 @@ from zrokd.model.account import Account
 from zrokd.model.environment import Environment, Identity
 from zrokd.model.naming import Mapping, MappingChanges, Name, Namespace
 from zrokd.model.share import Access, Gating, Share, ShareMode
+from zrokd.model.site import Invites, Site
 from zrokd.wire import answers
 
 MS = 1_700_000_123_456
@@ -124,8 +125,12 @@ def test_mappings_are_written_with_their_gates_and_deletions():
     }  # fmt: skip
 
 
-def test_nobody_is_invited():
-    assert answers.configuration_to_wire("zrokd 1") == {
-        "version": "zrokd 1", "touLink": "", "newAccountLink": "", "invitesOpen": False,
-        "requiresInviteToken": False, "inviteTokenContact": "",
+@pytest.mark.parametrize(
+    ("site", "is_open", "asks_token"),
+    [(Site(), False, False), (Site(invites=Invites.OPEN), True, False), (Site(invites=Invites.TOKEN), True, True)],
+)
+def test_who_may_have_an_account_is_told_beforehand(site, is_open, asks_token):
+    assert answers.configuration_to_wire("zrokd 1", site) == {
+        "version": "zrokd 1", "touLink": "", "newAccountLink": "", "invitesOpen": is_open,
+        "requiresInviteToken": asks_token, "inviteTokenContact": "",
     }  # fmt: skip

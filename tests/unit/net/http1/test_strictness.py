@@ -12,6 +12,7 @@ from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.server import serve
 from zrokd.net.stream import pair
 
+
 def talk(pieces: tuple[bytes, ...], understood: list) -> bytes:
     """Send pieces to a server that notes what it understood; what came back."""
     client, server = pair()
