@@ -71,9 +71,9 @@ def test_an_account_is_made_and_its_token_printed_alone(admin):
 
 def test_an_accounts_password_comes_from_a_file_or_from_standard_input(admin, tmp_path, daemon):
     file = tmp_path / "password"
-    file.write_text("A passw0rd of mine\n")
+    file.write_text("A passw0rd, of mine!\n")
     admin(f"create account ann@example.com --password-file {file}")
-    admin("create account bob@example.com --password-file -", given="Another 1 of mine\n")
+    admin("create account bob@example.com --password-file -", given="Another 1, of mine!\n")
     assert admin("list accounts").split() == ["ann@example.com", "bob@example.com"]
 
 
