@@ -65,10 +65,10 @@ class DialledStream(ZitiStream):
         if self._reach.silent:
             self._reach.heard()
 
-    def _accept(self, flags: int, body: bytes) -> None:
+    def _accept(self, flags: int, body: bytes, size: int = 0) -> None:
         if flags & Flags.WAITS:
             self._ours, self._receiver.limits, self._stall_s = True, self._known, 0.0
-        super()._accept(flags, body)
+        super()._accept(flags, body, size)
 
     def _why_hopeless(self, now: float) -> str:
         if self._is_stalled(now):

@@ -44,8 +44,7 @@ class FlowLimits:
     receive_cap: int = 256 * 1024  # held and not read: from here on acknowledgements are withheld
     hard_cap: int = 8 * 1024 * 1024  # held and not read: from here on the peer is cut off
     again_least_s: float = 0.2  # before a payload is sent again
-    again_most_s: float = 4.0
-    ask_most_s: float = 2.0  # the same for the oldest one: what is heard of it says that the peer lives
+    again_most_s: float = 2.0
     lost_s: float = 4.0  # with something under way and nothing heard of the peer, the stream is given up
     stall_s: float = 0.0  # how long it may stand full; 0: as long as it takes
 

@@ -41,7 +41,7 @@ class Receiver:
         self._withheld: dict[int, None] = {}
         self._acked = self._stamp = 0
         self.full = False
-        self.held_bytes = 0
+        self.held_bytes = self._early_bytes = 0
 
     def payload(self, sequence: int, flags: int, body: bytes, stamp: int) -> list[tuple[int, bytes]]:
         """Take one payload; what can be given on now: (flags, body), in order, each once.
@@ -56,11 +56,13 @@ class Receiver:
         self._note(sequence, flags, stamp)
         if sequence != self._expected:
             self._early[sequence] = (flags, body)
+            self._early_bytes += len(body)
             return []
         self._expected += 1
         ready = [(flags, body)]
         while self._early and (following := self._early.pop(self._expected, None)):
             ready.append(following)
+            self._early_bytes -= len(following[1])
             self._expected += 1
         return ready
 
@@ -82,7 +84,8 @@ class Receiver:
     def read(self, size_bytes: int) -> None:
         """The application took this many bytes of what `payload` gave."""
         self.held_bytes -= size_bytes
-        if self.full and self.held_bytes * 2 <= self.limits.receive_cap:
+        # What came too early cannot be read before what is missing: that is sent again only to who is not full.
+        if self.full and (self.held_bytes - self._early_bytes) * 2 <= self.limits.receive_cap:
             self.full = False
             self._stamp = 0
             self._due.extend(self._withheld or [self._acked])  # any, to carry the size

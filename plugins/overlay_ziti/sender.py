@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from struct import Struct, unpack
 
 from .flow import DEFAULT_LIMITS, FIN, FULL, Flags, FlowLimits
@@ -117,9 +118,12 @@ class Sender:
             self._notice_loss(sequence, now)
 
     def due(self, now: float) -> list[Segment]:
-        """Payloads to send again now, marked as such; a few at a time."""
+        """Payloads to send again now, marked as such: a few at a time, to a full peer the oldest only.
+
+        A full peer has all of them, or reads on before it needs them; what it says of the oldest tells that it lives.
+        """
         late: list[Segment] = []
-        for segment in self._unacked.values():
+        for segment in islice(self._unacked.values(), 1 if self.peer_full else None):
             if segment.due_at > now:
                 if segment.times == 1:
                     break  # what follows was sent later
@@ -134,9 +138,7 @@ class Sender:
     def _again(self, segment: Segment, now: float) -> None:
         if not self.peer_full:
             self._shrink(segment.sequence)
-        oldest = next(iter(self._unacked)) == segment.sequence
-        most_s = self._limits.ask_most_s if oldest else self._limits.again_most_s
-        pause_s = min(self.again_s * 2.0 ** min(segment.times, 8), most_s)
+        pause_s = min(self.again_s * 2.0 ** min(segment.times, 8), self._limits.again_most_s)
         segment.times += 1
         segment.due_at = now + pause_s
         segment.headers = self._headers(segment.sequence, segment.flags | Flags.AGAIN, now)

@@ -10,9 +10,10 @@ from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 
 from .channel import Channel
 from .crypto import Opener, Sealer
-from .flow import FIN, Flags, FlowError, FlowLimits
+from .flow import FIN, Flags, FlowLimits
 from .frames import Frame, Key, Kind, pack, u32
 from .opened import Opened
+from .pieces import Pieces
 from .receiver import Receiver
 from .sender import Segment, Sender
 from .wake import Wake
@@ -50,6 +51,7 @@ class ZitiStream(Stream):
         self._started = False  # the peer may be sent to
         self._chunks: deque[tuple[bytes, int]] = deque()  # what was opened, and its size as it came
         self._offset = 0  # read of the first chunk
+        self._pieces: Pieces | None = None
         self._eof_in = self._eof_out = False
         self._closed = False  # by us
         self._failure = ""
@@ -217,18 +219,22 @@ class ZitiStream(Stream):
         if receiver.has_ack:
             self._channel.post_ack(self)
 
-    def _accept(self, flags: int, body: bytes) -> None:
+    def _accept(self, flags: int, body: bytes, size: int = 0) -> None:
+        """A payload in order; `size` is what it counted as it came, where that is not its length."""
         if flags & Flags.CHUNK:
-            raise FlowError("a router cuts payloads into pieces; remove `mtu` from its options")
+            self._pieces = self._pieces or Pieces()
+            if self._pieces.add(flags, body):
+                self._accept(*self._pieces.take())
+            return
         if flags & Flags.START:
             self._start()
         elif body:
             data = self._opener.open(body) if self._opener is not None else body
             if data and not self._closed:
-                self._chunks.append((data, len(body)))
+                self._chunks.append((data, size or len(body)))
                 self._readable.ring()
             else:
-                self._receiver.read(len(body))
+                self._receiver.read(size or len(body))
         if flags & Flags.END:
             self._peer_ended()
         if flags & (Flags.END | Flags.EOF):

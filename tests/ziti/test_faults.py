@@ -14,9 +14,12 @@ from pathlib import Path
 import gevent
 import pytest
 
-from tests.ziti.daemons import PRIVATE, Daemons
+from tests.ziti.daemons import ACCOUNT, PRIVATE, Daemons
 from tests.ziti.places import Namespaces, are_possible
 from tests.ziti.watch import OpenStream, Watch, eventually
+from zrokd.client.controller import Controller as ZrokdClient
+from zrokd.errors import Unavailable
+from zrokd.model.units import Secret
 
 pytestmark = [
     pytest.mark.slow,
@@ -195,6 +198,30 @@ def test_while_the_controller_is_away_streams_and_dials_go_on(daemons, tell):
     network.router.wait_ready()
     three.add_share("{name: later, mode: hello}")
     tell("a share made then", first_answer=three.wait_for_traffic(BACK_WITHIN_S, "later.ziti.localhost"))
+
+
+def test_a_controller_that_starts_while_the_network_is_away_answers_and_comes_right(daemons, tell):
+    three, network = daemons(further=SOON)
+    assert three.controller.end() == 0
+    network.kill()
+    three.controller.start(wait=False)
+    three.controller.told("READY=1", 20.0)
+    url = f"http://{three.where.hub}:{three.api_port}"
+    with contextlib.closing(ZrokdClient(url, Secret(ACCOUNT))) as client:
+        assert len(client.overview()["environments"]) == 2, "reading needs no network"
+        began = time.monotonic()
+        with pytest.raises(Unavailable) as refused:
+            client.enable("too", "early")
+        took_s = time.monotonic() - began
+        assert refused.value.retry_after_s > 0
+        assert not ready(three, "controller")
+        network.start()
+        back_s = seconds_until(lambda: ready(three, "controller"), BACK_WITHIN_S)
+        client.enable("in", "time")
+    tell("network away at the start", refused_after=took_s, back_after=back_s)
+    assert took_s <= ANSWERS_WITHIN_S
+    assert back_s <= BACK_WITHIN_S
+    assert three.wait_for_traffic(BACK_WITHIN_S)
 
 
 def burst(three: Daemons, count: int = 16) -> list[tuple[int, float]]:
