@@ -39,6 +39,7 @@ from zrokd.net.stream import connect
 from zrokd.proxy.upstream import PoolLimits
 
 LOCAL = parse_address("127.0.0.1:0")
+ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"  # of the key that RFC 6455 has for an example
 WAIT_S = 5.0
 
 
@@ -443,7 +444,7 @@ def test_a_share_that_nobody_serves_is_502_at_once_and_200_when_it_is_back(host,
 def test_the_visitors_of_a_deleted_share_are_cut(host, controller, start):
     def websocket(stream):
         stream.recv(65536, WAIT_S)
-        stream.send(b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+        stream.send(b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + ACCEPT + b"\r\nhello")
         stream.recv(65536, 4 * WAIT_S)
 
     host.share("tok-a", websocket)

@@ -16,6 +16,11 @@ def _get(fields: Fields, name: bytes) -> bytes | None:
     return next((value for key, value in fields if key.lower() == name), None)
 
 
+def _all(fields: Fields, name: bytes) -> list[bytes]:
+    name = name.lower()
+    return [value for key, value in fields if key.lower() == name]
+
+
 def _without(fields: Fields, names: Iterable[bytes]) -> Fields:
     drop = {name.lower() for name in names}
     return tuple(field for field in fields if field[0].lower() not in drop)
@@ -33,6 +38,10 @@ class RequestHead:
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, or None. The name's case does not matter."""
         return _get(self.fields, name)
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a field, in order. The name's case does not matter."""
+        return _all(self.fields, name)
 
     def with_field(self, name: bytes, value: bytes) -> RequestHead:
         """A copy in which this is the only field of that name."""
@@ -55,6 +64,10 @@ class ResponseHead:
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, or None. The name's case does not matter."""
         return _get(self.fields, name)
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a field, in order. The name's case does not matter."""
+        return _all(self.fields, name)
 
     def with_field(self, name: bytes, value: bytes) -> ResponseHead:
         """A copy in which this is the only field of that name."""

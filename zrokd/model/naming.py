@@ -133,4 +133,5 @@ def canonical_host(host: str) -> str:
         if not port.isdigit() and port:
             return ""
         host = name
-    return host.lower().removesuffix(".")
+    host = host.lower().removesuffix(".")
+    return "" if "" in host.split(".") else host

@@ -13,6 +13,11 @@ _MOST_HOPS = 10
 # What frontends tell shares about visitors. Source: zrok's frontends add them, and let visitors forge them.
 _OURS = frozenset([b"x-proxy"])
 _OURS_PREFIX = b"zrok-auth-"
+# Framing, routing and hops in a spelling that only those behind us might take for them.
+_TWINS = frozenset(
+    b"content-length http2-settings keep-alive proxy-authenticate proxy-authorization proxy-connection "
+    b"transfer-encoding".split()
+)
 
 
 def inbound(head: RequestHead) -> RequestHead:
@@ -37,7 +42,9 @@ def with_identity(head: RequestHead, fields: Fields, drop: tuple[bytes, ...] = (
 
 def _may_pass(name: bytes) -> bool:
     folded = name.lower().replace(b"_", b"-")
-    return folded != b"via" and folded not in _OURS and not folded.startswith(_OURS_PREFIX)
+    if folded == b"via" or folded in _OURS or folded.startswith(_OURS_PREFIX):
+        return False
+    return b"_" not in name or folded not in _TWINS
 
 
 def _hops(head: RequestHead) -> list[bytes]:

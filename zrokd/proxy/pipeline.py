@@ -103,4 +103,6 @@ class Pipeline:
     def _failed(self, client: HttpConnection, sent: RequestHead, error: Exception) -> Forwarded:
         if not isinstance(error, ZrokdError):
             self._log.error("a request failed in a way nobody foresaw", exc_info=error)
-        return replace(respond(client, sent, page_for(error)), outcome=str(error) or type(error).__name__)
+        more = not isinstance(error, MessageError)  # a refused one may mean something else to others: end it there
+        told = respond(client, sent, page_for(error), more=more)
+        return replace(told, outcome=str(error) or type(error).__name__)

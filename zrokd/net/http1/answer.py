@@ -13,6 +13,11 @@ from zrokd.net.http1.framing import CHUNKED, NONE, UNTIL_CLOSE, Framing
 from zrokd.net.http1.head import encode_response
 
 _OWN = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+# What a status must come with. Source: RFC 9110 §15.5.6, §15.5.22; RFC 6455 §4.4.
+_COMPANIONS: dict[int, Fields] = {
+    405: ((b"Allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),),
+    426: ((b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")),
+}
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -82,6 +87,8 @@ def answer(
     `request` is None when its head could not be read. Without `keep_alive` we linger, so that a client which still
     sends reads the answer; the caller closes the stream. :raises StreamError: the client is gone.
     """
+    present = [name.lower() for name, _ in fields]
+    fields = (*fields, *(field for field in _COMPANIONS.get(status, ()) if field[0].lower() not in present))
     method, minor = (request.method, request.minor) if request else (b"GET", 1)
     framing = NONE if status in (204, 304) else Framing("length", len(body))
     keep_alive = keep_alive and connection.keep_alive

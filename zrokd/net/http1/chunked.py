@@ -17,9 +17,10 @@ _SIZE_LINE = re.compile(
 _SIZE_DIGITS = 16
 _FORBIDDEN_TRAILERS = frozenset(
     b"authorization connection content-encoding content-length content-range content-type cookie expect forwarded host "
-    b"keep-alive max-forwards proxy-authenticate proxy-authorization proxy-connection range set-cookie te trailer "
-    b"transfer-encoding upgrade www-authenticate x-real-ip".split()
+    b"http2-settings keep-alive location max-forwards proxy-authenticate proxy-authorization proxy-connection range "
+    b"set-cookie te trailer transfer-encoding upgrade via www-authenticate x-proxy x-real-ip".split()
 )
+_FORBIDDEN_PREFIXES = (b"x-forwarded-", b"zrok-auth-", b"sec-", b"proxy-", b"access-control-")
 
 
 class ChunkDecoder:
@@ -94,8 +95,13 @@ class ChunkDecoder:
 
 
 def _may_trail(name: bytes) -> bool:
-    """Whether a field can stand after the body: not when routing, framing or authority depend on it."""
-    return name not in _FORBIDDEN_TRAILERS and not name.startswith((b"x-forwarded-", b"x_forwarded_"))
+    """Whether a field can stand after the body: not when routing, framing or authority depend on it.
+
+    `_` counts as `-`, because many servers fold them. Source: RFC 9110 §6.5.1; zrok tells shares of visitors by
+    X-Proxy and Zrok-Auth-*, and there are servers that merge trailers into the head.
+    """
+    folded = name.replace(b"_", b"-")
+    return folded not in _FORBIDDEN_TRAILERS and not folded.startswith(_FORBIDDEN_PREFIXES)
 
 
 def encode_chunk(data: bytes) -> bytes:

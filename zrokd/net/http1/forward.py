@@ -17,10 +17,12 @@ from zrokd.net.http1.framing import NONE, Framing, response_framing
 from zrokd.net.http1.head import encode_request, encode_response
 from zrokd.net.http1.hops import hop_by_hop, wants_websocket
 from zrokd.net.http1.upload import Upload
+from zrokd.net.http1.websocket import accepts, check_handshake
 from zrokd.net.relay import relay
 
 _PIECES_PER_TURN = 16  # then other greenlets get theirs
 _REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+_FRAMING = (b"Content-Length", b"Transfer-Encoding")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +87,13 @@ class _Exchange:
         self._edit = edit
         self._tell = tell
         self._method, self._minor = head.method, head.minor
-        self._sent, self._upgrade = _outgoing(head, client.framing)
+        self._sent, self._upgrade = _outgoing(head, client)
         self._reader = client.request_reader()
         writer = upstream.writer(client.framing, encode_request(self._sent))
         self._upload = Upload(self._reader, writer, upstream, tell)
         self._tx = 0
         self._heard = False  # a head from the upstream
+        self._early = False  # the client did not wait for its websocket
 
     def run(self) -> Forwarded:
         framing = self._client.framing
@@ -132,16 +135,19 @@ class _Exchange:
                 return
 
     def _checked_upgrade(self, answer: ResponseHead) -> ResponseHead:
-        answer = hop_by_hop(answer)
-        if not self._upgrade or not wants_websocket(answer):
+        answer = hop_by_hop(answer).without(*_FRAMING)
+        if not self._upgrade or not wants_websocket(answer) or not accepts(self._sent, answer):
             raise MessageError(502, "the upstream switches protocols unasked")
+        if self._client.unread():  # said before it knew to whom: maybe a request that nobody looked at
+            self._early = True
+            raise MessageError(400, "bytes came before the websocket was open")
         return answer
 
     def _send_interim(self, answer: ResponseHead) -> None:
         """Pass a 1xx on; HTTP/1.0 knows none. Source: RFC 9110 §15.2."""
         if not self._minor:
             return
-        answer = hop_by_hop(answer).without(b"Content-Length", b"Transfer-Encoding")
+        answer = hop_by_hop(answer).without(*_FRAMING)
         self.send(encode_response(answer))
 
     def send(self, data: bytes) -> None:
@@ -220,6 +226,8 @@ class _Exchange:
         fault = self._upload.client_fault
         if fault is not None:
             return replace(self._ended(0, f"client: {fault}"), answer=_client_status(fault))
+        if self._early:
+            return replace(self._ended(0, f"client: {error}"), answer=400)
         status = 504 if isinstance(error, StreamTimeout) else 502
         bare = self._client.framing in (NONE, Framing("length", 0))
         silent = not self._heard and not self._upstream.buffered and type(error) is StreamError
@@ -236,10 +244,16 @@ class _Exchange:
         )
 
 
-def _outgoing(head: RequestHead, framing: Framing) -> tuple[RequestHead, bool]:
-    """The head as it goes up, and whether it asks for a websocket. :raises MessageError: 400, 417."""
-    clean = hop_by_hop(head)
+def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, bool]:
+    """The head as it goes up, and whether it asks for a websocket. :raises MessageError: 400, 417, 426.
+
+    With bytes behind it, which a tunnel would hide from everybody who looks at requests, it asks for none.
+    """
+    clean, framing = hop_by_hop(head), client.framing
     upgrade = wants_websocket(clean) and head.method == b"GET" and head.minor == 1 and framing.kind == "none"
+    if upgrade:
+        check_handshake(head)
+        upgrade = not client.buffered
     fields = clean.fields if upgrade or not wants_websocket(clean) else clean.fields[:-2]
     kept = tuple([field for field in fields if field[0].lower() not in _REPLACED])
     fields = kept + _framing_fields(framing) + _expect_fields(head, framing)
@@ -259,10 +273,10 @@ def _expect_fields(head: RequestHead, framing: Framing) -> tuple[tuple[bytes, by
 
     Source: RFC 9110 §10.1.1.
     """
-    expect = head.get(b"Expect")
-    if expect is None or not head.minor:
+    expects = head.all(b"Expect")
+    if not expects or not head.minor:
         return ()
-    if expect.lower() != b"100-continue":
+    if any(expect.lower() != b"100-continue" for expect in expects):
         raise MessageError(417, "the only expectation met here is 100-continue")
     return ((b"Expect", b"100-continue"),) if framing not in (NONE, Framing("length", 0)) else ()
 

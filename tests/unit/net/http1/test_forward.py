@@ -333,22 +333,21 @@ def test_a_client_that_still_sends_after_an_early_answer_is_not_reset(proxy):
 # -- upgrades ---
 
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-UPGRADE += b"Sec-WebSocket-Key: k\r\n\r\n"
-SWITCH = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
-)
+UPGRADE += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n" + ACCEPT + b"\r\n"
 
 
 def test_a_websocket_becomes_a_tunnel_and_nothing_is_lost_at_the_seam(proxy):
     p = proxy()
-    p.client.send(UPGRADE + b"client early ")
+    p.client.send(UPGRADE)
     seen = p.backend.read_until(b"\r\n\r\n")
     assert seen.endswith(b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
     p.backend.stream.send(SWITCH + b"server early ")
     got = read_until(p.client, b"server early ")
-    assert got.startswith(b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\n")
-    p.client.send(b"and late")
-    assert p.backend.read_until(b"client early and late")
+    assert got.startswith(b"HTTP/1.1 101 Switching Protocols\r\n" + ACCEPT + b"Connection: Upgrade\r\n")
+    p.client.send(b"client late")
+    assert p.backend.read_until(b"client late")
     p.backend.stream.send(b"down")
     assert p.client.recv(100, 5) == b"down"
     p.client.send_eof()
@@ -356,7 +355,17 @@ def test_a_websocket_becomes_a_tunnel_and_nothing_is_lost_at_the_seam(proxy):
     assert read_until(p.client, b"half-close")
     p.backend.stream.send_eof()
     result = p.result()
-    assert (result.status, result.upgraded, result.outcome, result.rx, result.tx) == (101, True, "ok", 21, 34)
+    assert (result.status, result.upgraded, result.outcome, result.rx, result.tx) == (101, True, "ok", 11, 34)
+
+
+def test_a_switch_loses_what_would_frame_a_body(proxy):
+    p = proxy()
+    p.client.send(UPGRADE)
+    p.backend.read_until(b"\r\n\r\n")
+    p.backend.stream.send(SWITCH.replace(ACCEPT, ACCEPT + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"))
+    got = read_until(p.client, b"\r\n\r\n")
+    assert b"Content-Length" not in got
+    assert b"Transfer-Encoding" not in got
 
 
 def test_a_refused_websocket_is_an_ordinary_exchange(proxy):
@@ -376,7 +385,7 @@ def test_a_refused_websocket_is_an_ordinary_exchange(proxy):
         UPGRADE.replace(b"websocket", b"h2c"),
         UPGRADE.replace(b"GET", b"PUT"),
         UPGRADE.replace(b"1.1", b"1.0"),
-        UPGRADE.replace(b"Sec-WebSocket-Key: k", b"Content-Length: 0"),
+        UPGRADE.replace(b"Sec-WebSocket-Version: 13", b"Content-Length: 0"),
     ],
 )
 def test_other_upgrades_are_served_as_plain_requests(proxy, request_bytes):
@@ -388,7 +397,15 @@ def test_other_upgrades_are_served_as_plain_requests(proxy, request_bytes):
 
 @pytest.mark.parametrize(
     ("request_bytes", "answer"),
-    [(GET, SWITCH), (GET, SWITCH.replace(b"websocket", b"h2c")), (UPGRADE, SWITCH.replace(b"websocket", b"h2c"))],
+    [
+        (GET, SWITCH),
+        (GET, SWITCH.replace(b"websocket", b"h2c")),
+        (UPGRADE, SWITCH.replace(b"websocket", b"h2c")),
+        (UPGRADE, SWITCH.replace(ACCEPT, b"")),
+        (UPGRADE, SWITCH.replace(ACCEPT, b"Sec-WebSocket-Accept: AAAA\r\n")),
+        (UPGRADE, SWITCH.replace(ACCEPT, ACCEPT * 2)),
+        (UPGRADE, SWITCH.replace(b"Connection: upgrade\r\n", b"")),
+    ],
 )
 def test_switching_unasked_or_to_something_else_is_502(proxy, request_bytes, answer):
     _, _, result = exchange(proxy, request_bytes, answer)
