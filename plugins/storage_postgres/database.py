@@ -77,6 +77,7 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
         if conn.closed and conn.gave_up:
             self._away("it does not answer")
         elif conn.idle and len(self._idle) < _KEPT:
+            self._back()
             self._idle.append(conn)
         else:
             conn.close()

@@ -32,7 +32,7 @@ class PostgresSettings(Settings):
     )
     ca: str = Field(default="", description="A file with the certificates that sign the server's, for verify-*.")
     connect: DurationS = Field(default=1.0, gt=0, le=60, description="How long making a connection may take.")
-    statement: DurationS = Field(default=1.5, gt=0, le=600, description="How long one statement may take.")
+    statement: DurationS = Field(default=1.2, gt=0, le=600, description="How long one statement may take.")
     lock: DurationS = Field(
         default=1.0, gt=0, le=600, description="How long a statement waits for a lock, such as the one of all writers."
     )
