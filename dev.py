@@ -34,7 +34,8 @@ def main(given: list | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     demo_parser = commands.add_parser("demo", help="a whole zrokd on this machine, with two shares")
     demo_parser.add_argument("--once", action="store_true", help="fetch the shares once, print what came, and end")
-    commands.add_parser("test", help="the tests (--ziti: on a real network); the rest is for pytest", add_help=False)
+    what = "the tests (--ziti: on a real network; --postgres: on a real server); the rest is for pytest"
+    commands.add_parser("test", help=what, add_help=False)
     bench_parser = commands.add_parser("bench", help="the benchmarks, or those named (forward, http, relay, ...)")
     bench_parser.add_argument("names", nargs="*")
     commands.add_parser("lint", help="ruff")

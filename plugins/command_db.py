@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from zrokd.errors import ConfigError, ZrokdError
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Lookup
+    from zrokd.contracts import Storage
     from zrokd.store.migrate import Step
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
 class DbCommand(Command):
-    """Status, upgrade and downgrade."""
+    """Status, upgrade and downgrade; backup and restore."""
 
     name = "db"
 
@@ -33,7 +34,7 @@ class DbCommand(Command):
 
 @click.group()
 def db() -> None:
-    """Look at the schema of the controller's database, or change it."""
+    """Look at the controller's database, change its schema, back it up."""
 
 
 @db.command()
@@ -76,6 +77,35 @@ def downgrade(ctx: click.Context, steps: int, file: Path) -> None:
     click.echo("\n".join(f"took back {name}" for name in names) or "nothing to do")
 
 
+@db.command()
+@_FILE
+@click.argument("target", type=click.Path(exists=False, path_type=Path), metavar="TARGET")
+@click.pass_context
+def backup(ctx: click.Context, file: Path, target: Path) -> None:
+    """Write the database of FILE into the new file TARGET, as it is at one moment. The controller may run."""
+    with _storage(ctx, file) as storage, _new(target) as unfinished:
+        storage.backup(unfinished)
+    click.echo(f"{target}: {target.stat().st_size} bytes")
+
+
+@db.command()
+@_FILE
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path), metavar="SOURCE")
+@click.confirmation_option(prompt="What the database holds now is lost. Go on?")
+@click.pass_context
+def restore(ctx: click.Context, file: Path, source: Path) -> None:
+    """Make the database of FILE what the backup SOURCE holds, and bring its schema up to date."""
+    from zrokd.store import meta, migrate
+    from zrokd.store.database import Store
+
+    with _storage(ctx, file, make=True) as storage:
+        storage.restore(source)
+        for name in migrate.upgrade(storage.database()):
+            click.echo(f"applied {name}")
+        Store(storage.database()).write(meta.begin_epoch)  # frontends know names that the backup does not
+    click.echo(f"restored {source}; the controller compares it with the overlay within a minute, or when it starts")
+
+
 def _line(step: Step, *, as_json: bool) -> str:
     state = "pending" if step.pending else f"applied {step.applied_at}"
     if not as_json:
@@ -84,13 +114,41 @@ def _line(step: Step, *, as_json: bool) -> str:
 
 
 @contextmanager
+def _new(target: Path) -> Iterator[Path]:
+    """A file that is renamed to `target` when the block ends well; nobody but us may read it.
+
+    :raises click.ClickException: there is such a file, or it cannot be written.
+    """
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    try:
+        if target.exists():
+            raise click.ClickException(f"{target} exists; name a new file")
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(0o600)
+        yield unfinished
+        unfinished.rename(target)
+    except OSError as error:
+        raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
 def _database(ctx: click.Context, file: Path, *, make: bool = False) -> Iterator[Any]:
     """The database of a configuration file, open. :raises click.ClickException: says what is wrong."""
+    with _storage(ctx, file, make=make) as storage:
+        yield storage.database()
+
+
+@contextmanager
+def _storage(ctx: click.Context, file: Path, *, make: bool = False) -> Iterator[Storage]:
+    """The storage of a configuration file, open. :raises click.ClickException: says what is wrong."""
     from zrokd.config.offline import storage_of
 
     try:
         with storage_of(_load(file, ctx.obj["registry"]), make=make) as storage:
-            yield storage.database()
+            yield storage
     except ConfigError as error:
         from zrokd.config.render import render_problems
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import peewee
@@ -16,7 +17,7 @@ from pydantic import Field
 
 from zrokd import hookimpl
 from zrokd.contracts import Health, Settings, Storage
-from zrokd.errors import StartError
+from zrokd.errors import Invalid, StartError, StoreError
 
 _FILE = "zrokd.sqlite3"
 _BUSY_MS = 5000
@@ -82,6 +83,17 @@ class SqliteStorage(Storage):
             self._database = SqliteDatabase(self.path)
         return self._database
 
+    def backup(self, file: Path) -> None:
+        """As the contract says, as one file."""
+        with _whole(self.path, file) as (source, target):
+            source.backup(target)
+
+    def restore(self, file: Path) -> None:
+        """As the contract says, in one transaction: who reads meanwhile sees all of it or nothing."""
+        _check(file)
+        with _whole(file, self.path) as (source, target):
+            source.backup(target)
+
     def _open(self) -> None:
         self._make_private()
         try:
@@ -99,6 +111,31 @@ class SqliteStorage(Storage):
             self.path.chmod(0o600)
         except OSError as error:
             raise StartError(f"the database {self.path} cannot be made private: {error.strerror}") from error
+
+
+@contextmanager
+def _whole(source: Path, target: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection]]:
+    """Connections to two files. :raises StoreError: what is done with them fails."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as reading,
+            closing(sqlite3.connect(target, timeout=_BUSY_MS / 1000)) as writing,
+        ):
+            yield reading, writing
+    except sqlite3.Error as error:
+        raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
+
+
+def _check(file: Path) -> None:
+    """Return when `file` is a whole database of zrokd's. :raises Invalid: it is not; says why."""
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("select count(*) from schema_migration").fetchone()
+            found = connection.execute("pragma quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise Invalid(f"{file} is no backup of a zrokd database: {error}") from error
+    if found != "ok":
+        raise Invalid(f"{file} is a damaged backup: {found}")
 
 
 @hookimpl

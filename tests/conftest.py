@@ -12,8 +12,9 @@ import pytest
 
 from zrokd.testing import lag, leaks
 
-pytest_plugins = ["zrokd.testing.plugin"]
+pytest_plugins = ["zrokd.testing.plugin", "tests.postgres.fixtures"]
 collect_ignore = ["samples"]  # their own tests run where they are installed: flow/test_samples.py
+_REAL = {"ziti": "a real OpenZiti network", "postgres": "a real PostgreSQL server"}
 _MARKERS = (
     "blocks_hub(reason): the test stands on the hub for more than half a second, and may",
     "leaves_behind(reason): the test ends with descriptors, greenlets or processes that others give back",
@@ -23,7 +24,8 @@ _MARKERS = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
     parser.addoption("--part", default="1/1", metavar="I/N", help="run each N-th test file only, from the I-th on")
-    parser.addoption("--ziti", action="store_true", help="run only the tests against a real OpenZiti network")
+    for name, what in _REAL.items():
+        parser.addoption(f"--{name}", action="store_true", help=f"run only the tests against {what}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,14 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # folders mark their own tests before
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    ziti, slow = config.getoption("--ziti"), config.getoption("--slow") or "slow" in config.option.markexpr
+    real = {name for name in _REAL if config.getoption(name)}
+    slow = config.getoption("--slow") or bool(real) or "slow" in config.option.markexpr
     place, count = map(int, config.getoption("--part").split("/"))
     files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
 
     def is_wanted(item: pytest.Item) -> bool:
-        if bool(item.get_closest_marker("ziti")) is not ziti or files[item.path] % count != place - 1:
+        if {name for name in _REAL if item.get_closest_marker(name)} != real or files[item.path] % count != place - 1:
             return False
-        return slow or ziti or not item.get_closest_marker("slow")
+        return slow or not item.get_closest_marker("slow")
 
     wanted = {item: is_wanted(item) for item in items}
     config.hook.pytest_deselected(items=[item for item in items if not wanted[item]])

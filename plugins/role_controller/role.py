@@ -27,6 +27,7 @@ from zrokd.store.database import Store
 from zrokd.store.meta import instance_id
 
 from .client import client_address
+from .company import Company
 from .crowd import Crowd
 from .declared import ensure, limits_of, site_of
 from .identify import Identifier
@@ -51,6 +52,7 @@ class ControllerRole(Role):
     _admin: OverlayAdmin
     _identifier: Identifier
     _crowd: Crowd
+    _company: Company | None = None
 
     def __init__(self, settings: ControllerSettings, ctx: Any) -> None:
         super().__init__(settings, ctx)
@@ -70,6 +72,8 @@ class ControllerRole(Role):
         """The database is up to date and holds what the YAML declares; the API's port is ours."""
         self._store = Store.over(self.ctx.storage, self.ctx.offload)
         self._migrate()
+        self._company = company = Company(self._store, self._worker, self._bell, self.ctx.log)
+        company.join()
         self._admin = self.ctx.overlay.admin(self.settings.instance or self._store.write(instance_id))
         self.services = self._make_services(self.settings)
         self._identifier = Identifier(lambda: self.ctx.components("auth"), self.services.directory, self.ctx.log)
@@ -85,6 +89,8 @@ class ControllerRole(Role):
         self.ctx.log.info("the API answers on %s", self.address)
         self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
         self._posting = self.ctx.spawn(self._post.run, name="mail")
+        if self._company is not None:
+            self._company.stay(self.ctx.spawn, lambda: self.settings.beat_every, lambda: self.settings.news_every)
 
     def drain(self, deadline_s: float) -> None:
         """Close the port, send away who waits for news, let requests end."""
@@ -104,6 +110,8 @@ class ControllerRole(Role):
         """Close the port and cut what is left."""
         while self._listeners:
             self._listeners.pop().close()
+        if self._company is not None:
+            self._company.leave()
 
     def health(self) -> Health:
         """Whether the API is answered, and what the last comparison of store and overlay said."""
@@ -221,9 +229,15 @@ class ControllerRole(Role):
     # -- reconciling ---
 
     def _reconcile_forever(self) -> None:
+        company = self._company
+        assert company is not None
         while True:
-            self._reconcile()
-            time.sleep(self.settings.reconcile_every)
+            called = company.attention.version
+            if company.leads:
+                self._reconcile()
+            else:
+                self._trouble = ""
+            company.attention.wait(called, self.settings.reconcile_every)
 
     def _reconcile(self) -> None:
         try:

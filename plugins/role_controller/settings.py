@@ -152,6 +152,17 @@ class ControllerSettings(Settings):
     mail: MailSettings = Field(default_factory=MailSettings, description="Where mails to people go.")
     auto_migrate: bool = Field(default=True, description="Bring the database up to date at the start.")
     reconcile_every: DurationS = Field(default=60.0, ge=1.0, description="How often store and overlay are compared.")
+    beat_every: DurationS = Field(
+        default=1.0,
+        ge=0.1,
+        description="How often a controller that shares its database shows that it lives, and finds out whether it is "
+        "the one that compares. After two that it misses, others go on with what it was at.",
+    )
+    news_every: DurationS = Field(
+        default=0.25,
+        ge=0.01,
+        description="How often a controller that shares its database looks for names that others changed.",
+    )
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")
     max_wait: DurationS = Field(default=30.0, description="The longest wait of a frontend for news.")
     max_connections: int = Field(default=2000, ge=1, description="Connections at a time; more wait in the kernel.")

@@ -7,18 +7,36 @@ import pytest
 from click.testing import CliRunner
 from zrokd_plugins.command_db import DbCommand, zrokd_provide_commands
 
+from tests.postgres.fixtures import BOTH, only_sqlite, settings
 from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
 
 NAMES = ("0001_initial", "0002_tenants")
 APPLIED = "".join(f"applied {name}\n" for name in NAMES)
+TEXT = "version: 1\nstate_dir: {}/state\nroles: {{controller: {{listen: 127.0.0.1:0}}}}\n{}"
 
 
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "zrokd.yml"
-    path.write_text(f"version: 1\nstate_dir: {tmp_path}/state\nroles: {{controller: {{listen: 127.0.0.1:0}}}}\n")
+    path.write_text(TEXT.format(tmp_path, ""))
     return path
+
+
+@pytest.fixture(params=BOTH)
+def kind(request):
+    """Which database `both` names."""
+    return request.param
+
+
+@pytest.fixture
+def both(kind, request, file, tmp_path):
+    """The configuration, on either database."""
+    if kind == "postgres":
+        server = request.getfixturevalue("postgres")
+        storage = json.dumps({"use": "postgres"} | settings(server, server.create()))
+        file.write_text(TEXT.format(tmp_path, f"storage: {storage}\n"))
+    return file
 
 
 @pytest.fixture
@@ -143,6 +161,86 @@ def test_a_configuration_without_a_controller_has_no_database(run, file, tmp_pat
     code, output = run("status FILE")
     assert code == 1
     assert "only a controller keeps a database" in output
+
+
+# -- on both databases ---
+
+
+def in_store(file, function, *args):
+    from zrokd.config.load import load
+    from zrokd.config.offline import storage_of
+    from zrokd.store.database import Store
+
+    with storage_of(load(file, registry=Registry())) as storage:
+        return Store(storage.database()).write(function, *args)
+
+
+def test_the_schema_goes_up_and_down(run, both):
+    assert run("upgrade FILE")[1].startswith(APPLIED)
+    assert run("upgrade FILE") == (0, "nothing to do\n")
+    names = [line.split()[0] for line in run("status FILE")[1].splitlines()]
+    assert run("downgrade 1 FILE --yes") == (0, f"took back {names[-1]}\n")
+    assert run("status FILE")[1].splitlines()[-1] == f"{names[-1]}  pending"
+
+
+def test_a_backup_is_private_and_brings_back_what_was_there(run, both, tmp_path):
+    from zrokd.store import accounts, meta
+
+    run("upgrade FILE")
+    in_store(both, accounts.add, "ann@example.com", "", 1)
+    in_store(both, meta.ensure_epoch)
+    epoch = in_store(both, meta.epoch)
+    code, output = run(f"backup FILE {tmp_path}/backup")
+    assert (code, output) == (0, f"{tmp_path}/backup: {(tmp_path / 'backup').stat().st_size} bytes\n")
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
+    in_store(both, accounts.add, "bob@example.com", "", 1)
+
+    code, output = run(f"restore FILE {tmp_path}/backup", answer="n\n")
+    assert code == 1 and "is lost" in output and len(in_store(both, accounts.every)) == 2
+    code, output = run(f"restore FILE {tmp_path}/backup --yes")
+    assert code == 0 and "restored" in output
+    assert [account.email for account in in_store(both, accounts.every)] == ["ann@example.com"]
+    assert in_store(both, meta.epoch) != epoch, "frontends ask for all names again"
+
+
+def test_what_is_no_backup_is_refused_and_nothing_is_lost(run, both, tmp_path):
+    from zrokd.store import accounts
+
+    run("upgrade FILE")
+    in_store(both, accounts.add, "ann@example.com", "", 1)
+    (tmp_path / "letter").write_text("dear aunt")
+    code, output = run(f"restore FILE {tmp_path}/letter --yes")
+    assert code == 1 and "is no backup of" in output
+    assert len(in_store(both, accounts.every)) == 1
+
+
+def test_a_backup_does_not_write_over_a_file_and_leaves_nothing_half(run, both, tmp_path):
+    run("upgrade FILE")
+    (tmp_path / "old").write_text("old")
+    assert run(f"backup FILE {tmp_path}/old") == (1, f"Error: {tmp_path}/old exists; name a new file\n")
+    assert run(f"backup FILE {tmp_path}/no/folder")[0] == 1
+    assert not list(tmp_path.glob(".*unfinished"))
+
+
+@only_sqlite
+def test_a_restore_makes_the_database_where_there_is_none(run, both, tmp_path, database):
+    run("upgrade FILE")
+    run(f"backup FILE {tmp_path}/backup")
+    for each in database.parent.iterdir():
+        each.unlink()
+    database.parent.rmdir()
+    assert run(f"restore FILE {tmp_path}/backup --yes")[0] == 0
+    assert "account" in tables(database)
+
+
+@only_sqlite
+def test_a_damaged_backup_is_refused(run, both, tmp_path):
+    run("upgrade FILE")
+    run(f"backup FILE {tmp_path}/backup")
+    whole = (tmp_path / "backup").read_bytes()
+    (tmp_path / "backup").write_bytes(whole[: len(whole) // 2])
+    code, output = run(f"restore FILE {tmp_path}/backup --yes")
+    assert code == 1 and ("damaged" in output or "is no backup" in output)
 
 
 def test_its_help_needs_neither_gevent_nor_a_database_driver():

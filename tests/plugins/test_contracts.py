@@ -6,6 +6,7 @@ from typing import ClassVar
 import gevent
 import pytest
 
+from tests.postgres.fixtures import settings
 from zrokd.contracts import SLOTS
 from zrokd.host.registry import Registry
 from zrokd.model.account import Credentials
@@ -39,6 +40,18 @@ class TestStorageSqlite(contracts.StorageContract):
 
     def make_settings(self, tmp_path):
         return self.Component.Settings(path=str(tmp_path / "db.sqlite3"))
+
+
+@pytest.mark.postgres
+class TestStoragePostgres(contracts.StorageContract):
+    Component = REGISTRY("storage", "postgres")
+
+    @pytest.fixture(autouse=True)
+    def _server(self, postgres):
+        self.server, self.place = postgres, postgres.create()
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(**settings(self.server, self.place))
 
 
 # -- modes ---

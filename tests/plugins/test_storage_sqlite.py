@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 
 import gevent
 import pytest
@@ -253,3 +254,28 @@ def test_without_the_right_to_write_it_does_not_start(tmp_path, folder_mode, fil
 def test_a_database_can_be_made_without_a_component(tmp_path):
     database = SqliteDatabase(tmp_path / "x.sqlite3")
     assert migrate.upgrade(database) == ("0001_initial", "0002_tenants")
+
+
+def test_a_backup_is_of_one_moment_while_others_write(make, quiet, tmp_path):
+    storage = make()
+    migrate.upgrade(storage.database())
+    store = Store.over(storage, quiet)
+
+    def both(number):
+        accounts.add(f"a{number}@example.com", "", 1)
+        accounts.add(f"b{number}@example.com", "", 1)
+
+    def write():
+        for number in range(100):
+            store.write(both, number)
+
+    writing = gevent.spawn(write)
+    sizes = []
+    while not writing.ready():
+        file = tmp_path / f"backup{len(sizes)}"
+        quiet(storage.backup, file)
+        with closing(sqlite3.connect(file)) as backup:
+            sizes.append(backup.execute("select count(*) from account").fetchone()[0])
+    writing.get()
+    assert not [size for size in sizes if size % 2], "half a transaction"
+    assert len(set(sizes)) > 1

@@ -26,7 +26,7 @@ def component_of(configuration: Configuration, plan: Plan) -> Component:
 
 @contextmanager
 def storage_of(configuration: Configuration, *, make: bool = False) -> Iterator[Storage]:
-    """The storage, open for a block; with `make`, its folder is made where there is none.
+    """The storage, open for a block; with `make`, the folder of an embedded one is made where there is none.
 
     :raises NotFound: the configuration has none, or there is no database yet. :raises ZrokdError: it cannot be opened.
     """
@@ -34,16 +34,21 @@ def storage_of(configuration: Configuration, *, make: bool = False) -> Iterator[
     if plan is None:
         raise NotFound("this configuration has no storage: only a controller keeps a database")
     folder = folder_of(configuration, plan)
-    if make:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    elif not folder.is_dir():  # and do not make one here: it might belong to another user than the daemon's
-        raise NotFound(f"there is no database yet: {folder} does not exist")
     storage = cast(Storage, component_of(configuration, plan))
+    if storage.embedded:
+        _see_to(folder, make=make)
     try:
         storage.open()
         yield storage
     finally:
         storage.close()
+
+
+def _see_to(folder: Path, *, make: bool) -> None:
+    if make:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif not folder.is_dir():  # and do not make one here: it might belong to another user than the daemon's
+        raise NotFound(f"there is no database yet: {folder} does not exist")
 
 
 def folder_of(configuration: Configuration, plan: Plan) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -11,13 +10,13 @@ import peewee
 
 from zrokd.contracts import Storage
 from zrokd.store import tables
+from zrokd.store.dialects import dialect_of
 from zrokd.store.failures import translated
 from zrokd.store.line import Line
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _LONGEST_S = 5.0  # one waits for others to write
-_PLAIN: tuple[str, ...] = ()  # a transaction as the database begins it
 
 
 class Offload(Protocol):
@@ -37,16 +36,15 @@ class Store:
 
     def __init__(self, database: peewee.Database, offload: Offload = direct) -> None:
         self.database, self.offload = database, offload
-        # SQLite gives no writer's lock to a transaction that began by reading while somebody wrote: take it first.
-        self._locking = ("IMMEDIATE",) if self.alone else _PLAIN
-        # In a line of ours: SQLite lets whoever asks at the right moment go first, and a thread is held while it waits.
-        self._line = Line(_LONGEST_S) if self.alone else None
+        self._dialect = dialect_of(database)
+        # In a line of ours: databases let whoever asks at the right moment go first, and a thread is held meanwhile.
+        self._line = Line(_LONGEST_S)
         tables.database.initialize(database)
 
     @property
     def alone(self) -> bool:
         """Whether no controller but ours works on this database: SQLite is for one."""
-        return isinstance(self.database, peewee.SqliteDatabase)
+        return self._dialect.alone
 
     @classmethod
     def over(cls, storage: Storage, offload: Offload) -> Store:
@@ -58,16 +56,21 @@ class Store:
 
         :raises StoreError: the database does not do it now.
         """
-        return self.offload(self._run, _PLAIN, partial(function, *args, **kwargs))
+        return self.offload(self._read, partial(function, *args, **kwargs))
 
     def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, inside a transaction that excludes other writers and is undone if `function` raises.
 
         :raises Conflict: somebody else changed the same at the same time. :raises StoreError: as `read`.
         """
-        with self._line.turn() if self._line else nullcontext():
-            return self.offload(self._run, self._locking, partial(function, *args, **kwargs))
+        with self._line.turn():
+            return self.offload(self._write, partial(function, *args, **kwargs))
 
-    def _run(self, locking: tuple[str, ...], work: Callable[[], T]) -> T:
-        with translated(), self.database.connection_context(), self.database.atomic(*locking):
+    def _read(self, work: Callable[[], T]) -> T:
+        with translated(), self.database.connection_context(), self.database.atomic(*self._dialect.reading):
+            return work()
+
+    def _write(self, work: Callable[[], T]) -> T:
+        with translated(), self.database.connection_context(), self.database.atomic(*self._dialect.writing):
+            self._dialect.exclude_writers(self.database)
             return work()

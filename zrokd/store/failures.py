@@ -21,6 +21,27 @@ _SENTENCES = {
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened: is its folder there, and may we write in it?",
     sqlite3.SQLITE_NOTADB: "the file is not a database",
 }
+_AWAY = "the database does not answer; try again"
+_LOCKED = "the database is busy with somebody else's change; try again"
+_FULL = "the disk under the database is full"
+_SCHEMA = "the database has another schema than this zrokd; run `zrokd db upgrade`"
+#: PostgreSQL's error codes, or the first letters of a class of them. Source: PostgreSQL 15, appendix A
+_STATES = {
+    "08": _AWAY,
+    "57P": _AWAY,  # it shuts down, starts, or ended our connection
+    "25P03": _AWAY,  # it ended our transaction, as we fell silent
+    "53300": "the database has no connection left for us; raise its max_connections",
+    "53100": _FULL,
+    "55P03": _LOCKED,
+    "40": _LOCKED,
+    "57014": "the database takes too long; try again",
+    "25006": "the database is read-only: is it a standby?",
+    "28": "the database does not let us in: are user and password right?",
+    "3D000": "the database is not there; create it first",
+    "42501": "the database lets our user not do this; it must own the tables",
+    "42P01": _SCHEMA,
+    "42703": _SCHEMA,
+}
 
 
 @contextmanager
@@ -55,8 +76,14 @@ def sentence(error: BaseException) -> str:
     for code in _codes(error):
         if code in _SENTENCES:
             return _SENTENCES[code]
+    for state in _states(error):
+        for length in (5, 3, 2):
+            if state[:length] in _STATES:
+                return _STATES[state[:length]]
     if "no such table" in str(error) or "no such column" in str(error):
-        return "the database has another schema than this zrokd; run `zrokd db upgrade`"
+        return _SCHEMA
+    if getattr(error.__context__, "sqlstate", "none") is None and isinstance(error, peewee.OperationalError):
+        return _AWAY  # PostgreSQL's driver without a code: no server was there to give one
     return f"the database does not do it: {error}"
 
 
@@ -65,3 +92,12 @@ def _codes(error: BaseException | None) -> Iterator[int]:
     while error:
         yield getattr(error, "sqlite_errorcode", 0) & 0xFF
         error = error.__context__
+
+
+def _states(error: BaseException | None) -> Iterator[str]:
+    """PostgreSQL's codes, first cause first: what follows it says only that the transaction is broken."""
+    found: list[str] = []
+    while error:
+        found.append(getattr(error, "sqlstate", None) or "")
+        error = error.__context__
+    return reversed([state for state in found if state])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,16 @@ def end(intent: Intent) -> bool:
 def abandon(intent: Intent) -> None:
     """We are not at it any more: whoever comes by may go on."""
     tables.Intent.update(worker="").where(_same(intent)).execute()
+
+
+def workers() -> set[str]:
+    """The runs that are at something."""
+    return {row.worker for row in tables.Intent.select(tables.Intent.worker).distinct() if row.worker}
+
+
+def abandon_of(gone: Collection[str]) -> int:
+    """These runs are at nothing any more: whoever comes by may go on. How much was left."""
+    return int(tables.Intent.update(worker="").where(tables.Intent.worker << list(gone)).execute())
 
 
 def claim(intent: Intent, worker: str, now_ms: int) -> Intent | None:

@@ -11,6 +11,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from zrokd.errors import NotFound, StartError
+from zrokd.store.dialects import upgrading
 from zrokd.store.failures import translated
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -39,11 +40,11 @@ def status(database: peewee.Database) -> tuple[Step, ...]:
 def upgrade(database: peewee.Database, *, to: int | None = None) -> tuple[str, ...]:
     """Apply what is pending, up to number `to` or all; the names applied.
 
-    One transaction each: killed midway, run it again.
+    One transaction each: killed midway, run it again. Controllers that do it at the same time wait for each other.
     :raises StartError: the schema is newer than this zrokd. :raises StoreError: the database does not do it.
     :raises NotFound: no migration has the number `to`.
     """
-    with _runner(database) as runner:
+    with _runner(database) as runner, upgrading(database):
         steps = _steps(runner)
         _refuse_newer(steps)
         return tuple(runner.up(None if to is None else _numbered(steps, to)))
@@ -54,7 +55,7 @@ def downgrade(database: peewee.Database, steps: int = 1) -> tuple[str, ...]:
 
     :raises StartError: the schema is newer than this zrokd. :raises StoreError: the database does not do it.
     """
-    with _runner(database) as runner:
+    with _runner(database) as runner, upgrading(database):
         _refuse_newer(_steps(runner))
         applied = [step.name for step in _steps(runner) if not step.pending]
         return tuple(name for _ in applied[-steps:] for name in runner.down()) if steps > 0 else ()

@@ -16,6 +16,7 @@ import gevent
 import pytest
 from zrokd_plugins.storage_sqlite import SqliteDatabase
 
+from tests.postgres.fixtures import BOTH
 from zrokd.contracts import OverlayAdmin
 from zrokd.errors import OverlayError, StoreError, UnknownService
 from zrokd.model.account import Principal
@@ -191,15 +192,19 @@ def migrated():
 class House:
     """The services, what stands under them, and short ways to what most tests begin with."""
 
-    def __init__(self, folder, offload=direct, *, overlay=FileOverlay, limits=None):
+    def __init__(self, folder, offload=direct, *, overlay=FileOverlay, limits=None, database=None):
         self.folder = Path(folder)
-        self.database = SqliteDatabase(self.folder / "zrokd.sqlite3")
-        if not Path(self.database.database).exists():
-            Path(self.database.database).write_bytes(migrated())
+        self.database = database or self._in_a_file()
         self.faults, self.clock, self.hooks, self.bell = Faults(), ManualClock(), RecordingHooks(), Bell()
         self.overlay = overlay(self.folder / "overlay.json", self.faults)
         self.store = CountingStore(self.database, offload, self.faults)
         self.limits(limits or Limits())
+
+    def _in_a_file(self):
+        database = SqliteDatabase(self.folder / "zrokd.sqlite3")
+        if not Path(database.database).exists():
+            Path(database.database).write_bytes(migrated())
+        return database
 
     def limits(self, limits):
         services = make_services(self.store, self.overlay, self.hooks, self.clock, self.bell, limits)
@@ -285,10 +290,17 @@ def in_pool(function, *args, **kwargs):
     return result
 
 
+@pytest.fixture(params=BOTH)
+def kind(request):
+    """Which database the houses of a test stand on."""
+    return request.param
+
+
 @pytest.fixture
-def new_house(tmp_path):
+def new_house(kind, request, tmp_path):
     """new_house(...): a House in this test's folder; making another one is a restart."""
-    return lambda **how: House(tmp_path, in_pool, **how)
+    database = request.getfixturevalue("new_postgres_database")(migrated=True) if kind == "postgres" else None
+    return lambda **how: House(tmp_path, in_pool, database=database, **how)
 
 
 @pytest.fixture

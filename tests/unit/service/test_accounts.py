@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.postgres.fixtures import only_sqlite
 from zrokd.errors import Conflict, Denied, Invalid, NotFound, OverlayError
 from zrokd.model.account import Principal
 from zrokd.model.share import Permission
@@ -36,6 +37,7 @@ def test_of_fifty_registrations_at_once_one_wins(house, at_once):
     assert {type(answer) for answer in answers if not isinstance(answer, str)} == {Conflict}
 
 
+@only_sqlite
 def test_tokens_are_nowhere_in_the_files_of_the_database(house):
     made = house.accounts.create("ann@example.com")
     house.accounts.ensure("bob@example.com", CANARY + "1")

@@ -9,6 +9,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from tests.postgres.fixtures import only_sqlite
 from zrokd.errors import OverlayError, StoreError, Unavailable
 from zrokd.model.share import Permission
 from zrokd.service.reconcile import Action
@@ -146,6 +147,7 @@ def test_our_own_work_that_is_young_is_left_alone(house, ann, home, worker):
     assert house.differences() == []
 
 
+@only_sqlite
 def test_work_of_a_run_before_ours_is_settled_at_once(house, ann, home):
     begin(house, intents.CREATE, "tok", "a run before")
     house.overlay.change("shares", "tok", {"env": home})

@@ -1,4 +1,4 @@
-"""A fresh database in a file, as the sqlite storage makes it."""
+"""A fresh database: in a file, as the sqlite storage makes it, and on a real PostgreSQL server."""
 
 import functools
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 import peewee
 import pytest
 
+from tests.postgres.fixtures import BOTH
 from zrokd.store import migrate
 from zrokd.store.database import Store
 
@@ -17,8 +18,16 @@ def new_database(path):
     return peewee.SqliteDatabase(str(path), pragmas=PRAGMAS)
 
 
+@pytest.fixture(params=BOTH)
+def kind(request):
+    """Which database: `only_sqlite` and `only_postgres` choose one."""
+    return request.param
+
+
 @pytest.fixture
-def database(tmp_path):
+def database(kind, request, tmp_path):
+    if kind == "postgres":
+        return request.getfixturevalue("new_postgres_database")()
     return new_database(tmp_path / "zrokd.sqlite3")
 
 
@@ -32,9 +41,12 @@ def migrated():
 
 
 @pytest.fixture
-def store(database):
-    Path(database.database).write_bytes(migrated())
-    return Store(database)
+def store(kind, request, tmp_path):
+    if kind == "postgres":
+        return Store(request.getfixturevalue("new_postgres_database")(migrated=True))
+    path = tmp_path / "zrokd.sqlite3"
+    path.write_bytes(migrated())
+    return Store(new_database(path))
 
 
 @pytest.fixture

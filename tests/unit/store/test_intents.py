@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.postgres.fixtures import only_sqlite
 from zrokd.errors import Unavailable
 from zrokd.store import intents
 from zrokd.store.intents import ACCESS, CREATE, DELETE, SHARE
@@ -53,6 +54,7 @@ def test_an_end_counts_once(store):
     begin(store)
 
 
+@only_sqlite  # PostgreSQL never gives an id again
 def test_who_was_overtaken_does_not_end_the_work_of_another(store):
     old = begin(store, at_ms=1000)
     store.write(intents.end, old)

@@ -4,10 +4,12 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import peewee
 import pytest
 
+from tests.postgres.fixtures import only_postgres
 from zrokd.errors import StartError, StoreError
 from zrokd.store import migrate
 from zrokd.store.database import Store
@@ -28,7 +30,7 @@ def nouns():
 
 def pretend_newer(database, name="0003_colours"):
     with database.connection_context():
-        database.execute_sql("insert into schema_migration (name, applied) values (?, '2030-01-01 00:00:00')", (name,))
+        database.execute_sql(f"insert into schema_migration (name, applied) values ('{name}', '2030-01-01 00:00:00')")
 
 
 @pytest.fixture
@@ -136,14 +138,14 @@ def test_a_newer_schema_can_still_be_looked_at(database):
 
 BROKEN = """
     def up(migrator, db):
-        db.execute_sql("create table half (a)")
-        db.execute_sql("nonsense")
+        db.execute_sql("create table half (a integer)")
+        db.execute_sql("selec nonsense")
 """
 
 
 def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(database, with_second):
     with_second(BROKEN)
-    with pytest.raises(StoreError, match="nonsense"):
+    with pytest.raises(StoreError, match="selec"):
         migrate.upgrade(database)
     assert "half" not in tables_of(database)
     assert [step.pending for step in migrate.status(database)] == [False, False, True]
@@ -155,7 +157,7 @@ KILLED = """
     import os
 
     def up(migrator, db):
-        db.execute_sql("create table half (a)")
+        db.execute_sql("create table half (a integer)")
         db.execute_sql("insert into half values (1)")
         os._exit(9)
 """
@@ -168,16 +170,38 @@ migrate.upgrade(peewee.SqliteDatabase(sys.argv[1], pragmas={"journal_mode": "wal
 """
 
 
-def test_an_upgrade_killed_midway_can_be_run_again(database, with_second):
+CHILD_ON_POSTGRES = """
+import sys, pathlib
+from zrokd_plugins.storage_postgres.database import PostgresDatabase
+from zrokd_plugins.storage_postgres.settings import PostgresSettings
+from zrokd.store import migrate
+migrate._SCRIPTS = pathlib.Path(sys.argv[2])
+migrate.upgrade(PostgresDatabase(PostgresSettings(host=sys.argv[3], database=sys.argv[1], tls="disable")))
+"""
+
+
+def run_child(kind, database, folder, request):
+    further = [str(request.getfixturevalue("postgres").folder)] if kind == "postgres" else []
+    program = CHILD_ON_POSTGRES if further else CHILD
+    command = [sys.executable, "-c", program, database.database, str(folder), *further]
+    return subprocess.run(command, check=False, timeout=60).returncode
+
+
+def test_an_upgrade_killed_midway_can_be_run_again(kind, database, with_second, request):
     folder = with_second(KILLED)
-    ended = subprocess.run([sys.executable, "-c", CHILD, database.database, str(folder)], check=False, timeout=60)
-    assert ended.returncode == 9
+    assert run_child(kind, database, folder, request) == 9
     assert tables_of(database) == nouns() | {"schema_migration"}
     assert [step.pending for step in migrate.status(database)] == [False, False, True]
     with_second(SECOND)
     assert migrate.upgrade(database) == ("0003_colours",)
-    with database.connection_context():
-        assert database.execute_sql("pragma integrity_check").fetchone() == ("ok",)
+    assert [step.pending for step in migrate.status(database)] == [False, False, False]
+
+
+@only_postgres
+def test_controllers_that_upgrade_at_once_wait_for_each_other(database):
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(migrate.upgrade, database) for _ in range(8)]
+    assert sorted(one.result(20) for one in done) == [()] * 7 + [KNOWN]
 
 
 def test_data_survives_an_upgrade(database, with_second):

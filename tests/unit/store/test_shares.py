@@ -80,6 +80,7 @@ def test_endpoints_are_the_hosts_of_its_names_in_their_order(store, rows, ann, h
     assert [s.token for s in store.read(shares.of_namespace, two)] == ["tok1"]
 
 
+@pytest.mark.blocks_hub("makes them on the hub, in one go")
 def test_a_thousand_shares_are_listed_with_their_hosts(store, rows, ann, home):
     space = rows.namespace()
 
