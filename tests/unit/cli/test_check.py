@@ -55,5 +55,5 @@ def test_plugins_are_listed_with_hooks_and_what_a_file_uses(shell, tmp_path):
     assert rows["role", "controller"]["distribution"] == "zrokd"
     assert "zrokd_on_exchange" in rows["observer", "access_log"]["hooks"]
     out, _ = shell("plugins")
-    assert out.splitlines()[0].split() == ["slot", "name", "distribution", "version", "hooks", "state"]
+    assert out.splitlines()[0].split() == ["slot", "name", "distribution", "version", "state", "hooks"]
     assert "installed" in out
