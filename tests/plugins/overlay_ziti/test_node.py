@@ -145,6 +145,21 @@ def test_a_refused_session_is_fetched_anew_once(made, refusal):
     assert len(rig.router.kinds(Kind.CONNECT)) == 4
 
 
+def test_a_session_that_ended_while_we_connected_is_not_dialled_with(made):
+    rig = made()
+    with closing(rig.host.bind("svc")) as listener:
+        connect = rig.dialler.connect
+
+        def renew(url):  # as a hello does that the router did not answer
+            rig.apis[0].authenticate()
+            return connect(url)
+
+        rig.dialler.connect = renew
+        with closing(rig.visitor.dial("svc")):
+            listener.accept()[0].close()
+    assert [each.body for each in rig.router.kinds(Kind.CONNECT)] == [b"Dial-2"]
+
+
 def test_an_unknown_service_is_not_even_dialled(made):
     rig = made()
     with pytest.raises(UnknownService):
