@@ -313,8 +313,9 @@ def test_a_node_without_streams_ends_at_once(made):
     assert rig.apis[0].closed
 
 
-def test_dials_right_after_an_unbind_are_still_refused_by_us(made):
+def test_dials_right_after_an_unbind_are_still_refused_by_us(made, monkeypatch):
     rig = made()
+    monkeypatch.setattr(node_module, "_LATE_S", 0.5)
     rig.host.bind("svc")
     (link, conn) = next(iter(rig.router.binds))
     closing_ = gevent.spawn(rig.host.close)
