@@ -70,6 +70,11 @@ class DialledStream(ZitiStream):
             self._ours, self._receiver.limits, self._stall_s = True, self._known, 0.0
         super()._accept(flags, body, size)
 
+    def _give_up(self) -> None:
+        super()._give_up()
+        if self._stall_s:  # what it holds back holds up the other streams of its host until the circuit is gone
+            self._forget()
+
     def _why_hopeless(self, now: float) -> str:
         if self._is_stalled(now):
             return _SLOW

@@ -138,7 +138,7 @@ class EdgeApi:
         return known or self._single.run(("session", name, kind), lambda: self._fetch_session(name, kind))
 
     def _fetch_session(self, name: str, kind: Kind) -> Session:
-        service = self.service(name)
+        service, seen = self.service(name), self._api.generation
         try:
             found = self._api.call("POST", "/sessions", {"serviceId": service.id, "type": kind})
         except Refused as error:
@@ -147,7 +147,7 @@ class EdgeApi:
             self.forget(name)
             raise UnknownService(f"service {name!r} is not ours to {kind.lower()}, or it was deleted") from error
         session = Session(id=str(found["id"]), token=str(found["token"]), routers=_routers(found))
-        if session.routers:  # otherwise one may come any moment
+        if session.routers and seen == self._api.generation:  # otherwise one may come, or it has ended meanwhile
             self._sessions[name, kind] = session
         return session
 

@@ -188,8 +188,8 @@ class ZitiListener(Listener):
 
     def _bind(self, router: Router) -> list[Bind]:
         self._encrypted = self._api.service(self.service).encrypted
-        session = self._api.session(self.service, "Bind")
         channel = self._channels.pick([router], self._settings.connect_timeout)
+        session = self._api.session(self.service, "Bind")  # after that: to connect may take a new API session
         binds = [Bind(self, channel, name, session.token) for name in self._ids]
         try:
             for bind in binds:

@@ -70,8 +70,8 @@ class ZitiNode(Node):
         until, answer_s = began + timeout_s, DIAL_S if reach.is_silent(began) else self._settings.answer_timeout
         for last in (False, True):
             found = self._api.service(service)
-            session = self._api.session(service, "Dial")
-            channel = self._channels.pick(session.routers, until - time.monotonic())
+            channel = self._channels.pick(self._api.session(service, "Dial").routers, until - time.monotonic())
+            session = self._api.session(service, "Dial")  # to connect may have taken a new API session
             left_s = until - time.monotonic()
             try:
                 attempt = _Attempt(channel, found, wishes, session.token, min(left_s, answer_s))

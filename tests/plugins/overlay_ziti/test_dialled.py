@@ -6,10 +6,12 @@ from contextlib import closing
 import gevent
 import pytest
 from zrokd_plugins.overlay_ziti import dialled as module
+from zrokd_plugins.overlay_ziti.flow import Flags, FlowLimits
 from zrokd_plugins.overlay_ziti.frames import Kind
 from zrokd_plugins.overlay_ziti.pulse import ask, keep_asking
 from zrokd_plugins.overlay_ziti.reach import Reach
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
+from zrokd_plugins.overlay_ziti.stream import ZitiStream
 
 from tests.plugins.overlay_ziti.fakes import WAIT_S, eventually
 from zrokd.errors import StreamError, StreamTimeout
@@ -132,3 +134,16 @@ def test_the_pulse_asks_by_itself(wire, quick):
         with pytest.raises(StreamError, match="cannot be reached"):
             near.recv(1, WAIT_S)
     pulse.kill()
+
+
+def test_a_stream_to_a_host_that_cannot_wait_is_gone_as_soon_as_it_is_given_up(wire, monkeypatch):
+    monkeypatch.setattr(ZitiStream, "_waits", Flags.NONE)
+    seen = []
+    wire.drop = lambda frame: seen.append(frame.kind)
+    near, far = wire.streams(limits=FlowLimits(stall_s=10.0))
+    with closing(far):
+        used(near, far)
+        near.abort()
+        began = time.monotonic()
+        eventually(lambda: Kind.CIRCUIT_CLOSE in seen)
+        assert time.monotonic() - began < 1.0

@@ -229,6 +229,19 @@ def test_who_waits_for_a_controller_is_woken_when_one_answers_again(apis, contro
     api.wait_back(0.01)  # and not at once when none was away
 
 
+def test_a_session_that_ended_while_it_was_fetched_is_not_remembered(api, controller):
+    api.service("svc")
+
+    def log_in_meanwhile(asked):
+        if asked.path.endswith("/sessions"):
+            controller.faults.clear()
+            api.authenticate()
+
+    controller.faults.append(log_in_meanwhile)
+    old = api.session("svc", "Dial")
+    assert api.session("svc", "Dial").token != old.token
+
+
 def test_what_is_known_is_known_while_the_controller_is_away(api, controller):
     session = api.session("svc", "Dial")
     controller.close()

@@ -145,6 +145,21 @@ def test_a_refused_session_is_fetched_anew_once(made, refusal):
     assert len(rig.router.kinds(Kind.CONNECT)) == 4
 
 
+def test_a_session_that_ended_while_we_connected_is_not_dialled_with(made):
+    rig = made()
+    with closing(rig.host.bind("svc")) as listener:
+        connect = rig.dialler.connect
+
+        def renew(url):  # as a hello does that the router did not answer
+            rig.apis[0].authenticate()
+            return connect(url)
+
+        rig.dialler.connect = renew
+        with closing(rig.visitor.dial("svc")):
+            listener.accept()[0].close()
+    assert [each.body for each in rig.router.kinds(Kind.CONNECT)] == [b"Dial-2"]
+
+
 def test_an_unknown_service_is_not_even_dialled(made):
     rig = made()
     with pytest.raises(UnknownService):
@@ -298,8 +313,9 @@ def test_a_node_without_streams_ends_at_once(made):
     assert rig.apis[0].closed
 
 
-def test_dials_right_after_an_unbind_are_still_refused_by_us(made):
+def test_dials_right_after_an_unbind_are_still_refused_by_us(made, monkeypatch):
     rig = made()
+    monkeypatch.setattr(node_module, "_LATE_S", 0.5)
     rig.host.bind("svc")
     (link, conn) = next(iter(rig.router.binds))
     closing_ = gevent.spawn(rig.host.close)
