@@ -38,7 +38,7 @@ def components(registry: Registry) -> list[type[Component]]:
 @pytest.fixture
 def load(tmp_path: Path, registry: Registry) -> Callable[[str], Configuration]:
     """load(name): the configuration of a file of conf/, with the secrets it asks for."""
-    for name in ("admin", "frontend", "account"):
+    for name in ("admin", "frontend", "account", "database"):
         (tmp_path / name).write_text(f"s3cret-{name}\n")
         (tmp_path / name).chmod(0o600)
     environ = {
@@ -51,7 +51,16 @@ def load(tmp_path: Path, registry: Registry) -> Callable[[str], Configuration]:
 
 
 def test_the_files_are_those_that_the_documents_speak_of() -> None:
-    assert FILES == ["all.yml", "backend.yml", "controller.yml", "demo.yml", "frontend.yml", "minimal.yml", "ziti.yml"]
+    assert FILES == [
+        "all.yml",
+        "backend.yml",
+        "controller.yml",
+        "demo.yml",
+        "frontend.yml",
+        "minimal.yml",
+        "postgres.yml",
+        "ziti.yml",
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -119,8 +128,9 @@ Load = Callable[[str], Configuration]
 
 
 def _of_files(components: list[type[Component]]) -> list[type[Component]]:
-    """Those that one file can hold: there is one overlay in it, and commands are in none."""
-    return [cls for cls in components if cls.slot != "command" and (cls.slot != "overlay" or cls.name == "local")]
+    """Those that one file can hold: there is one overlay and one storage in it, and commands are in none."""
+    one = {"overlay": "local", "storage": "sqlite"}
+    return [cls for cls in components if cls.slot != "command" and one.get(cls.slot, cls.name) == cls.name]
 
 
 def test_all_yml_has_every_key_there_is(load: Load, components: list[type[Component]]) -> None:

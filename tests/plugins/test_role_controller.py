@@ -13,6 +13,7 @@ from gevent.event import Event
 from gevent.monkey import get_original
 from pydantic import ValidationError
 from zrokd_plugins.role_controller import ControllerRole, zrokd_provide_roles
+from zrokd_plugins.role_controller.company import Company
 from zrokd_plugins.role_controller.declared import limits_of
 from zrokd_plugins.role_controller.identify import Identifier
 from zrokd_plugins.role_controller.settings import ControllerSettings, LimitSettings
@@ -26,6 +27,7 @@ from zrokd.model.account import Credentials, Principal
 from zrokd.model.limits import Limits
 from zrokd.model.share import ShareDraft, ShareMode
 from zrokd.model.units import Secret
+from zrokd.net.signal import Bell
 
 CONTROLLER = {
     "listen": "127.0.0.1:0",
@@ -600,3 +602,126 @@ def test_guessed_tokens_stand_in_a_line_of_their_own(caplog):
     end.set()
     gevent.joinall(guesses)
     assert len(asking) == 50
+
+
+# -- several controllers ---
+
+
+class FakePeers:
+    """Leads as it is told; `broken` raises at every beat."""
+
+    def __init__(self):
+        self.leads, self.wish, self.broken, self.gone, self.closed = False, False, False, set(), 0
+
+    def beat(self):
+        self.leads = self.wish and not self.broken
+        if self.broken:
+            raise StoreError("no session")
+        return self.leads
+
+    def dead(self, workers):
+        return self.gone & set(workers)
+
+    def close(self):
+        self.closed += 1
+
+
+class FakeStore:
+    """A store with others' work in it."""
+
+    alone, database = False, None
+
+    def __init__(self):
+        self.version, self.workers, self.abandoned = 0, {"me", "other"}, []
+
+    def offload(self, function, *args):
+        return function(*args)
+
+    def read(self, function):
+        return self.version if function.__name__ == "version" else set(self.workers)
+
+    def write(self, _function, dead):
+        self.abandoned.append(dead)
+        return len(dead)
+
+
+@pytest.fixture
+def company(monkeypatch, small_ctx, caplog):
+    """A run among others, whose peers and store are fakes; `stay` beats and looks without pause."""
+    caplog.set_level("DEBUG")
+    peers = FakePeers()
+    monkeypatch.setattr("zrokd_plugins.role_controller.company.peers_of", lambda _database, _worker: peers)
+    made = Company(FakeStore(), "me", Bell(), small_ctx.log)
+    made.peers, made.store, made.news = peers, made._store, made._news
+    yield made
+    made.leave()
+
+
+def stay(company, ctx):
+    company.stay(ctx.spawn, lambda: 0.001, lambda: 0.001)
+
+
+def test_who_begins_to_lead_sweeps_at_once_and_who_follows_does_not(company, small_ctx, patient):
+    company.join()
+    stay(company, small_ctx)
+    assert not company.leads and company.attention.version == 0
+    company.peers.wish = True
+    patient(lambda: company.leads)
+    assert company.attention.wait(0, 5) == 1
+
+
+def test_a_leader_lets_others_go_on_with_the_work_of_the_dead(company, small_ctx, patient):
+    company.peers.wish = True
+    company.join()
+    rung = company.attention.version
+    stay(company, small_ctx)
+    company.peers.gone = {"other", "me"}
+    assert company.attention.wait(rung, 5) > rung
+    assert company.store.abandoned[0] == {"other"}, "never its own"
+
+
+def test_a_session_that_breaks_ends_the_lead_and_the_loop_goes_on(company, small_ctx, patient, caplog):
+    company.peers.wish = True
+    company.join()
+    stay(company, small_ctx)
+    company.peers.broken = True
+    patient(lambda: not company.leads)
+    patient(lambda: "does not lead any more" in caplog.text)
+    company.peers.broken = False
+    patient(lambda: company.leads)
+
+
+def test_names_that_another_wrote_wake_who_waits_for_news(company, small_ctx):
+    stay(company, small_ctx)
+    heard = company.news.wait(0, 5)
+    company.store.version = 7
+    assert company.news.wait(heard, 5) == heard + 1
+    assert company.news.wait(heard + 1, 0.05) == heard + 1, "no ring without a change"
+
+
+def test_who_leaves_is_seen_no_more_and_beats_no_more(company, small_ctx):
+    stay(company, small_ctx)
+    company.leave()
+    company.leave()
+    assert company.peers.closed == 2
+    assert all(task.done for task in company._tasks)
+
+
+def test_who_follows_does_not_sweep_and_who_leads_does(start, monkeypatch, patient):
+    swept = []
+    monkeypatch.setattr("zrokd.service.reconcile.Reconciler.reconcile", lambda *_: swept.append(1) or ())
+    monkeypatch.setattr("zrokd.store.peers.Alone.leads", False)
+    _, role = start()
+    for _ in range(3):
+        role._company.attention.ring()
+        gevent.sleep(0)
+    assert role.health().ok and not swept
+    monkeypatch.setattr("zrokd.store.peers.Alone.leads", True)
+    role._company.attention.ring()
+    patient(lambda: swept)
+    assert swept == [1]
+
+
+def test_a_controller_alone_on_its_database_asks_nobody(start):
+    _, role = start()
+    assert role._company.leads and role._company._tasks == []

@@ -8,6 +8,7 @@ from zrokd.errors import Denied, OverlayError, OverlayTimeout, Unavailable, Unkn
 from zrokd.service.core import Core
 from zrokd.service.saga import make, off_overlay, on_overlay, settle
 from zrokd.store import intents
+from zrokd.store.dialects import WRITER, is_postgres
 from zrokd.store.intents import CREATE, SHARE
 
 
@@ -96,19 +97,28 @@ def test_an_undo_that_fails_is_logged_and_the_first_error_told(core, intent, cap
     assert core.store.read(intents.holds, intent)
 
 
-def test_no_transaction_is_open_while_the_overlay_is_called(house, ann):
+def write_elsewhere(house):
+    """Begin a write on a connection of its own; raises when somebody else is in the middle of one."""
     import sqlite3
 
+    if is_postgres(house.database):
+        other = house.database.session()
+        assert other.execute("select pg_try_advisory_lock(%s)", (WRITER,)).fetchone()[0]
+    else:
+        other = sqlite3.connect(house.database.database, timeout=0, isolation_level=None)
+        other.execute("begin immediate")
+        other.execute("rollback")
+    other.close()
+
+
+def test_no_transaction_is_open_while_the_overlay_is_called(house, ann):
     house.public()
     home = house.env(ann)
     seen = []
 
     def look(where):
         if where.startswith("overlay"):
-            other = sqlite3.connect(house.database.database, timeout=0, isolation_level=None)
-            other.execute("begin immediate")
-            other.execute("rollback")
-            other.close()
+            write_elsewhere(house)
             seen.append(where)
 
     for step in range(1, 40):

@@ -79,3 +79,57 @@ def test_what_the_driver_raises_becomes_ours(raised, told):
 def test_a_broken_rule_is_told_as_its_noun_says():
     with pytest.raises(Conflict, match="^the name 'blog' is taken$"), taken("the name 'blog' is taken"):
         raise peewee.IntegrityError("UNIQUE constraint failed: name.namespace_id, name.name")
+
+
+# -- PostgreSQL ---
+
+
+class ServerError(peewee.DatabaseError):
+    """As psycopg raises them: with the server's code, or None when no server was there to give one."""
+
+    def __init__(self, sqlstate, text="whatever"):
+        super().__init__(text)
+        self.sqlstate = sqlstate
+
+
+def from_server(*codes):
+    """What peewee makes of an error whose context is another one: the first cause comes first."""
+    error = None
+    for code in codes:
+        outer = ServerError(code)
+        outer.__context__, error = error, outer
+    wrapped = peewee.OperationalError(error)
+    wrapped.__context__ = error
+    return wrapped
+
+
+@pytest.mark.parametrize(
+    ("codes", "part"),
+    [
+        ([None], "does not answer"),
+        (["08006"], "does not answer"),
+        (["57P01"], "does not answer"),
+        (["57P03", None], "does not answer"),
+        (["25P03"], "does not answer"),
+        (["55P03"], "busy with somebody else's change"),
+        (["40P01"], "busy with somebody else's change"),
+        (["57014"], "takes too long"),
+        (["53300"], "no connection left"),
+        (["53100"], "disk under the database is full"),
+        (["25006"], "read-only"),
+        (["28P01"], "does not let us in"),
+        (["3D000"], "is not there"),
+        (["42501"], "must own the tables"),
+        (["42P01", "25P02"], "run `zrokd db upgrade`"),
+        (["55P03", "25P02"], "busy"),
+        (["XX000"], "does not do it"),
+    ],
+)
+def test_a_servers_code_has_a_sentence(codes, part):
+    assert part in sentence(from_server(*codes))
+
+
+def test_what_a_client_is_told_names_no_host():
+    error = from_server(None)
+    error.args = ("connection to server at 10.0.0.5 failed: password of user zrokd",)
+    assert sentence(error) == "the database does not answer; try again"

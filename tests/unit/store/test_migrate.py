@@ -226,9 +226,8 @@ def test_frontends_of_an_older_schema_are_called_by_a_token_afterwards(database)
     migrate.upgrade(database, to=1)
     with database.connection_context():
         for name in ("edge", "other"):
-            database.execute_sql(
-                "insert into frontend (name, digest, created_at_ms, updated_at_ms) values (?, ?, 1, 1)", (name, name)
-            )
+            values = f"('{name}', '{name}', 1, 1)"
+            database.execute_sql(f"insert into frontend (name, digest, created_at_ms, updated_at_ms) values {values}")
     migrate.upgrade(database)
     with database.connection_context():
         tokens = [token for (token,) in database.execute_sql("select token from frontend").fetchall()]
