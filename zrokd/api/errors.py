@@ -24,7 +24,6 @@ from zrokd.errors import (
 from zrokd.wire.fields import NotOneOf
 
 LOG = logging.getLogger("zrokd.api")
-_ENUM_CODE = 606  # [zrok]
 _STATUS: tuple[tuple[type[ZrokdError], int], ...] = (
     (WeakPassword, 422),  # [zrok]
     (Invalid, 400),
@@ -67,7 +66,7 @@ def _ours(request: falcon.Request, response: falcon.Response, error: ZrokdError,
 
 
 def _not_one_of(_request: falcon.Request, response: falcon.Response, error: NotOneOf, _params: Any) -> None:
-    say(response, 422, str(error), _ENUM_CODE)
+    say(response, 422, str(error), error.code)
 
 
 def _framework(_request: falcon.Request, response: falcon.Response, error: falcon.HTTPError, _params: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,48 @@ class Limits:
     shares: int = -1
     names: int = -1
     accesses: int = -1  # per share, charged to its owner
+
+
+class LimitAction(enum.StrEnum):
+    """What follows when the bytes of a limit class are used up."""
+
+    WARNING = "warning"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitClass:
+    """Limits that an account can be put into: of things, or of bytes in a period, of all shares or those of a mode."""
+
+    id: int = 0
+    label: str = ""
+    backend_mode: str = ""
+    limits: Limits = field(default_factory=Limits)
+    period_minutes: int = 1440
+    rx_bytes: int = -1
+    tx_bytes: int = -1
+    total_bytes: int = -1
+    limit_action: LimitAction = LimitAction.LIMIT
+    created_at_ms: int = 0
+    updated_at_ms: int = 0
+
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether it says anything of bytes."""
+        return (self.rx_bytes, self.tx_bytes, self.total_bytes) != (-1, -1, -1)
+
+    @property
+    def counts_things(self) -> bool:
+        """Whether its numbers of environments, shares, names and accesses hold."""
+        return not self.backend_mode and (self.limits != Limits() or not self.counts_bytes)
+
+    @property
+    def places(self) -> frozenset[str]:
+        """What it takes up: of one account, each place has room for one class. Source: zrok's rule."""
+        if self.backend_mode:
+            return frozenset([f"the mode {self.backend_mode}"])
+        bytes_place = [f"the bytes of action {self.limit_action.value}"] if self.counts_bytes else []
+        return frozenset(bytes_place + (["the numbers of things"] if self.counts_things else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

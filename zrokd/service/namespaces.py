@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from zrokd.errors import Conflict, Invalid, NotFound
-from zrokd.model.naming import Namespace, check_zone, new_token
+from zrokd.model.frontend import NamespaceFrontend
+from zrokd.model.naming import Name, Namespace, check_zone, new_token
 from zrokd.service.checks import check_email, check_text
 from zrokd.service.core import Core
+from zrokd.service.frontends import require_frontend
 from zrokd.store import accounts, frontends, mappings, meta, names, namespaces, shares
 
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -58,9 +60,44 @@ class Namespaces:
         """Take that back; names reserved so far stay. Idempotent. :raises NotFound: no such namespace or account."""
         self._core.store.write(lambda: namespaces.revoke(*_pair(token, check_email(email))))
 
+    def add_frontend(self, token: str, frontend: str, *, is_default: bool = False) -> None:
+        """Let a frontend (by token) serve it, too; running shares are reached there at once.
+
+        :raises NotFound: no such namespace or frontend. :raises Conflict: it does already, or has another default.
+        """
+        self._core.store.write(self._add_frontend, token, frontend, is_default=is_default)
+        self._core.bell.ring()
+
+    def remove_frontend(self, token: str, frontend: str) -> None:
+        """Take that back. :raises NotFound: no such namespace or frontend, or it does not serve it."""
+        self._core.store.write(self._remove_frontend, token, frontend)
+        self._core.bell.ring()
+
+    def frontends(self, token: str) -> tuple[NamespaceFrontend, ...]:
+        """Which frontends serve it. :raises NotFound: no such namespace."""
+        return self._core.store.read(lambda: namespaces.frontends_of(_require(token)[0]))
+
+    def served_by(self, frontend: str) -> tuple[NamespaceFrontend, ...]:
+        """Which namespaces a frontend (by token) serves. :raises NotFound: no such frontend."""
+        return self._core.store.read(lambda: namespaces.served_by(require_frontend(frontend)[0]))
+
+    def holder(self, token: str, name: str) -> tuple[Name, str]:
+        """A name, and the e-mail address of the account that has it. :raises NotFound: nobody has it."""
+        return self._core.store.read(_holder, token, name)
+
     def list(self) -> tuple[Namespace, ...]:
         """All, by token."""
         return self._core.store.read(namespaces.every)
+
+    def _add_frontend(self, token: str, frontend: str, *, is_default: bool) -> None:
+        row, (frontend_id, _) = _require(token)[0], require_frontend(frontend)
+        namespaces.add_frontend(row, frontend_id, self._core.clock.now_ms(), is_default=is_default)
+        meta.begin_epoch()  # as in _ensure
+
+    def _remove_frontend(self, token: str, frontend: str) -> None:
+        if not namespaces.remove_frontend(_require(token)[0], require_frontend(frontend)[0]):
+            raise NotFound("the frontend does not serve this namespace")
+        meta.begin_epoch()
 
     def _ensure(self, namespace: Namespace, frontend_names: tuple[str, ...]) -> None:
         now_ms, found = self._core.clock.now_ms(), namespaces.find(namespace.token)
@@ -100,6 +137,13 @@ def _require(token: str) -> tuple[int, Namespace]:
     found = namespaces.find(token)
     if found is None:
         raise NotFound(f"no namespace {token!r}")
+    return found
+
+
+def _holder(token: str, name: str) -> tuple[Name, str]:
+    found = names.with_email(_require(token)[0], name)
+    if found is None:
+        raise NotFound("nobody has this name")
     return found
 
 

@@ -39,14 +39,15 @@ class Overviews:
 
     def of(self, principal: Principal) -> Overview:
         """All of it, as it was at one moment."""
-        return self._core.store.read(_overview, account_of(principal))
+        return self._core.store.read(overview_of, account_of(principal))
 
     def environment(self, z_id: str, principal: Principal) -> EnvironmentView:
         """One environment of the account's. :raises NotFound: none of the account's."""
         return self._core.store.read(_one, z_id, account_of(principal))
 
 
-def _overview(account_id: int) -> Overview:
+def overview_of(account_id: int) -> Overview:
+    """All that the account has, read inside a transaction."""
     return Overview(
         environments=_views(environments.of_account(account_id), account_id),
         names=names.of_account(account_id),

@@ -18,7 +18,7 @@ from zrokd.model.share import Access, Share
 from zrokd.service.core import Core
 from zrokd.service.saga import off_overlay, on_overlay, settle
 from zrokd.store import accesses, environments, intents, mappings, names, shares
-from zrokd.store.intents import ACCESS, CREATE, DELETE, ENVIRONMENT, REPAIR, SHARE, Intent
+from zrokd.store.intents import ACCESS, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE, Intent
 
 _SOME = 50  # shares hidden in a transaction: everybody else's changes wait for its end
 
@@ -216,6 +216,17 @@ def _end_access(core: Core, intent: Intent) -> None:
     settle(core, intent, lambda: accesses.forget(token))
 
 
+def _end_identity(core: Core, intent: Intent) -> None:
+    off_overlay(core.overlay.delete_environment, intent.subject)
+    settle(core, intent, lambda: None)
+
+
+def _undo_identity(core: Core, intent: Intent) -> None:
+    identity = on_overlay(core.overlay.create_frontend, intent.subject)  # as in _undo_environment
+    off_overlay(core.overlay.delete_environment, identity.z_id)
+    settle(core, intent, lambda: None)
+
+
 _SETTLE: dict[tuple[str, str], Callable[[Core, Intent], None]] = {
     (ENVIRONMENT, DELETE): _finish_environment,
     (ENVIRONMENT, CREATE): _undo_environment,
@@ -224,6 +235,8 @@ _SETTLE: dict[tuple[str, str], Callable[[Core, Intent], None]] = {
     (SHARE, REPAIR): _drop_repair,
     (ACCESS, DELETE): _end_access,
     (ACCESS, CREATE): _end_access,
+    (IDENTITY, DELETE): _end_identity,
+    (IDENTITY, CREATE): _undo_identity,
 }
 
 

@@ -14,11 +14,14 @@ from zrokd.service.core import Bell, Core, Mailbox, NoMailbox
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
 from zrokd.service.frontends import Frontends
+from zrokd.service.identities import Identities
 from zrokd.service.logins import Logins
 from zrokd.service.names import Names
 from zrokd.service.namespaces import Namespaces
+from zrokd.service.organizations import Organizations
 from zrokd.service.overview import Overviews
 from zrokd.service.passwords import Passwords
+from zrokd.service.privileges import Privileges
 from zrokd.service.reconcile import Reconciler
 from zrokd.service.registrations import Registrations
 from zrokd.service.shares import Shares
@@ -43,6 +46,9 @@ class Services:
     names: Names
     namespaces: Namespaces
     frontends: Frontends
+    identities: Identities
+    organizations: Organizations
+    privileges: Privileges
     overviews: Overviews
     usage: Usage
     reconciler: Reconciler
@@ -89,6 +95,9 @@ def make_services(
         names=Names(core),
         namespaces=Namespaces(core),
         frontends=Frontends(core),
+        identities=Identities(core),
+        organizations=Organizations(core),
+        privileges=Privileges(core),
         overviews=Overviews(core),
         usage=Usage(core),
         reconciler=Reconciler(core),

@@ -7,9 +7,9 @@ from peewee import ColumnBase, Function, fn
 from zrokd.errors import NotFound
 from zrokd.model.account import Account
 from zrokd.model.limits import Limits
-from zrokd.store import tables
+from zrokd.store import limit_classes, tables
 from zrokd.store.failures import taken
-from zrokd.store.tables import AccountToken, AppliedLimitClass, LimitClass
+from zrokd.store.tables import AccountToken
 
 _LIVE = tables.Account.deleted_at_ms.is_null()
 _OF_ACCOUNT = (
@@ -20,7 +20,7 @@ _OF_ACCOUNT = (
     tables.AccessGrant,
     tables.OrganizationMember,
     tables.SkipInterstitialGrant,
-    AppliedLimitClass,
+    tables.AppliedLimitClass,
 )
 
 
@@ -101,35 +101,16 @@ def keep_tokens(account_id: int, label: str, most: int) -> None:
     AccountToken.delete().where(mine, AccountToken.id.not_in([row.id for row in kept])).execute()
 
 
-def add_limit_class(label: str, limits: Limits, now_ms: int) -> int:
-    """The id of a new limit class. :raises Conflict: the label is taken."""
-    with taken(f"there is a limit class {label!r} already"):
-        return LimitClass.create(
-            label=label,
-            environments=limits.environments,
-            shares=limits.shares,
-            names=limits.names,
-            accesses=limits.accesses,
-            created_at_ms=now_ms,
-        ).id
-
-
-def apply_limit_class(account_id: int, limit_class_id: int) -> None:
-    """Put the account into the class. Idempotent."""
-    AppliedLimitClass.insert(account=account_id, limit_class=limit_class_id).on_conflict_ignore().execute()
-
-
 def limits(account_id: int, default: Limits) -> Limits:
     """What the account may have: the best of each number among its classes, or `default` if it is in none."""
-    query = LimitClass.select().join(AppliedLimitClass).where(AppliedLimitClass.account == account_id)
-    classes = list(query)
+    classes = [one.limits for one in limit_classes.applied(account_id) if one.counts_things]
     if not classes:
         return default
     return Limits(
-        environments=_best([row.environments for row in classes]),
-        shares=_best([row.shares for row in classes]),
-        names=_best([row.names for row in classes]),
-        accesses=_best([row.accesses for row in classes]),
+        environments=_best([one.environments for one in classes]),
+        shares=_best([one.shares for one in classes]),
+        names=_best([one.names for one in classes]),
+        accesses=_best([one.accesses for one in classes]),
     )
 
 

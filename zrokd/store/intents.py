@@ -13,7 +13,7 @@ from zrokd.errors import Unavailable
 from zrokd.store import tables
 
 CREATE, DELETE, REPAIR = "create", "delete", "repair"
-ENVIRONMENT, SHARE, ACCESS = "environment", "share", "access"
+ENVIRONMENT, SHARE, ACCESS, IDENTITY = "environment", "share", "access", "identity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

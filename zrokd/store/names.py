@@ -45,6 +45,12 @@ def find(namespace_id: int, name: str) -> Held | None:
     return None if row is None else Held(row.id, row.account_id, row.reserved, _use(row, "share_id"))
 
 
+def with_email(namespace_id: int, name: str) -> tuple[Name, str] | None:
+    """The name, and the e-mail address of the account that holds it; None when nobody does."""
+    row = _query().where(tables.Name.namespace == namespace_id, tables.Name.name == name).first()
+    return None if row is None else (_name(row), row.account.email)
+
+
 def of_account(account_id: int, namespace_id: int | None = None) -> tuple[Name, ...]:
     """The account's, of one namespace or all, oldest first."""
     mine = tables.Name.account == account_id

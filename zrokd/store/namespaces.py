@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 import peewee
 
+from zrokd.errors import Conflict
+from zrokd.model.frontend import NamespaceFrontend as MappedFrontend
 from zrokd.model.naming import Namespace
 from zrokd.store import tables
 from zrokd.store.failures import taken
@@ -74,6 +76,52 @@ def set_frontends(namespace_id: int, frontend_ids: Collection[int]) -> bool:
     for frontend_id in set(frontend_ids):
         NamespaceFrontend.create(namespace=namespace_id, frontend=frontend_id)
     return True
+
+
+def add_frontend(namespace_id: int, frontend_id: int, now_ms: int, *, is_default: bool) -> None:
+    """Let the frontend serve it, too. :raises Conflict: it does already, or has another default."""
+    if is_default and any(one.is_default for one in served_by(frontend_id)):
+        raise Conflict("the frontend has another namespace as its default")
+    with taken("the frontend serves this namespace already"):
+        NamespaceFrontend.create(
+            namespace=namespace_id, frontend=frontend_id, is_default=is_default, created_at_ms=now_ms
+        )
+
+
+def remove_frontend(namespace_id: int, frontend_id: int) -> bool:
+    """The frontend does not serve it any more. Whether it did."""
+    both = (NamespaceFrontend.namespace == namespace_id) & (NamespaceFrontend.frontend == frontend_id)
+    return bool(NamespaceFrontend.delete().where(both).execute())
+
+
+def frontends_of(namespace_id: int) -> tuple[MappedFrontend, ...]:
+    """Which frontends serve it, oldest first."""
+    return _served(NamespaceFrontend.namespace == namespace_id)
+
+
+def served_by(frontend_id: int) -> tuple[MappedFrontend, ...]:
+    """Which namespaces a frontend serves, oldest first."""
+    return _served(NamespaceFrontend.frontend == frontend_id)
+
+
+def _served(where: peewee.Expression) -> tuple[MappedFrontend, ...]:
+    rows = (
+        NamespaceFrontend.select(NamespaceFrontend, tables.Namespace, tables.Frontend)
+        .join(tables.Namespace)
+        .switch(NamespaceFrontend)
+        .join(tables.Frontend)
+        .where(_LIVE, where)
+        .order_by(NamespaceFrontend.id)
+    )
+    return tuple(
+        MappedFrontend(
+            namespace=row.namespace.token,
+            frontend=row.frontend.token,
+            is_default=row.is_default,
+            created_at_ms=row.created_at_ms,
+        )
+        for row in rows
+    )
 
 
 def _usable(account_id: int) -> peewee.Expression:

@@ -13,11 +13,19 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 _MAX_TEXT = 4096
 _MAX_ITEMS = 100
+_MAX_INTEGER = 2**62
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,6})?")
 
 
 class NotOneOf(Invalid):
-    """The value has the right type and is none of those that exist. zrok tells this apart: 422, not 400."""
+    """The value has the right type and is none of those that exist. zrok tells this apart: 422, not 400.
+
+    `code` is zrok's number for what is wrong: 606 no such value, 601 not of the type, 602 missing.
+    """
+
+    def __init__(self, message: str, code: int = 606) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 def text(document: Mapping[str, Any], field: str, *, required: bool = False) -> str:
@@ -42,6 +50,37 @@ def flag(document: Mapping[str, Any], field: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise Invalid(f"{field} must be true or false")
     return bool(value)
+
+
+def integer(document: Mapping[str, Any], field: str, default: int = 0) -> int:
+    """A whole number; `default` when left out or null. :raises Invalid: it is none, or is too large."""
+    value = document.get(field)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_INTEGER:
+        raise Invalid(f"{field} must be a whole number")
+    return value
+
+
+def integers(document: Mapping[str, Any], field: str) -> tuple[int, ...]:
+    """A list of whole numbers. :raises Invalid: it is something else."""
+    return items(document, field, lambda value, place: integer({place: _some(value, place)}, place))
+
+
+def decimal(document: Mapping[str, Any], field: str) -> float:
+    """A number; 0 when left out or null. :raises Invalid: it is none."""
+    value = document.get(field)
+    if value is None:
+        return 0.0
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > _MAX_INTEGER:
+        raise Invalid(f"{field} must be a number")
+    return float(value)
+
+
+def _some(value: Any, place: str) -> Any:
+    if value is None:
+        raise Invalid(f"{place} must be a whole number")
+    return value
 
 
 def items(document: Mapping[str, Any], field: str, one: Callable[[Any, str], T]) -> tuple[T, ...]:

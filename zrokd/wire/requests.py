@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, TypeVar
 
 from zrokd.errors import Invalid
 from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, ShareMode
-from zrokd.wire.fields import NotOneOf, choice, flag, items, number, text, texts
+from zrokd.wire.fields import NotOneOf, choice, decimal, flag, integer, integers, items, number, text, texts
 from zrokd.wire.keys import camel
 from zrokd.wire.modes import mode_from_wire
 
@@ -191,54 +191,31 @@ class OneAccount:
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class MakeNamespace:
-    """POST /namespace."""
-
-    name: str
-    token: str = ""
-    description: str = ""
-    open: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ModifyNamespace:
-    """PATCH /namespace. Empty texts leave things as they are; `open` counts with `open_set` only."""
-
-    namespace_token: str
-    name: str = ""
-    description: str = ""
-    open: bool = False
-    open_set: bool = False
+_READERS: dict[str, Callable[..., Any]] = {
+    "bool": flag,
+    "int": integer,
+    "float": decimal,
+    "tuple[str, ...]": texts,
+    "tuple[int, ...]": integers,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class OneNamespace:
-    """DELETE /namespace."""
-
-    namespace_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class GrantNamespace:
-    """POST and DELETE /namespace/grant."""
-
-    namespace_token: str
-    email: str
-
-
-_READERS: dict[str, Callable[..., Any]] = {"bool": flag, "tuple[str, ...]": texts}
+def wire_name(field: Field[Any]) -> str:
+    """How a field is called on the wire."""
+    return str(field.metadata.get("wire") or camel(field.name))
 
 
 def from_wire(kind: type[T], document: Mapping[str, Any]) -> T:
     """The request of this kind in a body. :raises Invalid: names the field."""
     values = {}
     for field in fields(kind):  # type: ignore[arg-type]
-        name = camel(field.name)
+        name = wire_name(field)
         if field.type == "str":
             values[field.name] = text(document, name, required=field.default is MISSING)
         else:
             values[field.name] = _READERS[str(field.type)](document, name)
+            if field.type == "int" and name not in document and field.default is not MISSING:
+                values[field.name] = field.default
     return kind(**values)
 
 

@@ -37,7 +37,7 @@ class MemoryOverlay(OverlayAdmin):
     """Remembers the tokens of services. `away` makes every call fail."""
 
     def __init__(self):
-        self.away, self.shares, self.made = False, set(), 0
+        self.away, self.shares, self.made, self.deleted = False, set(), 0, []
 
     def _here(self):
         if self.away:
@@ -50,6 +50,7 @@ class MemoryOverlay(OverlayAdmin):
 
     def delete_environment(self, z_id):
         self._here()
+        self.deleted.append(z_id)
 
     def create_frontend(self, name):
         self._here()

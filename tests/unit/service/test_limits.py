@@ -3,9 +3,9 @@
 import pytest
 
 from zrokd.errors import LimitReached, NotFound
-from zrokd.model.limits import Limits
+from zrokd.model.limits import LimitClass, Limits
 from zrokd.service import limits
-from zrokd.store import accounts, tables
+from zrokd.store import limit_classes, tables
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_a_limitless_account_has_none(house, ann, furnished):
 
 
 def test_a_limit_class_counts_instead_of_the_default(house, ann, furnished):
-    row = house.store.write(accounts.add_limit_class, "small", Limits(shares=1), 1)
-    house.store.write(accounts.apply_limit_class, ann.account_id, row)
+    row = house.store.write(limit_classes.add, LimitClass(label="small", limits=Limits(shares=1)), 1)
+    house.store.write(limit_classes.apply, ann.account_id, [row])
     with pytest.raises(LimitReached):
         ask(house, ann, furnished, "shares", 99)
 

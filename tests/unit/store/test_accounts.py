@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from zrokd.errors import Conflict, NotFound
-from zrokd.model.limits import Limits
-from zrokd.store import accounts, names, namespaces, shares
+from zrokd.model.limits import LimitClass, Limits
+from zrokd.store import accounts, limit_classes, names, namespaces, shares
 from zrokd.store.hashing import digest
 
 
@@ -126,17 +126,17 @@ DEFAULT = Limits(environments=1, shares=2, names=3, accesses=4)
 def test_limits_come_from_the_classes_an_account_is_in(store, rows, classes, expected):
     ann = rows.account()
     for number, limits in enumerate(classes):
-        row = store.write(accounts.add_limit_class, f"class {number}", limits, 1)
-        store.write(accounts.apply_limit_class, ann.id, row)
-        store.write(accounts.apply_limit_class, ann.id, row)
+        row = store.write(limit_classes.add, LimitClass(label=f"class {number}", limits=limits), 1)
+        store.write(limit_classes.apply, ann.id, [row])
+        store.write(limit_classes.apply, ann.id, [row])
     assert store.read(accounts.limits, ann.id, DEFAULT) == expected
     assert store.read(accounts.limits, rows.account("bob@example.com").id, DEFAULT) == DEFAULT
 
 
 def test_a_limit_class_has_its_own_label(store):
-    store.write(accounts.add_limit_class, "small", Limits(), 1)
+    store.write(limit_classes.add, LimitClass(label="small", limits=Limits()), 1)
     with pytest.raises(Conflict, match="a limit class 'small' already"):
-        store.write(accounts.add_limit_class, "small", Limits(), 1)
+        store.write(limit_classes.add, LimitClass(label="small", limits=Limits()), 1)
 
 
 def test_names_of_a_removed_account_can_be_freed(store, rows):

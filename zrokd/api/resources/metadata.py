@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from zrokd.api.call import OK, Answer, Call
 from zrokd.errors import Invalid
+from zrokd.service.overview import Overview
 from zrokd.wire import answers
 from zrokd.wire.requests import CheckClientVersion, from_wire
 
@@ -39,8 +41,12 @@ def configuration(call: Call) -> Answer:
 
 def overview(call: Call) -> Answer:
     """GET /overview."""
-    found = call.services.overviews.of(call.principal)
+    return Answer(200, overview_document(call.services.overviews.of(call.principal)))
+
+
+def overview_document(found: Overview) -> dict[str, Any]:
+    """Everything of one account."""
     environments = [
         answers.resources_to_wire(view.environment, view.shares, view.accesses) for view in found.environments
     ]
-    return Answer(200, answers.overview_to_wire(environments, found.names, found.namespaces))
+    return answers.overview_to_wire(environments, found.names, found.namespaces)

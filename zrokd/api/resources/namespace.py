@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zrokd.api.call import OK, Answer, Call
-from zrokd.wire import answers
-from zrokd.wire.requests import GrantNamespace, MakeNamespace, ModifyNamespace, OneNamespace, from_wire
+from zrokd.wire import answers, operator_answers
+from zrokd.wire.operator_requests import GrantNamespace, MakeNamespace, MapFrontend, ModifyNamespace, OneNamespace
+from zrokd.wire.requests import from_wire
 
 
 def create(call: Call) -> Answer:
@@ -51,3 +52,35 @@ def revoke(call: Call) -> Answer:
     asked = from_wire(GrantNamespace, call.body)
     call.services.namespaces.revoke(asked.namespace_token, asked.email)
     return OK
+
+
+def map_frontend(call: Call) -> Answer:
+    """POST /namespace/frontend/mapping."""
+    asked = from_wire(MapFrontend, call.body)
+    call.services.namespaces.add_frontend(asked.namespace_token, asked.frontend_token, is_default=asked.is_default)
+    return OK
+
+
+def unmap_frontend(call: Call) -> Answer:
+    """DELETE /namespace/frontend/mapping."""
+    asked = from_wire(MapFrontend, call.body)
+    call.services.namespaces.remove_frontend(asked.namespace_token, asked.frontend_token)
+    return OK
+
+
+def frontends(call: Call) -> Answer:
+    """GET /namespace/frontend/mapping/{namespace_token}."""
+    found = call.services.namespaces.frontends(call.path["namespace_token"])
+    return Answer(200, [operator_answers.mapped_frontend_to_wire(one) for one in found])
+
+
+def served(call: Call) -> Answer:
+    """GET /frontend/namespace/mapping/{frontend_token}."""
+    found = call.services.namespaces.served_by(call.path["frontend_token"])
+    return Answer(200, [operator_answers.mapped_frontend_to_wire(one) for one in found])
+
+
+def holder(call: Call) -> Answer:
+    """GET /name/{namespace_token}/{name}."""
+    name, email = call.services.namespaces.holder(call.path["namespace_token"], call.path["name"])
+    return Answer(200, operator_answers.held_name_to_wire(name, email))

@@ -1,0 +1,101 @@
+"""What the operator sets for one account: its limit classes, and whether its visitors are warned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zrokd.errors import Conflict, Invalid, NotFound
+from zrokd.model.limits import LimitClass
+from zrokd.service.checks import check_email, check_text, check_word
+from zrokd.service.core import Core
+from zrokd.store import accounts, grants, limit_classes
+
+_MOST_BYTES = 2**62
+_MOST_COUNT = 2**31 - 1
+
+
+class Privileges:
+    """Limit classes and skip-interstitial grants."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def create_class(self, limit_class: LimitClass) -> LimitClass:
+        """A new one. :raises Invalid: a number is out of range. :raises Conflict: the label is taken."""
+        row = self._core.store.write(limit_classes.add, _checked(limit_class), self._core.clock.now_ms())
+        return replace(limit_class, id=row)
+
+    def delete_class(self, class_id: int) -> None:
+        """Take it away; nobody is in it any more. :raises NotFound: no such class."""
+        if not self._core.store.write(limit_classes.remove, class_id):
+            raise NotFound("no such limit class")
+
+    def classes(self, label: str = "") -> tuple[LimitClass, ...]:
+        """Those with this label; without one, all."""
+        return self._core.store.read(limit_classes.labelled, label)
+
+    def applied(self, email: str) -> tuple[LimitClass, ...]:
+        """Those the account is in. :raises NotFound: no such account."""
+        return self._core.store.read(lambda: limit_classes.applied(_account(email)))
+
+    def apply(self, email: str, ids: Sequence[int]) -> None:
+        """Put the account into these classes, too. Idempotent.
+
+        :raises NotFound: no such account or class. :raises Conflict: two would say the same thing in different ways.
+        """
+        self._core.store.write(_apply, email, ids)
+
+    def take_out(self, email: str, ids: Sequence[int]) -> None:
+        """Take the account out of these classes. Idempotent. :raises NotFound: no such account."""
+        self._core.store.write(lambda: limit_classes.take_out(_account(email), ids))
+
+    def skips_interstitial(self, email: str) -> bool:
+        """Whether the account's visitors are not warned. :raises NotFound: no such account."""
+        return self._core.store.read(lambda: grants.skips(_account(email)))
+
+    def grant_skip(self, email: str) -> None:
+        """Do not warn the account's visitors. Idempotent. :raises NotFound: no such account."""
+        now_ms = self._core.clock.now_ms()
+        self._core.store.write(lambda: grants.grant_skip(_account(email), now_ms))
+
+    def revoke_skip(self, email: str) -> None:
+        """Take that back. Idempotent. :raises NotFound: no such account."""
+        self._core.store.write(lambda: grants.revoke_skip(_account(email)))
+
+
+def _apply(email: str, ids: Sequence[int]) -> None:
+    account_id = _account(email)
+    wanted = limit_classes.by_ids(ids)
+    if len(wanted) != len(set(ids)):
+        raise NotFound("no such limit class")
+    together = {one.id: one for one in (*limit_classes.applied(account_id), *wanted)}
+    taken = Counter(place for one in together.values() for place in one.places)
+    for place, times in taken.items():
+        if times > 1:
+            raise Conflict(f"the account would be in two limit classes for {place}")
+    limit_classes.apply(account_id, ids)
+
+
+def _account(email: str) -> int:
+    account = accounts.by_email(check_email(email))
+    if account is None:
+        raise NotFound("no such account")
+    return account.id
+
+
+def _checked(one: LimitClass) -> LimitClass:
+    check_text(one.label, "label", 64)
+    if not one.label:
+        raise Invalid("a limit class needs a label")
+    if one.backend_mode:
+        check_word(one.backend_mode, "mode")
+    counts = (one.limits.environments, one.limits.shares, one.limits.names, one.limits.accesses)
+    if not all(-1 <= number <= _MOST_COUNT for number in counts):
+        raise Invalid("a number of things is -1 (endless), or 0 and more")
+    if not all(-1 <= number <= _MOST_BYTES for number in (one.rx_bytes, one.tx_bytes, one.total_bytes)):
+        raise Invalid("a number of bytes is -1 (endless), or 0 and more")
+    if not 1 <= one.period_minutes <= 366 * 1440:
+        raise Invalid("a period is 1 minute to a year")
+    return one
