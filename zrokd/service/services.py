@@ -15,7 +15,9 @@ from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
 from zrokd.service.frontends import Frontends
 from zrokd.service.identities import Identities
+from zrokd.service.lists import Lists
 from zrokd.service.logins import Logins
+from zrokd.service.metrics import Metrics
 from zrokd.service.names import Names
 from zrokd.service.namespaces import Namespaces
 from zrokd.service.organizations import Organizations
@@ -49,6 +51,8 @@ class Services:
     identities: Identities
     organizations: Organizations
     privileges: Privileges
+    lists: Lists
+    metrics: Metrics
     overviews: Overviews
     usage: Usage
     reconciler: Reconciler
@@ -98,6 +102,8 @@ def make_services(
         identities=Identities(core),
         organizations=Organizations(core),
         privileges=Privileges(core),
+        lists=Lists(core),
+        metrics=Metrics(core),
         overviews=Overviews(core),
         usage=Usage(core),
         reconciler=Reconciler(core),

@@ -6,6 +6,7 @@ from zrokd.model.account import Account
 from zrokd.model.environment import Environment, Identity
 from zrokd.model.naming import Mapping, MappingChanges, Name, Namespace
 from zrokd.model.share import Access, Gating, Share, ShareMode
+from zrokd.model.site import Site
 from zrokd.wire import answers
 
 MS = 1_700_000_123_456
@@ -125,7 +126,7 @@ def test_mappings_are_written_with_their_gates_and_deletions():
 
 
 def test_nobody_is_invited():
-    assert answers.configuration_to_wire("zrokd 1") == {
+    assert answers.configuration_to_wire("zrokd 1", Site()) == {
         "version": "zrokd 1", "touLink": "", "newAccountLink": "", "invitesOpen": False,
         "requiresInviteToken": False, "inviteTokenContact": "",
     }  # fmt: skip
