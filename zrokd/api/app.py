@@ -13,6 +13,7 @@ from zrokd.api.dispatch import Authenticate, resource_of
 from zrokd.api.resources import (
     access,
     account,
+    agent,
     entrance,
     environment,
     frontend,
@@ -112,6 +113,15 @@ OPERATIONS = (
     Operation("GET", "/metrics/environment/{env_z_id}", _ACCOUNT, metrics.of_environment),
     Operation("GET", "/metrics/share/{share_token}", _ACCOUNT, metrics.of_share),
     Operation("POST", "/sparklines", _ACCOUNT, metrics.sparklines),
+    Operation("POST", "/agent/enroll", _ACCOUNT, agent.enroll),
+    Operation("POST", "/agent/unenroll", _ACCOUNT, agent.unenroll),
+    Operation("POST", "/agent/ping", _ACCOUNT, agent.ping),
+    Operation("POST", "/agent/status", _ACCOUNT, agent.status),
+    Operation("POST", "/agent/share", _ACCOUNT, agent.share),
+    Operation("POST", "/agent/unshare", _ACCOUNT, agent.unshare),
+    Operation("POST", "/agent/access", _ACCOUNT, agent.access),
+    Operation("POST", "/agent/unaccess", _ACCOUNT, agent.unaccess),
+    Operation("POST", "/agent/share/http-healthcheck", _ACCOUNT, agent.health),
     # ours
     Operation("GET", "/zrokd/mappings", _FRONTEND, frontend.mappings),
     Operation("GET", "/zrokd/identity", _FRONTEND, frontend.identity),

@@ -10,6 +10,7 @@ from zrokd.model.naming import new_token
 from zrokd.model.site import Site
 from zrokd.service.accesses import Accesses
 from zrokd.service.accounts import Accounts
+from zrokd.service.agents import Agents
 from zrokd.service.core import Bell, Core, Mailbox, NoMailbox
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
@@ -53,6 +54,7 @@ class Services:
     privileges: Privileges
     lists: Lists
     metrics: Metrics
+    agents: Agents
     overviews: Overviews
     usage: Usage
     reconciler: Reconciler
@@ -104,6 +106,7 @@ def make_services(
         privileges=Privileges(core),
         lists=Lists(core),
         metrics=Metrics(core),
+        agents=Agents(core),
         overviews=Overviews(core),
         usage=Usage(core),
         reconciler=Reconciler(core),

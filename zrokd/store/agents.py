@@ -37,3 +37,8 @@ def by_environment() -> dict[str, str]:
         AgentEnrollment.select(AgentEnrollment, Environment).join(Environment).where(Environment.live == True)  # noqa: E712 - an SQL expression
     )
     return {row.token: row.environment.z_id or "" for row in rows}
+
+
+def tokens() -> set[str]:
+    """Of all that are enrolled, live or not."""
+    return {row.token for row in AgentEnrollment.select(AgentEnrollment.token)}
