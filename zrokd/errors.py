@@ -107,6 +107,10 @@ class Unavailable(ZrokdError):
         super().__init__(message)
 
 
+class AgentAway(ZrokdError):
+    """The agent of an environment does not answer, or nobody told us how to reach it."""
+
+
 class StoreError(Unavailable):
     """The database is down, locked or full."""
 

@@ -235,6 +235,7 @@ class ControllerRole(Role):
             called = company.attention.version
             if company.leads:
                 self._reconcile()
+                self._keep_up()
             else:
                 self._trouble = ""
             company.attention.wait(called, self.settings.reconcile_every)
@@ -251,6 +252,15 @@ class ControllerRole(Role):
             for action in actions:
                 self.ctx.log.warning("reconciled: %s", action)
             self._trouble = ""
+
+    def _keep_up(self) -> None:
+        """Take up what the overlay counted, forget what is too old."""
+        try:
+            self.services.usage.collect()
+            self.services.usage.prune()
+            self.services.registrations.prune()
+        except ZrokdError as error:
+            self.ctx.log.warning("the controller cannot tidy up now: %s", error)
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -11,6 +11,7 @@ import falcon
 
 from zrokd.api.bodies import MEDIA_TYPE
 from zrokd.errors import (
+    AgentAway,
     Conflict,
     Denied,
     Invalid,
@@ -32,6 +33,7 @@ _STATUS: tuple[tuple[type[ZrokdError], int], ...] = (
     (Conflict, 409),
     (LimitReached, 409),
     (TooMany, 429),
+    (AgentAway, 502),
     (Unavailable, 503),
 )
 

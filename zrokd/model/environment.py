@@ -15,6 +15,7 @@ class Environment:
     description: str = ""
     host: str = ""
     address: str = ""
+    remote_agent: bool = False  # whether an agent there can be talked to by the controller
     created_at_ms: int = 0
     updated_at_ms: int = 0
 

@@ -69,6 +69,25 @@ class UsageSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Bytes in a span of time that ended at `at_ms`: from visitors (`rx`) and to them (`tx`)."""
+
+    rx_bytes: int
+    tx_bytes: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """What went through something, span by span of `period_s` seconds, oldest first."""
+
+    scope: str  # account | environment | share
+    id: str
+    period_s: float
+    traffic: tuple[Traffic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A plugin's no, with the reason the caller is told."""
 

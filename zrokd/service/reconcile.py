@@ -11,8 +11,8 @@ from zrokd.service import removal
 from zrokd.service.core import Core
 from zrokd.service.provision import provision_share
 from zrokd.service.saga import on_overlay, settle
-from zrokd.store import intents, mappings, shares
-from zrokd.store.intents import DELETE, REPAIR, SHARE, Intent
+from zrokd.store import agents, intents, mappings, shares
+from zrokd.store.intents import AGENT, DELETE, REPAIR, SHARE, Intent
 
 _TOMBSTONE_MS = 7 * 24 * 3600 * 1000  # a frontend away for longer asks for all names
 
@@ -24,7 +24,7 @@ class Action:
     """One thing to do, or done. `str()` is a sentence for the operator."""
 
     verb: str  # finish | undo | delete | create
-    kind: str  # environment | share | access
+    kind: str  # environment | share | access | agent
     subject: str
     failed: str = ""  # why it could not be done
 
@@ -56,6 +56,8 @@ class Reconciler:
         work: _Work = [self._settling(intent) for intent in interrupted]
         work += [self._deleting(token) for token in sorted(on_the_overlay - known - busy)]
         work += [self._creating(token) for token in sorted(live - on_the_overlay - busy)]
+        missing = core.store.read(agents.by_environment).items()
+        work += [self._binding(token, z_id) for token, z_id in missing if token not in on_the_overlay | busy]
         if dry_run:
             return tuple(action for action, _ in work)
         core.store.write(mappings.prune, now_ms - _TOMBSTONE_MS)
@@ -82,6 +84,17 @@ class Reconciler:
 
         return Action("create", SHARE, token), create
 
+    def _binding(self, token: str, z_id: str) -> tuple[Action, Callable[[], None]]:
+        def create() -> None:
+            intent = self._core.store.write(self._claim_agent, token)
+            if intent:
+                try:
+                    on_overlay(self._core.overlay.create_share, token, z_id, public=False, config={})
+                finally:
+                    settle(self._core, intent, lambda: None)
+
+        return Action("create", AGENT, token), create
+
     def _recreate(self, intent: Intent) -> None:
         try:
             share = self._core.store.read(shares.by_token, intent.subject)
@@ -92,11 +105,19 @@ class Reconciler:
 
     def _claim_orphan(self, token: str) -> Intent | None:
         """The orphan is ours to delete, unless it has become somebody's share meanwhile."""
-        return None if shares.by_token(token, leaving=True) else self._begin(DELETE, token)
+        known = shares.by_token(token, leaving=True) or token in agents.by_environment()
+        return None if known else self._begin(DELETE, token)
 
     def _claim_missing(self, token: str) -> Intent | None:
         """The share is ours to make again, unless it has ended meanwhile."""
         return self._begin(REPAIR, token) if shares.by_token(token) else None
+
+    def _claim_agent(self, token: str) -> Intent | None:
+        """The agent's service is ours to make again, unless it was taken back meanwhile."""
+        core = self._core
+        if token not in agents.by_environment():
+            return None
+        return intents.begin(REPAIR, AGENT, token, core.worker, core.clock.now_ms())
 
     def _begin(self, verb: str, token: str) -> Intent:
         return intents.begin(verb, SHARE, token, self._core.worker, self._core.clock.now_ms())
@@ -112,4 +133,5 @@ def _do(action: Action, function: Callable[[], None]) -> Action:
 
 
 def _tokens() -> tuple[set[str], set[str], set[str]]:
-    return shares.all_tokens(), shares.live_tokens(), intents.subjects(SHARE)
+    known = shares.all_tokens() | agents.tokens()
+    return known, shares.live_tokens(), intents.subjects(SHARE) | intents.subjects(AGENT)

@@ -17,8 +17,8 @@ from zrokd.model.environment import Environment
 from zrokd.model.share import Access, Share
 from zrokd.service.core import Core
 from zrokd.service.saga import off_overlay, on_overlay, settle
-from zrokd.store import accesses, environments, intents, mappings, names, shares
-from zrokd.store.intents import ACCESS, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE, Intent
+from zrokd.store import accesses, agents, environments, intents, mappings, names, shares
+from zrokd.store.intents import ACCESS, AGENT, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE, Intent
 
 _SOME = 50  # shares hidden in a transaction: everybody else's changes wait for its end
 
@@ -169,6 +169,8 @@ def _finish_environment(core: Core, intent: Intent) -> None:
     _cut(core, its_accesses)
     for share in its_shares:
         off_overlay(core.overlay.delete_share, share.token)
+    if token := core.store.read(agents.token_of, row):
+        off_overlay(core.overlay.delete_share, token)
     off_overlay(core.overlay.delete_environment, intent.subject)
     settle(core, intent, lambda: environments.forget(row))
 
@@ -227,6 +229,11 @@ def _undo_identity(core: Core, intent: Intent) -> None:
     settle(core, intent, lambda: None)
 
 
+def _end_agent(core: Core, intent: Intent) -> None:
+    off_overlay(core.overlay.delete_share, intent.subject)
+    settle(core, intent, lambda: None)
+
+
 _SETTLE: dict[tuple[str, str], Callable[[Core, Intent], None]] = {
     (ENVIRONMENT, DELETE): _finish_environment,
     (ENVIRONMENT, CREATE): _undo_environment,
@@ -235,6 +242,9 @@ _SETTLE: dict[tuple[str, str], Callable[[Core, Intent], None]] = {
     (SHARE, REPAIR): _drop_repair,
     (ACCESS, DELETE): _end_access,
     (ACCESS, CREATE): _end_access,
+    (AGENT, DELETE): _end_agent,
+    (AGENT, CREATE): _end_agent,
+    (AGENT, REPAIR): _drop_repair,
     (IDENTITY, DELETE): _end_identity,
     (IDENTITY, CREATE): _undo_identity,
 }

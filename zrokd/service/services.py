@@ -10,12 +10,15 @@ from zrokd.model.naming import new_token
 from zrokd.model.site import Site
 from zrokd.service.accesses import Accesses
 from zrokd.service.accounts import Accounts
+from zrokd.service.agents import Agents
 from zrokd.service.core import Bell, Core, Mailbox, NoMailbox
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
 from zrokd.service.frontends import Frontends
 from zrokd.service.identities import Identities
+from zrokd.service.lists import Lists
 from zrokd.service.logins import Logins
+from zrokd.service.metrics import Metrics
 from zrokd.service.names import Names
 from zrokd.service.namespaces import Namespaces
 from zrokd.service.organizations import Organizations
@@ -49,6 +52,9 @@ class Services:
     identities: Identities
     organizations: Organizations
     privileges: Privileges
+    lists: Lists
+    metrics: Metrics
+    agents: Agents
     overviews: Overviews
     usage: Usage
     reconciler: Reconciler
@@ -98,6 +104,9 @@ def make_services(
         identities=Identities(core),
         organizations=Organizations(core),
         privileges=Privileges(core),
+        lists=Lists(core),
+        metrics=Metrics(core),
+        agents=Agents(core),
         overviews=Overviews(core),
         usage=Usage(core),
         reconciler=Reconciler(core),

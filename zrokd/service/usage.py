@@ -29,3 +29,7 @@ class Usage:
         samples = on_overlay(lambda: tuple(self._core.overlay.usage()))
         self.ingest(samples)
         return samples
+
+    def prune(self) -> int:
+        """Forget what is too old to be asked for. How many."""
+        return self._core.store.write(usage.prune, self._core.clock.now_ms())

@@ -13,7 +13,7 @@ from zrokd.errors import Unavailable
 from zrokd.store import tables
 
 CREATE, DELETE, REPAIR = "create", "delete", "repair"
-ENVIRONMENT, SHARE, ACCESS, IDENTITY = "environment", "share", "access", "identity"
+ENVIRONMENT, SHARE, ACCESS, IDENTITY, AGENT = "environment", "share", "access", "identity", "agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,6 +194,7 @@ class AgentEnrollment(Table):
     """An environment whose agent the controller may talk to, over the overlay service `token`."""
 
     environment = ForeignKeyField(Environment, on_delete="CASCADE", unique=True)
+    environment_id: int
     token = CharField(32, unique=True)
     created_at_ms = BigIntegerField()
 

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from zrokd.model.limits import UsageSample
+import peewee
+
+from zrokd.model.limits import Traffic, UsageSample
+from zrokd.model.share import Share
 from zrokd.store import shares, tables
+from zrokd.store.tables import UsagePeriod
+
+SPANS_S = (300, 3600, 86400)
+_DAY_MS = 86400 * 1000
+_KEEP_SAMPLES_MS = _DAY_MS // 4
+_KEEP_MS = {300: 31 * _DAY_MS, 3600: 93 * _DAY_MS, 86400: 3 * 366 * _DAY_MS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Whose bytes: all of an account's, or only those of one of its environments or shares."""
+
+    account_id: int
+    env_z_id: str = ""
+    share_token: str = ""
+
+    def of(self, table: Any) -> peewee.Expression:
+        """The rows of `table` that count."""
+        where: peewee.Expression = table.account == self.account_id
+        if self.env_z_id:
+            where &= table.env_z_id == self.env_z_id
+        if self.share_token:
+            where &= table.share_token == self.share_token
+        return where
 
 
 def add(samples: Sequence[UsageSample]) -> int:
@@ -23,7 +52,80 @@ def add(samples: Sequence[UsageSample]) -> int:
                 tx_bytes=sample.tx_bytes,
                 at_ms=sample.at_ms,
             )
+            for span_s in SPANS_S:
+                _roll_up(share, sample, span_s)
     return kept
+
+
+def _roll_up(share: Share, sample: UsageSample, span_s: int) -> None:
+    UsagePeriod.insert(
+        span_s=span_s,
+        account=share.account_id,
+        env_z_id=share.env_z_id,
+        share_token=share.token,
+        begin_ms=sample.at_ms // (span_s * 1000) * span_s * 1000,
+        rx_bytes=sample.rx_bytes,
+        tx_bytes=sample.tx_bytes,
+    ).on_conflict(
+        conflict_target=[UsagePeriod.share_token, UsagePeriod.span_s, UsagePeriod.begin_ms],
+        update={
+            UsagePeriod.rx_bytes: UsagePeriod.rx_bytes + sample.rx_bytes,
+            UsagePeriod.tx_bytes: UsagePeriod.tx_bytes + sample.tx_bytes,
+        },
+    ).execute()
+
+
+def series(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> tuple[Traffic, ...]:
+    """What went through, in steps of `step_ms` that end in (since, until + step]; a step without bytes counts 0.
+
+    Steps begin at `since_ms`. Steps of five minutes and more are made of periods, shorter ones of samples.
+    """
+    steps = max(1, -(-(until_ms - since_ms) // step_ms))
+    rx, tx = [0] * steps, [0] * steps
+    for at_ms, received, sent in _counted(scope, since_ms, until_ms, step_ms):
+        step = min(max(0, (at_ms - since_ms) // step_ms), steps - 1)
+        rx[step] += received
+        tx[step] += sent
+    return tuple(
+        Traffic(rx_bytes=rx[step], tx_bytes=tx[step], at_ms=since_ms + (step + 1) * step_ms) for step in range(steps)
+    )
+
+
+def active_shares(account_id: int, since_ms: int) -> set[str]:
+    """Tokens of the account's shares through which bytes went since then (to five minutes)."""
+    span_ms = SPANS_S[0] * 1000
+    rows = UsagePeriod.select(UsagePeriod.share_token).where(
+        UsagePeriod.account == account_id,
+        UsagePeriod.span_s == SPANS_S[0],
+        UsagePeriod.begin_ms > since_ms - span_ms,
+        (UsagePeriod.rx_bytes > 0) | (UsagePeriod.tx_bytes > 0),
+    )
+    return {row.share_token for row in rows.distinct().namedtuples()}
+
+
+def prune(now_ms: int) -> int:
+    """Forget samples and periods that are too old to be asked for. How many."""
+    gone = int(tables.UsageSample.delete().where(tables.UsageSample.at_ms < now_ms - _KEEP_SAMPLES_MS).execute())
+    for span_s, keep_ms in _KEEP_MS.items():
+        old = (UsagePeriod.span_s == span_s) & (UsagePeriod.begin_ms < now_ms - keep_ms)
+        gone += int(UsagePeriod.delete().where(old).execute())
+    return gone
+
+
+def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterable[tuple[int, int, int]]:
+    spans_s = [span_s for span_s in SPANS_S if span_s * 1000 <= step_ms and step_ms % (span_s * 1000) == 0]
+    if step_ms >= SPANS_S[0] * 1000:
+        span_s = max(spans_s, default=SPANS_S[0])
+        rows: Any = UsagePeriod.select(UsagePeriod.begin_ms, UsagePeriod.rx_bytes, UsagePeriod.tx_bytes).where(
+            scope.of(UsagePeriod), UsagePeriod.span_s == span_s, UsagePeriod.begin_ms > since_ms - span_s * 1000,
+            UsagePeriod.begin_ms <= until_ms,
+        )  # fmt: skip
+        return [(int(at), int(rx), int(tx)) for at, rx, tx in rows.tuples()]
+    table = tables.UsageSample
+    samples: Any = table.select(table.at_ms, table.rx_bytes, table.tx_bytes).where(
+        scope.of(table), table.at_ms > since_ms, table.at_ms <= until_ms
+    )
+    return [(int(at) - 1, int(rx), int(tx)) for at, rx, tx in samples.tuples()]
 
 
 def of_share(share_token: str, since_ms: int = 0) -> tuple[UsageSample, ...]:

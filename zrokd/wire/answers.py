@@ -78,7 +78,7 @@ def environment_to_wire(environment: Environment) -> dict[str, Any]:
         "description": environment.description,
         "host": environment.host,
         "address": environment.address,
-        "remoteAgent": False,
+        "remoteAgent": environment.remote_agent,
         "limited": False,
         "createdAt": environment.created_at_ms,
         "updatedAt": environment.updated_at_ms,

@@ -191,6 +191,14 @@ class OneAccount:
     email: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sparklines:
+    """POST /sparklines. zrok's `account` says nothing."""
+
+    environments: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
+
+
 _READERS: dict[str, Callable[..., Any]] = {
     "bool": flag,
     "int": integer,

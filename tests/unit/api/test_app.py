@@ -29,6 +29,11 @@ ZROK = {
     "POST /limit-class/list", "POST /applied-limit-class", "DELETE /applied-limit-class",
     "POST /applied-limit-class/list", "GET /skip-interstitial-grant", "POST /skip-interstitial-grant",
     "DELETE /skip-interstitial-grant",
+    "GET /environments", "GET /shares", "GET /accesses", "GET /detail/account",
+    "GET /detail/environment/{env_z_id}", "GET /detail/frontend/{frontend_id}", "GET /metrics/account",
+    "GET /metrics/environment/{env_z_id}", "GET /metrics/share/{share_token}", "POST /sparklines",
+    "POST /agent/enroll", "POST /agent/unenroll", "POST /agent/ping", "POST /agent/status", "POST /agent/share",
+    "POST /agent/unshare", "POST /agent/access", "POST /agent/unaccess", "POST /agent/share/http-healthcheck",
 }  # fmt: skip
 WRONG_CREDENTIALS = {"code": 401, "message": "invalid api key"}
 TABLE = {f"{operation.method} {operation.path}": operation for operation in OPERATIONS}
