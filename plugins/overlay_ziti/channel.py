@@ -94,12 +94,16 @@ class Channel:
         return next(self._ids)
 
     def add(self, connection_id: int, connection: Connection) -> None:
-        """Give what comes for this id to `connection`, from now on."""
-        self.connections[connection_id] = connection
+        """Give what comes for this id to `connection`, from now on; its end at once when the channel is gone."""
+        if self.lost:
+            connection.on_lost(self.lost)
+        else:
+            self.connections[connection_id] = connection
 
     def add_circuit(self, circuit_id: bytes, circuit: Circuit) -> None:
         """Give payloads of this circuit to `circuit`, from now on."""
-        self._circuits[circuit_id] = (*self._circuits.get(circuit_id, ()), circuit)
+        if not self.lost:
+            self._circuits[circuit_id] = (*self._circuits.get(circuit_id, ()), circuit)
 
     def remove(self, connection_id: int, circuit_id: bytes = b"") -> None:
         """It has ended. Idempotent."""
@@ -137,6 +141,11 @@ class Channel:
     def alive(self) -> bool:
         """Whether it can be used."""
         return not self.lost
+
+    def check(self) -> None:
+        """:raises OverlayError: it is gone."""
+        if self.lost:
+            raise OverlayError(self.lost)
 
     # -- sending ---
 
@@ -181,8 +190,7 @@ class Channel:
 
         :raises OverlayTimeout: no answer in time. :raises OverlayError: the channel is gone.
         """
-        if self.lost:
-            raise OverlayError(self.lost)
+        self.check()
         sequence = next(self._sequences)
         answer = self._answers[sequence] = AsyncResult()
         self._post_numbered(kind, sequence, headers, body)

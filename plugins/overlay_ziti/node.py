@@ -75,6 +75,7 @@ class ZitiNode(Node):
             left_s = until - time.monotonic()
             try:
                 attempt = _Attempt(channel, found, wishes, session.token, min(left_s, answer_s))
+                channel.check()
             except OverlayError:
                 if last or channel.alive:
                     raise

@@ -221,6 +221,26 @@ def test_a_channel_that_dies_under_a_dial_is_followed_by_another(made):
             listener.accept()[0].close()
 
 
+def test_a_channel_that_dies_with_its_last_answer_leaves_no_stream_that_hangs(made):
+    rig = made()
+    with closing(rig.host.bind("svc")) as listener:
+        rig.visitor.dial("svc").close()
+        (channel,) = rig.visitor._channels.live()
+        answered = channel._answered
+
+        def answer_and_die(reply_to, frame):
+            answered(reply_to, frame)
+            if frame.kind == Kind.CONNECTED:
+                channel.close("the network ended our session")
+
+        channel._answered = answer_and_die
+        with closing(rig.visitor.dial("svc")) as near:
+            assert near._channel is not channel
+            near.send(b"x", WAIT_S)
+        for _ in range(3):
+            listener.accept()[0].close()
+
+
 def test_with_all_routers_down_a_dial_fails_soon(made, monkeypatch):
     monkeypatch.setattr(channels_module, "_PATIENCE_S", 0.2)
     rig = made()

@@ -142,6 +142,14 @@ def test_the_loss_of_a_channel_wakes_all_its_streams(wire, wait):
             assert "went away" in str(one.get(timeout=WAIT_S).value)
 
 
+def test_a_stream_on_a_channel_that_is_gone_is_broken_from_the_start(wire):
+    for channel in wire.channels:
+        channel.close("router r went away")
+    for end in wire.streams():
+        with closing(end), pytest.raises(StreamError, match="went away"):
+            end.recv(1, WAIT_S)
+
+
 def test_a_stall_breaks_a_stream_whose_peer_cannot_wait(wire, monkeypatch):
     monkeypatch.setattr(ZitiStream, "_waits", Flags.NONE)
     near, far = wire.streams(limits=FlowLimits(receive_cap=100_000, stall_s=0.3))
