@@ -86,7 +86,7 @@ class EdgeSettings(Settings):
         default=256 * 1024, ge=64 * 1024, description="What a stream holds for a reader that is slow."
     )
     foreign_cap: SizeBytes = Field(
-        default=8 << 20, ge=256 * 1024, description="The same, where the other end is a program without flow control."
+        default=6 << 20, ge=256 * 1024, description="The same, where the other end is a program without flow control."
     )
     stall_limit: DurationS = Field(
         default=10.0, gt=0, description="How long such a stream may stand full; then it is broken off."
