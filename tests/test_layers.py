@@ -36,6 +36,7 @@ DOORS = {
     "gevent": {"net", "host", "__main__", "testing", "overlay_", "storage_"},
     "peewee": {"store", "storage_"},
     "playhouse": {"store", "storage_"},
+    "psycopg": {"storage_"},
     "falcon": {"api"},
     "openziti": {"overlay_"},
     "plugins": set(),

@@ -341,3 +341,18 @@ def test_a_session_is_the_callers_alone(storage):
     assert isinstance(session, Connection)
     assert session.execute("select pg_try_advisory_lock(7)").fetchone() == (True,)
     session.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_over_tcp_the_server_finds_out_when_our_machine_is_gone(make, own_postgres):
+    """The locks of a controller last as long as its session."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own_postgres.stop()
+    own_postgres.settings |= {"listen_addresses": "127.0.0.1", "port": str(port)}
+    own_postgres.start()
+    storage = make(own_postgres, "postgres", host="127.0.0.1", port=port)
+    session = storage.database().session()
+    assert session.execute("show tcp_keepalives_idle").fetchone() == ("10",)
+    session.close()

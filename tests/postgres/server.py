@@ -17,7 +17,12 @@ import psycopg
 _PLACES = "/usr/lib/postgresql/*/bin"
 _NOBODY = 65534
 _READY_S = 30.0
-_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "60"}  # a crash of its own loses nothing yet
+_FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+    "listen_addresses": "",
+}  # a crash of its own loses nothing yet
 
 
 class NoPostgres(Exception):
@@ -40,7 +45,7 @@ class Postgres:
     def __init__(self, **settings: str) -> None:
         self.programs = programs()
         self.folder = Path(tempfile.mkdtemp(prefix="zrokd-pg-"))
-        self.settings = {**_FAST, **settings}
+        self.settings = {"port": "5432", **_FAST, **settings}  # the port is part of the socket's name
         self._process: subprocess.Popen[bytes] | None = None
         self._made = 0
         self._own(self.folder)
@@ -51,7 +56,7 @@ class Postgres:
     def start(self) -> Postgres:
         """Returns when it answers."""
         further = [f"-c{key}={value}" for key, value in self.settings.items()]
-        command = [str(self.programs / "postgres"), "-D", self._data, "-k", str(self.folder), "-h", "", *further]
+        command = [str(self.programs / "postgres"), "-D", self._data, "-k", str(self.folder), *further]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._user)
         until = time.monotonic() + _READY_S
@@ -99,7 +104,7 @@ class Postgres:
 
     def conninfo(self, database: str = "postgres") -> str:
         """How a client reaches it."""
-        return f"host={self.folder} user=zrokd dbname={database}"
+        return f"host={self.folder} port={self.settings['port']} user=zrokd dbname={database}"
 
     def create(self, template: str = "template1") -> str:
         """The name of a new database."""

@@ -23,7 +23,12 @@ class Storage(Component):
 
     @abstractmethod
     def database(self) -> Any:
-        """The `peewee.Database`, the same object at every call; connected per use, not yet connected here."""
+        """The `peewee.Database`, the same object at every call; connected per use, not yet connected here.
+
+        One of PostgreSQL has a method `session()`: a connection for the caller alone, outside of transactions, with
+        `execute` and `close`, which holds the locks by which controllers know each other. It may have `leisure()`: a
+        context in which statements of the connection in use may take long.
+        """
 
     def backup(self, file: Path) -> None:
         """Write everything into a new `file`, as it is at one moment; the daemon may run. Blocks.
