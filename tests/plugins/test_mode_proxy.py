@@ -202,9 +202,7 @@ def test_no_path_leads_out_of_the_base(proxy, origin, visit, path):
     assert visit(proxy(target)).get(path)[0] == 200, "without a base there is nothing to leave"
 
 
-@pytest.mark.parametrize(
-    "path", ["/..a/b", "/a..b", "/...", "/a?x=/../b", "/%2e%2ex", "/.", "/a/./b", "/-..", "/..%20"]
-)
+@pytest.mark.parametrize("path", ["/..a/b", "/a..b", "/...", "/a?x=/../b", "/%2e%2ex", "/.", "/a/./b", "/-..", "/..%2"])
 def test_dots_that_lead_nowhere_pass_under_a_base(proxy, origin, visit, path):
     server = Server()
     assert visit(proxy(f"http://127.0.0.1:{origin(server)}/base")).get(path)[0] == 200

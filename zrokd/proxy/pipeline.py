@@ -83,7 +83,7 @@ class Pipeline:
 
     def _limits_now(self) -> HttpLimits:
         """The limits of a connection that begins; in a crowd it has to hurry, and idle ones make room."""
-        if len(self._tracker) < self._crowded:
+        if len(self._tracker) + 1 <= self._crowded:
             return self.limits
         now_s = self._clock()
         if now_s - self._relieved_s >= _RELIEF_S:
