@@ -29,6 +29,8 @@ from .tls import TlsStream
 _IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"}  # Source: RFC 9110 §9.2.2
 _KEEP_ALIVE_S = 120.0  # longer than frontends keep an unused stream, so that it is they who end it
 _NO_END = 1 << 62
+# Heads come with what frontends add; how large one may be is theirs to say.
+_ROOM = {"request_line_bytes": 64 * 1024, "head_bytes": 128 * 1024, "fields": 400}
 _BROKEN = Forwarded(status=0, rx=0, tx=0, reusable_client=False, reusable_upstream=False, outcome="broken off")
 
 
@@ -36,7 +38,8 @@ class ProxySettings(Settings):
     """Settings of mode.proxy."""
 
     target: TargetSetting = Field(
-        description="The web server: http://host:port/base, https://host, a bare port of this machine, or unix:/path."
+        description="The web server: http://host:port/base, https://host, a bare port of this machine, or unix:/path. "
+        "With a base, paths with `..` are refused: what is shared is what stands under it."
     )
     host_header: str = Field(
         default="keep",
@@ -63,7 +66,7 @@ class ProxyMode(Mode):
         self._tls: ssl.SSLContext | None = None
         self._down = False
         self._limits = HttpLimits(
-            first_byte_s=settings.answer_timeout, keep_alive_s=_KEEP_ALIVE_S, keep_alive_requests=_NO_END
+            first_byte_s=settings.answer_timeout, keep_alive_s=_KEEP_ALIVE_S, keep_alive_requests=_NO_END, **_ROOM
         )
         self._tracker = ConnectionTracker()
         self._pool = TargetPool(self._connect, self._limits, most=settings.idle_connections, idle_s=settings.idle)

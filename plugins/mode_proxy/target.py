@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from zrokd.errors import MessageError
 from zrokd.model.units import Address, parse_address
 
+# A step up, in every spelling that some server takes for one: `..;` and backslashes included.
+_STEP_UP = re.compile(rb"(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\;]|%2f|%5c|%3b|$)", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -27,7 +31,9 @@ class Target:
         return self.text
 
     def path(self, target: bytes) -> bytes:
-        """The request target to send for the one that came."""
+        """The request target to send for the one that came. :raises MessageError: 400: it leads out of the base."""
+        if self.base and _STEP_UP.search(target.partition(b"?")[0]):
+            raise MessageError(400, "the path leads out of what is shared")
         return self.base + target if target.startswith(b"/") else target
 
 

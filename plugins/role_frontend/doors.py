@@ -64,6 +64,7 @@ class Doors:
             meter=self.meter,
             log=self._ctx.log,
             clock=self._ctx.clock.monotonic,
+            most=limits.max_connections,
         )
         self._pipelines.append((router, pipeline))
         return pipeline

@@ -36,12 +36,18 @@ class LimitSettings(Settings):
     head_size: SizeBytes = Field(default=32 * _KIB, description="Largest head of a request; beyond: 431.")
     head_fields: int = Field(default=100, gt=0, description="Most fields in the head of a request; beyond: 431.")
     head_time: DurationS = Field(default=10.0, description="From the first byte of a request's head to its last.")
+    head_time_crowded: DurationS = Field(
+        default=5.0, description="The same for connections that come while 80 % of max_connections are there."
+    )
     body_size: SizeBytes | None = Field(default=None, description="Largest body of a request; beyond: 413.")
     body_idle: DurationS = Field(default=30.0, description="Longest pause in a request's body.")
     body_rate: SizeBytes = Field(default=256, description="Least bytes a second, on average, of a request's body.")
     body_grace: DurationS = Field(default=10.0, description="Waiting for a body before body_rate is asked for.")
     keep_alive: DurationS = Field(default=75.0, description="Between two requests of one connection.")
     keep_alive_requests: int = Field(default=1000, gt=0, description="Requests on one connection.")
+    pipelined: int = Field(
+        default=8, gt=0, description="Requests sent ahead on one connection that are answered in a row; then others."
+    )
     response_head: SizeBytes = Field(default=64 * _KIB, description="Largest head of an answer; beyond: 502.")
     response_fields: int = Field(default=200, gt=0, description="Most fields in the head of an answer; beyond: 502.")
     first_byte: DurationS = Field(default=60.0, description="From the end of a request to its answer; beyond: 504.")
@@ -66,12 +72,14 @@ class LimitSettings(Settings):
             head_bytes=self.head_size,
             fields=self.head_fields,
             head_s=self.head_time,
+            head_crowded_s=self.head_time_crowded,
             body_bytes=self.body_size,
             body_idle_s=self.body_idle,
             body_rate_bytes_s=self.body_rate,
             body_grace_s=self.body_grace,
             keep_alive_s=self.keep_alive,
             keep_alive_requests=self.keep_alive_requests,
+            pipelined=self.pipelined,
             response_head_bytes=self.response_head,
             response_fields=self.response_fields,
             first_byte_s=self.first_byte,

@@ -175,6 +175,46 @@ def test_the_targets_path_goes_first(proxy, origin, visit, base, asked, seen):
     assert server.heads[0].split(b" ")[1] == seen.encode()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret",
+        "/..",
+        "/a/../../secret",
+        "/%2e%2e/secret",
+        "/.%2E/secret",
+        "/a%2f..%2fsecret",
+        "/a/..%2Fsecret",
+        "/..;/secret",
+        "/..;x=1/secret",
+        "/..%3b/secret",
+        "/..\\secret",
+        "/a\\..\\secret",
+        "/%5c..%5csecret",
+        "/..?x",
+    ],
+)
+def test_no_path_leads_out_of_the_base(proxy, origin, visit, path):
+    server = Server()
+    target = f"http://127.0.0.1:{origin(server)}"
+    assert visit(proxy(target + "/base")).get(path)[0] == 400
+    assert server.connections == 0
+    assert visit(proxy(target)).get(path)[0] == 200, "without a base there is nothing to leave"
+
+
+@pytest.mark.parametrize("path", ["/..a/b", "/a..b", "/...", "/a?x=/../b", "/%2e%2ex", "/.", "/a/./b", "/-..", "/..%2"])
+def test_dots_that_lead_nowhere_pass_under_a_base(proxy, origin, visit, path):
+    server = Server()
+    assert visit(proxy(f"http://127.0.0.1:{origin(server)}/base")).get(path)[0] == 200
+    assert server.heads[0].startswith(f"GET /base{path} ".encode())
+
+
+def test_a_head_that_a_frontend_takes_is_not_too_large_with_what_it_adds(proxy, origin, visit):
+    server = Server()
+    rows = [f"X-{number}: {'y' * 310}" for number in range(99)] + [f"X-Added-{number}: z" for number in range(12)]
+    assert visit(proxy(f"http://127.0.0.1:{origin(server)}")).get("/" + "a" * 8150, *rows)[0] == 200
+
+
 def test_a_unix_socket_is_a_target(proxy, visit, tmp_path, small_ctx):
     server = Server()
     with socket.socket(socket.AF_UNIX) as sock:

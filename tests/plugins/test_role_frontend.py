@@ -1062,3 +1062,196 @@ def test_visitors_are_told_of_by_default():
 def test_every_key_is_described():
     for model in (FrontendSettings, LimitSettings, AccessSettings):
         assert all(field.description for field in model.model_fields.values())
+
+
+# -- every limit, reached ---
+
+GET = b"GET / HTTP/1.1\r\nHost: a.zone\r\n\r\n"
+HEAD = b"GET / HTTP/1.1\r\nHost: a.zone\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a.zone\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def tells(told: bytes):
+    """A share that hears a head, says `told`, and nothing more."""
+
+    def share(stream):
+        heard = b""
+        while b"\r\n\r\n" not in heard:
+            heard += stream.recv(65536, WAIT_S)
+        stream.send(told)
+        while stream.recv(65536, 4 * WAIT_S):
+            pass
+
+    return share
+
+
+def limited(host, controller, start, limits: dict, told: bytes = FINE) -> Client:
+    """A visitor of a frontend with these limits, before a share that says `told`."""
+    host.share("tok-a", tells(told))
+    controller.name("a.zone", "tok-a")
+    role = start(limits=LimitSettings.model_validate(limits))
+    knows(role, "a.zone")
+    return Client(address(role))
+
+
+def everything(client: Client) -> bytes:
+    """All that comes until the end, however it ends."""
+    with contextlib.suppress(StreamError):
+        client.rest()
+    client.stream.close()
+    return client.got
+
+
+@pytest.mark.parametrize(
+    ("limits", "sent", "status"),
+    [
+        ({"request_line": "64"}, b"GET /" + b"a" * 64 + b" HTTP/1.1\r\n", 414),
+        ({"head_size": "200"}, HEAD + b"X: " + b"a" * 200 + b"\r\n\r\n", 431),
+        ({"head_fields": 2}, HEAD + b"X: y\r\n" * 2 + b"\r\n", 431),
+        ({"head_time": "50ms"}, HEAD, 408),
+        ({"head_time_crowded": "50ms", "max_connections": 1}, HEAD, 408),
+        ({"body_size": "2"}, POST + b"Content-Length: 3\r\n\r\nabc", 413),
+        ({"body_size": "2"}, CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", 413),
+        ({"body_idle": "50ms"}, POST + b"Content-Length: 3\r\n\r\na", 408),
+        ({"chunk_extension": "3"}, CHUNKED + b"3;" + b"a" * 40 + b"\r\nabc\r\n0\r\n\r\n", 400),
+        ({"chunk_extensions": "5"}, CHUNKED + b"1;aa\r\nx\r\n" * 2 + b"0\r\n\r\n", 400),
+        ({"trailers": "10"}, CHUNKED + b"0\r\nA: 3456789\r\n\r\n", 400),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_limit_of_requests_is_reached(host, controller, start, limits, sent, status):
+    limits = {"linger_time": "50ms", **limits}
+    client = limited(host, controller, start, limits, b"")
+    client.stream.send(sent)
+    got = everything(client)
+    assert got.startswith(b"HTTP/1.1 %d " % status), got
+    assert b"Connection: close" in got
+
+
+def test_a_body_that_trickles_is_refused_after_its_grace(host, controller, start):
+    limits = {"body_rate": "1MB", "body_grace": "50ms", "linger_time": "50ms"}
+    client = limited(host, controller, start, limits, b"")
+    client.stream.send(POST + b"Content-Length: 1000\r\n\r\n")
+    with contextlib.suppress(StreamError):
+        for _ in range(200):
+            client.stream.send(b"x")
+            if client.stream.wait_readable(0.01):
+                break
+    assert everything(client).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("limits", "told", "status"),
+    [
+        ({"response_head": "100"}, FINE.replace(b"\r\n\r\n", b"\r\nX: " + b"a" * 100 + b"\r\n\r\n"), 502),
+        ({"response_fields": 1}, FINE.replace(b"\r\n\r\n", b"\r\nX: y\r\n\r\n"), 502),
+        ({"interim_answers": 0}, b"HTTP/1.1 100 Continue\r\n\r\n" + FINE, 502),
+        ({"first_byte": "50ms"}, b"", 504),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_limit_of_answers_is_reached(host, controller, start, limits, told, status):
+    client = limited(host, controller, start, {"linger_time": "50ms", **limits}, told)
+    client.stream.send(GET)
+    assert b"HTTP/1.1 %d " % status in everything(client)
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n:\n\r\n"
+
+
+@pytest.mark.parametrize(("key", "told"), [("response_idle", FINE.replace(b": 2", b": 3")), ("stream_idle", EVENTS)])
+def test_an_answer_that_pauses_too_long_is_cut(host, controller, start, key, told):
+    client = limited(host, controller, start, {key: "50ms"}, told)
+    client.stream.send(GET)
+    got = everything(client)
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert not got.endswith(b"0\r\n\r\n")
+    eventually(lambda: host.exchanges)
+    assert host.exchanges[0].outcome.startswith("upstream: ")
+
+
+def test_a_visitor_who_takes_nothing_is_cut(host, controller, start):
+    endless = FINE.replace(b": 2", b": 100000000") + b"x" * 16_000_000
+    client = limited(host, controller, start, {"write_stall": "50ms"}, endless)
+    client.stream.send(GET)
+    eventually(lambda: host.exchanges)
+    assert host.exchanges[0].outcome.startswith("client: ")
+    assert host.exchanges[0].tx_bytes < 16_000_000
+    client.stream.close()
+
+
+@pytest.mark.parametrize(("limits", "served"), [({"keep_alive": "50ms"}, 1), ({"keep_alive_requests": 2}, 2)])
+def test_a_connection_ends_between_two_requests(host, controller, start, limits, served):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start(limits=LimitSettings.model_validate(limits))
+    knows(role, "a.zone")
+    client = Client(address(role))
+    for _ in range(served):
+        assert client.ask("a.zone")[0] == 200
+    assert client.rest() == b""
+    client.stream.close()
+
+
+@pytest.mark.parametrize(("key", "value"), [("linger_size", "100"), ("linger_time", "50ms")])
+def test_what_comes_after_a_refusal_is_read_for_a_while_only(host, controller, start, key, value):
+    limits = {"body_size": "10", "linger_size": "100MB", "linger_time": "60s", key: value}
+    client = limited(host, controller, start, limits)
+    client.stream.send(POST + b"Content-Length: 1000000000\r\n\r\n")
+    began = time.monotonic()
+    with contextlib.suppress(StreamError):
+        while time.monotonic() - began < WAIT_S:
+            client.stream.send(b"x" * 1000)
+            gevent.sleep(0.001)
+    assert time.monotonic() - began < WAIT_S
+    client.stream.close()
+
+
+def test_a_share_has_so_many_requests_at_once_and_then_says_when_to_come_again(host, controller, start):
+    first = limited(host, controller, start, {"share_requests": 1}, b"")
+    first.stream.send(GET)
+    eventually(lambda: host.streams)
+    second = Client(Address(*first.stream._sock.getpeername()))
+    second.stream.send(GET)
+    head = second.until(b"\r\n\r\n")
+    assert b"HTTP/1.1 503 " in head
+    assert b"Retry-After: 1" in head
+    first.stream.close()
+    second.stream.close()
+
+
+def test_no_more_connections_are_taken_than_may_be(host, controller, start):
+    first = limited(host, controller, start, {"max_connections": 1, "pool_each": 0})
+    assert first.ask("a.zone")[0] == 200
+    second = Client(Address(*first.stream._sock.getpeername()))
+    second.stream.send(GET)
+    assert not second.stream.wait_readable(0.1), "it waits in the backlog"
+    first.stream.close()
+    assert b"HTTP/1.1 200 " in second.until(b"\r\n\r\n")
+    second.stream.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "dials"), [({}, 1), ({"pool_each": 0}, 3), ({"pool_total": 0}, 3), ({"pool_idle": "1ms"}, 3)]
+)
+def test_unused_overlay_streams_are_kept_within_limits(host, controller, start, limits, dials):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start(limits=LimitSettings.model_validate(limits))
+    knows(role, "a.zone")
+    for _ in range(3):
+        assert ask(address(role), "a.zone")[0] == 200
+        gevent.sleep(0.005)
+        role._entrance._pipeline.pool.sweep()
+    assert len(host.streams) == dials
+
+
+def test_every_limit_of_connections_is_a_key():
+    """Each key changes what it is the key of: no two alike, and none without effect."""
+    told = LimitSettings.model_validate({name: field.default for name, field in LimitSettings.model_fields.items()})
+    assert told.http() == HttpLimits()
+    assert told.pool() == PoolLimits()
+    keys = set(LimitSettings.model_fields) - {"max_connections", "per_address"}
+    assert len(keys) == len(dataclasses.fields(HttpLimits)) + len(dataclasses.fields(PoolLimits))

@@ -16,7 +16,7 @@ from gevent.pool import Pool
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
-from zrokd.net.stream import SocketStream
+from zrokd.net.stream import SocketStream, find_dead_peers
 from zrokd.net.waiter import Waiter
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -50,6 +50,7 @@ class Listener:
         self._family, self._type, self._proto = sock.family, sock.type, sock.proto
         self._sock = _socket.socket(sock.family, sock.type, sock.proto, sock.detach())
         self._sock.setblocking(False)
+        find_dead_peers(self._sock)
         self._address = _address(self._sock.getsockname())
 
     @property

@@ -25,6 +25,10 @@ from zrokd.proxy.rules import Rules
 from zrokd.proxy.upstream import UpstreamPool
 from zrokd.proxy.visitors import Visitors
 
+_CROWDED = 0.8  # of the connections that the listener takes
+_RELIEF_S = 1.0  # between two looks for idle ones
+_BRIEF_S = 0.2
+
 
 class Pipeline:
     """Serves connections of visitors: give it to a Listener as `handle`.
@@ -45,19 +49,23 @@ class Pipeline:
         log: logging.Logger,
         clock: Callable[[], float] = time.monotonic,
         role: str = "frontend",
+        most: int = 10_000,
     ) -> None:
+        """`most`: connections that its listener takes at once; from 80 % of them on, nobody holds room for nothing."""
         self.rules, self.pool, self.limits = rules, pool, limits
         self._visitors, self._hooks, self._meter, self._log = visitors, hooks, meter, log
         self._clock, self._role = clock, role
         self._tracker = ConnectionTracker()
+        self._crowded, self._relieved_s = _CROWDED * most, 0.0
 
     def __call__(self, stream: Stream) -> None:
         """Answer the requests of one connection until it ends. Switches greenlets; the caller closes the stream."""
         visit = Visit(self._role, stream.peer, self._hooks, self._clock, self._clock())
-        client = HttpConnection(stream, self.limits)
+        client = HttpConnection(stream, self._limits_now())
         try:
             with self._tracker.track(client), self._visitors.enter(stream.peer) as welcome:
                 if not welcome:
+                    client.limits = replace(client.limits, linger_s=_BRIEF_S)  # it shall not hold room by being refused
                     raise MessageError(429, "too many connections of one address")
                 while (sent := client.read_request()) is not None and self._request(client, sent, visit):
                     continue
@@ -72,6 +80,16 @@ class Pipeline:
     def drain(self) -> None:
         """End idle connections now, and busy ones with their answer. Idempotent."""
         self._tracker.drain()
+
+    def _limits_now(self) -> HttpLimits:
+        """The limits of a connection that begins; in a crowd it has to hurry, and idle ones make room."""
+        if len(self._tracker) + 1 <= self._crowded:
+            return self.limits
+        now_s = self._clock()
+        if now_s - self._relieved_s >= _RELIEF_S:
+            self._relieved_s = now_s
+            self._tracker.relieve()
+        return replace(self.limits, head_s=min(self.limits.head_s, self.limits.head_crowded_s))
 
     def _request(self, client: HttpConnection, sent: RequestHead, visit: Visit) -> bool:
         """Handle one request; whether the connection can serve another."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,6 +20,12 @@ from zrokd.net.stream import connect
 
 LOG = logging.getLogger("test.listener")
 HERE = Address("127.0.0.1", 0)
+PROBED = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+)
 
 
 @pytest.fixture
@@ -235,3 +243,18 @@ def test_without_descriptors_it_pauses_without_spinning_and_recovers():
     assert told["after"] < 1.0
     assert len(told["warnings"]) == 1
     assert "connections wait" in told["warnings"][0]
+
+
+def test_a_visitor_who_vanishes_is_found_by_the_kernel(serve):
+    seen = []
+
+    def look(stream) -> None:
+        with socket.socket(fileno=os.dup(stream.fileno())) as sock:
+            seen.append([sock.getsockopt(*option) for option in PROBED])
+
+    listener = serve(look)
+    stream = connect(listener.address, 5)
+    assert stream.recv(1, 5) == b""
+    look(stream)
+    stream.close()
+    assert seen == [[1, 30, 15, 3]] * 2, "75 s of silence, at both ends that are ours"

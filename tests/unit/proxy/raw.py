@@ -106,6 +106,11 @@ class Recorder(Stream):
         self.seen += bytes(data)
         self._take(bytes(data))
 
+    def taken(self) -> bytes:
+        """The answers that are ready."""
+        data, self._out = self._out, b""
+        return data
+
     def recv(self, max_bytes: int, timeout_s: float | None = None) -> bytes:
         self.wait_readable()
         data, self._out = self._out[:max_bytes], self._out[max_bytes:]

@@ -544,3 +544,84 @@ def test_a_frontend_that_leads_to_itself_ends_the_circle(rig):
     answer = rig.visit().ask()
     assert status(answer) == 508
     assert len(rig.dials) <= 11
+
+
+# -- a crowd ---
+
+
+def crowded(rig, most: int, **limits) -> None:
+    rig.limits = HttpLimits(**limits)
+    rig.pipeline._crowded = 0.8 * most
+
+
+def test_who_comes_into_a_crowd_has_to_hurry_and_who_was_there_has_not(rig):
+    crowded(rig, 5, head_s=5.0, head_crowded_s=0.05)
+    rig.pipeline._relieved_s = float("inf")  # idle ones stay
+    early = [rig.visit() for _ in range(4)]
+    gevent.sleep(0)
+    late = rig.visit()
+    assert late.rest() == b"", "it said nothing in time"
+    slow = rig.visit()
+    slow.send(b"GET / HTTP/1.1\r\nHost: a.zone\r\n")
+    assert status(slow.rest()) == 408
+    assert [status(visitor.ask()) for visitor in early] == [200] * 4
+
+
+def test_idle_connections_make_room_in_a_crowd_oldest_first_and_busy_ones_stay(rig, speak):
+    crowded(rig, 5)
+    go, arrived = gevent.event.Event(), gevent.event.Event()
+
+    def slow(exchange):
+        arrived.set()
+        go.wait(5)
+        exchange.respond(200, (), b"done")
+
+    rig.shares["tok-b"] = speak(slow)
+    busy = rig.visit()
+    busy.send(b"GET / HTTP/1.1\r\nHost: b.zone\r\n\r\n")
+    assert arrived.wait(5)
+    idle = [rig.visit() for _ in range(3)]
+    assert [status(visitor.ask()) for visitor in idle] == [200] * 3
+    assert status(rig.visit().ask()) == 200
+    assert idle[0].rest() == b""
+    assert [status(visitor.ask()) for visitor in idle[1:]] == [200, 200]
+    go.set()
+    assert body(busy.answer()) == b"done"
+
+
+def test_being_refused_holds_no_room(rig):
+    rig.visitors = Visitors(1)
+    rig.limits = HttpLimits(linger_s=30.0)
+    first = rig.visit("192.0.2.1:1")
+    assert status(first.ask()) == 200
+    refused = [rig.visit("192.0.2.1:2") for _ in range(20)]
+    rig.ended(20)  # though none of them closes
+    assert {status(visitor.rest()) for visitor in refused} == {429}
+
+
+def test_requests_sent_ahead_do_not_keep_others_waiting(rig):
+    seen = []
+    rig.told.on_exchange = lambda summary: seen.append(summary.target)
+    rig.limits = HttpLimits(pipelined=4)
+    greedy, other = rig.visit(), rig.visit()
+    greedy.send(b"GET /greedy HTTP/1.1\r\nHost: nobody.zone\r\n\r\n" * 40)
+    other.send(b"GET /other HTTP/1.1\r\nHost: nobody.zone\r\n\r\n")
+    assert [status(greedy.answer()) for _ in range(40)] == [404] * 40
+    assert seen.index("/other") <= 5
+    assert status(other.answer()) == 404
+
+
+def test_a_failure_within_an_answer_is_never_answered_into_it(rig, caplog):
+    def counting(_token, _rx, tx):
+        if tx:
+            raise RuntimeError("a bug")
+
+    rig.pipeline._meter.add = counting
+    visitor = rig.visit()
+    visitor.send(b"GET / HTTP/1.1\r\nHost: a.zone\r\n\r\n")
+    try:
+        got = visitor.rest()
+    except StreamError:
+        got = visitor.got
+    assert b"HTTP/1.1 500" not in got.partition(b"\r\n\r\n")[2]
+    assert "nobody foresaw" in caplog.text

@@ -127,7 +127,8 @@ def check(data: bytes, places: list[int], *, more: bool) -> None:
     sent = data + (NEXT if more else b"")
     frontend.visit(*cut(sent, places))
     passed = iter(forwarded(frontend))
-    h11_read, llhttp_read = by_h11(sent), Llhttp(sent).found
+    h11_read = by_h11(sent)
+    llhttp_read = [] if b"pgrade" in sent else Llhttp(sent).found  # it gives up a body behind an Upgrade, which we drop
     for number, summary in enumerate(frontend.exchanges):
         assert summary.status != 500
         if summary.status != 200:

@@ -15,6 +15,7 @@ _SIZE_LINE = re.compile(
     rb"([0-9A-Fa-f]{1,16})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*+)\r\n"
 )
 _SIZE_DIGITS = 16
+_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _FORBIDDEN_TRAILERS = frozenset(
     b"authorization connection content-encoding content-length content-range content-type cookie expect forwarded host "
     b"http2-settings keep-alive location max-forwards proxy-authenticate proxy-authorization proxy-connection range "
@@ -46,9 +47,24 @@ class ChunkDecoder:
                 pieces.append(piece)
                 self._left -= len(piece)
                 at += len(piece)
+            elif (after := self._feed_whole(data, at, pieces)) > at:
+                at = after
             else:
                 at = self._feed_line(data, at)
         return b"".join(pieces), at
+
+    def _feed_whole(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """Take chunks that are here from size to end, without extensions: many small ones must not cost much."""
+        if self._line or self._expect != self._size_line:
+            return at
+        while match := _PLAIN_SIZE.match(data, at):
+            begin = match.end()
+            end = begin + int(match[1], 16)
+            if end == begin or data[end : end + 2] != b"\r\n":
+                break
+            pieces.append(data[begin:end])
+            at = end + 2
+        return at
 
     def _feed_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at) + 1

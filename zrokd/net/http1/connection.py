@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import gevent
+
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
@@ -29,6 +31,7 @@ class HttpConnection:
         self.idle = True  # between two exchanges: may be closed without loss
         self.framing = NONE  # of the body that follows the request head read last
         self.requests = 0
+        self._ahead = 0  # requests that were here before the one before them was answered, in a row
         self._buffer = b""
 
     @property
@@ -44,14 +47,24 @@ class HttpConnection:
         :raises MessageError: it is refused, with the status to answer; this connection is of no more use after that.
         :raises StreamError: the connection broke.
         """
-        if not self._buffer and not self._await_first_byte():
-            return None
+        if not self._buffer:
+            self._ahead = 0
+            if not self._await_first_byte():
+                return None
+        else:
+            self._take_turns()
         self.idle = False
         head = parse_request(self._read_head(self.limits.head_s, request=True), self.limits)
         self.requests += 1
         self.framing = request_framing(head)
         self.keep_alive &= keeps_alive(head) and self.requests < self.limits.keep_alive_requests
         return head
+
+    def _take_turns(self) -> None:
+        """Who sends requests ahead could keep us busy without a pause."""
+        self._ahead += 1
+        if self._ahead % self.limits.pipelined == 0:
+            gevent.sleep(0)
 
     def _await_first_byte(self) -> bool:
         self.idle = True

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import gevent
-
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.answer import dress, framing_for
@@ -19,8 +17,8 @@ from zrokd.net.http1.hops import hop_by_hop, wants_websocket
 from zrokd.net.http1.upload import Upload
 from zrokd.net.http1.websocket import accepts, check_handshake
 from zrokd.net.relay import relay
+from zrokd.net.turns import Turns
 
-_PIECES_PER_TURN = 16  # then other greenlets get theirs
 _REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
 
@@ -188,17 +186,18 @@ class _Exchange:
         except (StreamError, MessageError) as error:
             self._client.stream.abort()  # the client must never take this for a whole answer
             return f"upstream: {error}"
+        except BaseException:
+            self._client.stream.abort()  # whoever answers the failure must not do so within an answer
+            raise
         return "ok"
 
     def _copy(self, reader: BodyReader, writer: BodyWriter) -> None:
-        pieces = 0
+        turns = Turns()
         while piece := reader.read():
             self._tx += len(piece)
             self._tell(0, len(piece))
             writer.write(piece)
-            pieces += 1
-            if pieces % _PIECES_PER_TURN == 0:
-                gevent.sleep(0)
+            turns.pass_on()
 
     def _body_idle_s(self, answer: ResponseHead) -> float:
         events = (answer.get(b"Content-Type") or b"").lower().startswith(b"text/event-stream")

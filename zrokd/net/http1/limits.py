@@ -14,12 +14,14 @@ class HttpLimits:
     head_bytes: int = 32 * 1024  # more: 431
     fields: int = 100  # more: 431
     head_s: float = 10.0  # from the first byte of a head to its last
+    head_crowded_s: float = 5.0  # the same, for connections that come while there are many
     body_bytes: int | None = None  # more: 413; None: no limit
     body_idle_s: float = 30.0  # between two pieces of a request body
     body_rate_bytes_s: int = 256  # the least average while we wait for a request body ...
     body_grace_s: float = 10.0  # ... asked for after so much waiting
     keep_alive_s: float = 75.0  # between two requests
     keep_alive_requests: int = 1000  # on one connection
+    pipelined: int = 8  # sent ahead and answered in a row; then others get their turn
 
     # what an upstream may send
     response_head_bytes: int = 64 * 1024

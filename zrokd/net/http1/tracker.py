@@ -33,11 +33,15 @@ class ConnectionTracker:
         self.draining = True
         for connection in list(self._open):
             connection.keep_alive = False
-            if connection.idle:
-                connection.stream.close()
+            _end_idle(connection)
 
     def relieve(self) -> None:
         """Close the idle ones of the older half: they hold room that others ask for."""
         for connection in list(self._open)[: len(self._open) // 2]:
-            if connection.idle:
-                connection.stream.close()
+            _end_idle(connection)
+
+
+def _end_idle(connection: HttpConnection) -> None:
+    """Close it between two exchanges, unless the next request came already and only waits to be read."""
+    if connection.idle and not connection.unread():
+        connection.stream.close()

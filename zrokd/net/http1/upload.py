@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from gevent import Greenlet
 
 from zrokd.errors import MessageError, StreamError
 from zrokd.net.http1.body import BodyReader, BodyWriter
 from zrokd.net.http1.connection import HttpConnection
-
-_PIECES_PER_TURN = 16  # then other greenlets get theirs
+from zrokd.net.turns import Turns
 
 
 class Upload:
@@ -56,14 +54,12 @@ class Upload:
             self.ended_at = time.monotonic()
 
     def _copy(self) -> None:
-        pieces = 0
+        turns = Turns()
         while piece := self._next():
             self.moved += len(piece)
             self._tell(len(piece), 0)
             self._writer.write(piece)
-            pieces += 1
-            if pieces % _PIECES_PER_TURN == 0:
-                gevent.sleep(0)
+            turns.pass_on()
         if self.client_fault is None:
             self._writer.finish(self._reader.trailers)
             self.complete = True

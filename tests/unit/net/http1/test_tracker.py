@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.tracker import ConnectionTracker
@@ -35,3 +37,27 @@ def test_a_connection_that_comes_while_draining_serves_one_exchange(make_pair):
     with tracker.track(late):
         assert not late.keep_alive
         assert late.stream.fileno() >= 0
+
+
+def test_a_connection_whose_next_request_came_already_is_not_closed_under_it(make_pair):
+    tracker = ConnectionTracker()
+    ours, theirs = make_pair()
+    connection = HttpConnection(ours, HttpLimits())
+    with tracker.track(connection):
+        theirs.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        tracker.drain()
+        head = connection.read_request()
+        assert head is not None
+        assert not connection.keep_alive
+
+
+def test_relief_closes_idle_ones_of_the_older_half(make_pair):
+    tracker = ConnectionTracker()
+    connections = [HttpConnection(make_pair()[0], HttpLimits()) for _ in range(4)]
+    connections[0].idle = False
+    with contextlib.ExitStack() as known:
+        for connection in connections:
+            known.enter_context(tracker.track(connection))
+        tracker.relieve()
+    assert [each.stream.fileno() >= 0 for each in connections] == [True, False, True, True]
+    assert connections[0].keep_alive
