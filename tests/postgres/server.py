@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -147,4 +148,5 @@ class Postgres:
         main = self._process.pid
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         for pid in [main, *map(int, children)] if number == signal.SIGSTOP else [*map(int, children), main]:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a connection that ended meanwhile
+                os.kill(pid, number)
