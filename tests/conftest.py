@@ -6,6 +6,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -31,7 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    _hear_signals()
     leaks.watch()
+
+
+def _hear_signals() -> None:
+    """Started under nohup, or behind `&`, we would ignore what tests send, and their children would inherit that."""
+    for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(trylast=True)  # folders mark their own tests before
