@@ -26,7 +26,7 @@ class Doors:
     def __init__(self, settings: FrontendSettings, ctx: Context, meter: Meter) -> None:
         self.settings, self.meter = settings, meter
         self._ctx, self._fittings = ctx, Fittings()
-        self._visitors = Visitors(settings.limits.per_address, settings.trusted_proxies)
+        self.visitors = Visitors(settings.limits.per_address, settings.trusted_proxies)
         self._pipelines: list[tuple[Router, Pipeline]] = []
 
     def prepare(self, settings: FrontendSettings) -> Fittings:
@@ -43,7 +43,7 @@ class Doors:
     def change(self, settings: FrontendSettings, fittings: Fittings) -> None:
         """Every request that begins from now on is handled by these. May switch greenlets."""
         old, self._fittings, self.settings = self._fittings, fittings, settings
-        self._visitors.change(settings.limits.per_address, settings.trusted_proxies)
+        self.visitors.change(settings.limits.per_address, settings.trusted_proxies)
         for router, pipeline in self._pipelines:
             pipeline.rules, pipeline.limits = self._rules(router), settings.limits.http()
             pipeline.pool.http, pipeline.pool.limits = settings.limits.http(), settings.limits.pool()
@@ -59,7 +59,7 @@ class Doors:
             self._rules(router),
             pool,
             limits=limits.http(),
-            visitors=self._visitors,
+            visitors=self.visitors,
             hooks=self._ctx.hooks,
             meter=self.meter,
             log=self._ctx.log,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 
 from zrokd.contracts import Context, Stream
-from zrokd.errors import ZrokdError
+from zrokd.errors import LimitReached, ZrokdError
 from zrokd.model.http import ConnectionSummary
-from zrokd.net.meter import Meter
 from zrokd.net.relay import Relayed, relay
+
+from .doors import Doors
 
 
 class RawHandler:
     """Relays each connection to one share: give it to a Listener as `handle`."""
 
-    def __init__(
-        self, share: str, dial: Callable[[str], Stream], meter: Meter, ctx: Context, idle_s: Callable[[], float]
-    ) -> None:
-        self._share, self._dial, self._meter, self._ctx, self._idle_s = share, dial, meter, ctx, idle_s
+    def __init__(self, share: str, dial: Callable[[str], Stream], doors: Doors, ctx: Context) -> None:
+        self._share, self._dial, self._doors, self._ctx = share, dial, doors, ctx
 
     def __call__(self, stream: Stream) -> None:
         """Serve one connection until both directions ended. Switches greenlets; the caller closes the stream."""
@@ -26,7 +26,10 @@ class RawHandler:
         try:
             done = self._relayed(stream)
         except ZrokdError as error:
-            self._ctx.log.warning("a connection to share %s failed: %s", self._share, error)
+            level = (
+                logging.DEBUG if isinstance(error, LimitReached) else logging.WARNING
+            )  # a flood must not fill the log
+            self._ctx.log.log(level, "a connection to share %s failed: %s", self._share, error)
             stream.abort()
             done = Relayed(0, 0, str(error))
         finally:
@@ -43,8 +46,12 @@ class RawHandler:
             )
 
     def _relayed(self, stream: Stream) -> Relayed:
-        there = self._dial(self._share)
-        try:
-            return relay(stream, there, idle_s=self._idle_s(), on_bytes=partial(self._meter.add, self._share))
-        finally:
-            there.close()
+        with self._doors.visitors.enter(stream.peer) as welcome:
+            if not welcome:
+                raise LimitReached("too many connections of one address")
+            there = self._dial(self._share)
+            try:
+                idle_s = self._doors.settings.limits.stream_idle
+                return relay(stream, there, idle_s=idle_s, on_bytes=partial(self._doors.meter.add, self._share))
+            finally:
+                there.close()

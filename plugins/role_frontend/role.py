@@ -190,7 +190,7 @@ class FrontendRole(Role):
 
     def _handler(self, share: str, mode: str, http: bool) -> Handler:  # noqa: FBT001
         if not http:
-            return RawHandler(share, self._dial, self._meter, self.ctx, lambda: self._doors.settings.limits.stream_idle)
+            return RawHandler(share, self._dial, self._doors, self.ctx)
         fixed = Route(host=share, token=share, mode=mode)
 
         def router(_head: RequestHead) -> Route:

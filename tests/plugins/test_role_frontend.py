@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import ipaddress
 import logging
 import socket
 import stat
@@ -642,6 +643,24 @@ def test_whether_it_speaks_http_is_the_modes_to_say_and_the_operators_to_correct
         client.stream.close()
     else:
         assert ask(where, "x")[0] == 200
+
+
+def test_one_address_holds_so_many_connections_to_a_tcp_share(host, controller, start, enabled, monkeypatch):
+    monkeypatch.setattr("zrokd.proxy.visitors.parse_peer", lambda _peer: ipaddress.ip_address("192.0.2.1"))
+    host.share("tok-t", echoes)
+    controller.modes["tok-t"] = "tcp"
+    limits = LimitSettings(per_address=1)
+    start(listen=None, environment=enabled, accesses=[private("tok-t")], limits=limits)
+    where = parse_address(host.ready[0][1])
+    first, second = Client(where), Client(where)
+    first.stream.send(b"x")
+    first.until(b"x")
+    assert second.rest() == b""
+    first.stream.send(b"y")
+    first.until(b"y")
+    assert len(host.streams) == 1
+    for client in (first, second):
+        client.stream.close()
 
 
 @pytest.mark.parametrize("refusal", [Denied("not granted"), NotFound("no such share, or not yours")])
