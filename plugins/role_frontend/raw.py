@@ -26,9 +26,8 @@ class RawHandler:
         try:
             done = self._relayed(stream)
         except ZrokdError as error:
-            level = (
-                logging.DEBUG if isinstance(error, LimitReached) else logging.WARNING
-            )  # a flood must not fill the log
+            # A flood must not fill the log.
+            level = logging.DEBUG if isinstance(error, LimitReached) else logging.WARNING
             self._ctx.log.log(level, "a connection to share %s failed: %s", self._share, error)
             stream.abort()
             done = Relayed(0, 0, str(error))

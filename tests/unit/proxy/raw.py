@@ -27,7 +27,7 @@ from zrokd.proxy.visitors import Visitors
 LOG = logging.getLogger("test.raw")
 PEER = "192.0.2.1:999"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-_TURNS = 2000
+_TURNS = 500
 
 
 class Script(Stream):

@@ -1,4 +1,4 @@
-"""Hostile answers that nobody thought of: what a visitor gets is one whole message, the one h11 reads, or broken off."""
+"""Hostile answers that nobody thought of: a visitor gets one whole message, the one h11 reads, or it breaks off."""
 
 from __future__ import annotations
 
