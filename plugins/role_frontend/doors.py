@@ -17,7 +17,7 @@ from .fittings import Fittings
 from .settings import FrontendSettings
 
 Router = Callable[[RequestHead], Route]
-_SWEEP_S = 5.0
+_SWEEP_S = 1.0
 
 
 class Doors:
@@ -70,11 +70,11 @@ class Doors:
         return pipeline
 
     def sweep(self) -> None:
-        """Close overlay streams that were idle for too long, for ever. Switches greenlets; ends by being killed."""
+        """Give up what is held for nothing, for ever. Switches greenlets; ends by being killed."""
         while True:
             time.sleep(_SWEEP_S)
             for _, pipeline in self._pipelines:
-                pipeline.pool.sweep()
+                pipeline.sweep()
 
     def drain(self) -> None:
         """End idle connections now, and busy ones with their answer."""

@@ -57,7 +57,7 @@ class FrontendRole(Role):
         """Let visitors in. :raises ZrokdError: the controller refuses a required access."""
         self._tasks = [
             self.ctx.spawn(report, self._meter, self.ctx, name="usage"),
-            self.ctx.spawn(self._doors.sweep, name="idle overlay streams"),
+            self.ctx.spawn(self._doors.sweep, name="idle connections"),
         ]
         if self._entrance:
             self._entrance.start()

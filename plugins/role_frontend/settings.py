@@ -26,7 +26,12 @@ Network = Annotated[str, AfterValidator(_network)]
 class LimitSettings(Settings):
     """What visitors and shares may take, and for how long."""
 
-    max_connections: int = Field(default=10_000, gt=0, description="Connections at once; more wait to be accepted.")
+    max_connections: int = Field(
+        default=10_000,
+        gt=0,
+        description="Connections at once; more wait to be accepted. From 80 % on, the oldest that are idle or whose "
+        "head takes over a second make room.",
+    )
     per_address: int = Field(
         default=100,
         gt=0,

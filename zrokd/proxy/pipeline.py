@@ -26,7 +26,7 @@ from zrokd.proxy.upstream import UpstreamPool
 from zrokd.proxy.visitors import Visitors
 
 _CROWDED = 0.8  # of the connections that the listener takes
-_RELIEF_S = 1.0  # between two looks for idle ones
+_RELIEF_S = 0.5  # between two looks for idle ones
 _BRIEF_S = 0.2
 
 
@@ -85,11 +85,20 @@ class Pipeline:
         """The limits of a connection that begins; in a crowd it has to hurry, and idle ones make room."""
         if len(self._tracker) + 1 <= self._crowded:
             return self.limits
+        self._relieve()
+        return replace(self.limits, head_s=min(self.limits.head_s, self.limits.head_crowded_s))
+
+    def sweep(self) -> None:
+        """Give up what is held for nothing: by the pool, and in a crowd by visitors. To be called every second."""
+        self.pool.sweep()
+        if len(self._tracker) > self._crowded:
+            self._relieve()
+
+    def _relieve(self) -> None:
         now_s = self._clock()
         if now_s - self._relieved_s >= _RELIEF_S:
             self._relieved_s = now_s
             self._tracker.relieve()
-        return replace(self.limits, head_s=min(self.limits.head_s, self.limits.head_crowded_s))
 
     def _request(self, client: HttpConnection, sent: RequestHead, visit: Visit) -> bool:
         """Handle one request; whether the connection can serve another."""

@@ -116,6 +116,11 @@ def test_case_port_and_final_dot_make_no_difference(host: str, port: int) -> Non
     assert forms == {host.lower()}
 
 
+@pytest.mark.parametrize("host", ["", ".", "..", "a..", "a..b", ".a", "a.b..:80", ":80"])
+def test_a_host_with_an_empty_label_is_none(host: str) -> None:
+    assert canonical_host(host) == ""
+
+
 def test_a_name_knows_its_host() -> None:
     assert Name(namespace="public", zone="share.example.com", name="shop").host == "shop.share.example.com"
 

@@ -589,6 +589,27 @@ def test_idle_connections_make_room_in_a_crowd_oldest_first_and_busy_ones_stay(r
     assert body(busy.answer()) == b"done"
 
 
+def test_a_frontend_that_is_full_of_slow_heads_gets_rid_of_them_though_nobody_new_comes(rig):
+    crowded(rig, 5)
+    rig.pipeline._relieved_s = float("inf")
+    visitors = [rig.visit() for _ in range(5)]
+    for visitor in visitors:
+        visitor.send(b"GET / HTTP/1.1\r\nHost: a.zone\r\n")
+    open_ones = rig.pipeline._tracker._open
+    with gevent.Timeout(5):
+        while not (len(open_ones) == 5 and all(each.reading_since_s for each in open_ones)):
+            gevent.sleep(0.001)
+    for each in open_ones:
+        each.reading_since_s -= 2.0
+    rig.pipeline._relieved_s = 0.0
+    rig.pipeline.sweep()
+    assert visitors[0].rest() == b""
+    assert visitors[1].rest() == b""
+    for visitor in visitors[2:]:
+        visitor.send(b"\r\n")
+        assert status(visitor.answer()) == 200
+
+
 def test_being_refused_holds_no_room(rig):
     rig.visitors = Visitors(1)
     rig.limits = HttpLimits(linger_s=30.0)

@@ -30,6 +30,7 @@ class HttpConnection:
         self.keep_alive = True  # what the last head read allows; a caller may set it to False
         self.idle = True  # between two exchanges: may be closed without loss
         self.framing = NONE  # of the body that follows the request head read last
+        self.reading_since_s: float | None = None  # on the monotonic clock, while a head comes
         self.requests = 0
         self._ahead = 0  # requests that were here before the one before them was answered, in a row
         self._buffer = b""
@@ -95,7 +96,8 @@ class HttpConnection:
 
     def _read_head(self, limit_s: float, *, request: bool) -> bytes:
         """The bytes of one head. A client's slowness is its own fault, an upstream's is ours to tell apart."""
-        deadline = time.monotonic() + limit_s
+        self.reading_since_s = time.monotonic()
+        deadline = self.reading_since_s + limit_s
         checked = 0
         if request:
             self._skip_empty_line(deadline)
@@ -103,6 +105,7 @@ class HttpConnection:
             self._check_partial(checked, request=request)
             checked = len(self._buffer)
             self._buffer += self._more_head(deadline, request=request)
+        self.reading_since_s = None
         head, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
         return head
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zrokd.net.http1.connection import HttpConnection
+
+_PROMPT_S = 1.0  # in which the head of a request comes from nearly everybody
 
 
 class ConnectionTracker:
@@ -36,9 +39,13 @@ class ConnectionTracker:
             _end_idle(connection)
 
     def relieve(self) -> None:
-        """Close the idle ones of the older half: they hold room that others ask for."""
+        """Close those of the older half that are idle, or whose head takes long: they hold room that others ask for."""
+        late_s = time.monotonic() - _PROMPT_S
         for connection in list(self._open)[: len(self._open) // 2]:
-            _end_idle(connection)
+            if connection.reading_since_s is not None and connection.reading_since_s < late_s:
+                connection.stream.abort()
+            else:
+                _end_idle(connection)
 
 
 def _end_idle(connection: HttpConnection) -> None:

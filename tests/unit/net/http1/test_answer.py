@@ -99,3 +99,19 @@ def test_refusing_somebody_who_is_gone_is_quiet(connection):
     _far, near = connection
     near.stream.close()
     refuse(near, 400, "too late")
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "line"),
+    [
+        (405, (), b"Allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"),
+        (405, ((b"allow", b"GET"),), b"allow: GET\r\n"),
+        (426, (), b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+    ],
+)
+def test_a_status_comes_with_what_it_must_say(connection, status, fields, line):
+    far, ours = connection
+    answer(ours, status, fields)
+    got = far.recv(65536, 5)
+    assert line in got
+    assert got.lower().count(line.partition(b":")[0].lower() + b":") == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.limits import HttpLimits
@@ -49,6 +50,18 @@ def test_a_connection_whose_next_request_came_already_is_not_closed_under_it(mak
         head = connection.read_request()
         assert head is not None
         assert not connection.keep_alive
+
+
+def test_relief_breaks_those_of_the_older_half_whose_head_takes_long(make_pair):
+    tracker = ConnectionTracker()
+    slow, quick, *young = (HttpConnection(make_pair()[0], HttpLimits()) for _ in range(4))
+    slow.idle = quick.idle = False
+    slow.reading_since_s, quick.reading_since_s = time.monotonic() - 2.0, time.monotonic()
+    with contextlib.ExitStack() as known:
+        for connection in (slow, quick, *young):
+            known.enter_context(tracker.track(connection))
+        tracker.relieve()
+    assert [each.stream.fileno() >= 0 for each in (slow, quick, *young)] == [False, True, True, True]
 
 
 def test_relief_closes_idle_ones_of_the_older_half(make_pair):
