@@ -12,11 +12,15 @@ _TURN_S = 0.005
 class Turns:
     """Lets other greenlets run after so many milliseconds of work, however little came of it."""
 
+    __slots__ = ("_until_s",)
+
     def __init__(self) -> None:
-        self._until = time.monotonic() + _TURN_S
+        self._until_s = 0.0
 
     def pass_on(self) -> None:
-        """Call it between two pieces of work. Switches greenlets when the turn is over."""
-        if time.monotonic() >= self._until:
+        """Call it between two pieces of work; the first call begins the turn. Switches greenlets when it is over."""
+        if not self._until_s:
+            self._until_s = time.monotonic() + _TURN_S
+        elif time.monotonic() >= self._until_s:
             gevent.sleep(0)
-            self._until = time.monotonic() + _TURN_S
+            self._until_s = time.monotonic() + _TURN_S

@@ -197,7 +197,8 @@ class _Exchange:
             self._tx += len(piece)
             self._tell(0, len(piece))
             writer.write(piece)
-            turns.pass_on()
+            if not reader.done:
+                turns.pass_on()
 
     def _body_idle_s(self, answer: ResponseHead) -> float:
         events = (answer.get(b"Content-Type") or b"").lower().startswith(b"text/event-stream")
