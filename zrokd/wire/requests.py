@@ -245,6 +245,34 @@ def mappings_query_from_wire(query: Mapping[str, str], *, max_wait_s: float) -> 
     )
 
 
+_TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
+_TEXTS: Mapping[str, Any] = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}
+
+
+def _list_of(*names: str) -> dict[str, Any]:
+    item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    return {"type": ["array", "null"], "items": item}
+
+
+#: What `draft_from_wire` reads, as a JSON schema.
+DRAFT_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["envZId", "shareMode", "backendMode"],
+    "properties": {
+        "envZId": {"type": "string", "minLength": 1},
+        "shareMode": {"type": "string", "enum": [mode.value for mode in ShareMode]},
+        "backendMode": {"type": "string", "pattern": f"^{_MODE.pattern}$"},
+        "target": _TEXT,
+        "nameSelections": _list_of("namespaceToken", "name"),
+        "privateShareToken": _TEXT,
+        "permissionMode": {"type": ["string", "null"], "enum": ["", None, *(one.value for one in Permission)]},
+        "accessGrants": _TEXTS,
+        "authScheme": _TEXT,
+        "basicAuthUsers": _list_of("username", "password"),
+    },
+}
+
+
 def draft_from_wire(document: Mapping[str, Any], hash_password: Callable[[str], str]) -> ShareDraft:
     """The draft in the body of POST /share. Passwords in it are hashed here, by `hash_password`, after all else.
 
