@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -76,3 +77,10 @@ def test_references_lead_somewhere(told):
         for part in reference.split("/"):
             found = found[part]
         assert found
+
+
+def test_the_page_about_the_api_names_every_operation_and_who_may():
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    who = {Needs.NOBODY: "everybody", Needs.ACCOUNT: "account", Needs.ADMIN: "operator", Needs.FRONTEND: "frontend"}
+    rows = set(re.findall(r"(?m)^\| `([A-Z]+ /[^`]+)` \| (\w+) \|", page))
+    assert rows == {(f"{one.method} {one.path}", who[one.needs]) for one in OPERATIONS}
