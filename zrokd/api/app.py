@@ -125,6 +125,7 @@ OPERATIONS = (
     Operation("POST", "/agent/share/http-healthcheck", _ACCOUNT, agent.health),
     # ours
     Operation("GET", "/zrokd/mappings", _FRONTEND, frontend.mappings),
+    Operation("POST", "/zrokd/usage", _FRONTEND, frontend.usage),
     Operation("GET", "/zrokd/identity", _FRONTEND, frontend.identity),
     Operation("GET", "/zrokd/shares/{share_token}", _ACCOUNT, share.urls),
     Operation("GET", "/zrokd/accounts", _ADMIN, account.listing),

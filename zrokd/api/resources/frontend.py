@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import Call, Found, queried
+from zrokd.api.call import OK, Call, Done, Found, queried, shaped
 from zrokd.wire import answers
-from zrokd.wire.requests import mappings_query_from_wire
+from zrokd.wire.requests import USAGE_SCHEMA, mappings_query_from_wire, usage_from_wire
 
 
 @queried("epoch", "since", "wait_s")
@@ -23,3 +23,10 @@ def identity(call: Call) -> Found:
 def listing(call: Call) -> Found:
     """GET /zrokd/frontends."""
     return Found([answers.frontend_to_wire(name) for name in call.services.frontends.list()])
+
+
+@shaped(USAGE_SCHEMA)
+def usage(call: Call) -> Done:
+    """POST /zrokd/usage: what a frontend counted since its last report, taken as counted now."""
+    call.services.usage.report(call.principal.frontend, usage_from_wire(call.body))
+    return OK
