@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon
 
-from zrokd.api import errors
+from zrokd.api import errors, openapi
 from zrokd.api.call import Needs, Operation, Settings
 from zrokd.api.dispatch import Authenticate, resource_of
 from zrokd.api.resources import (
@@ -34,6 +34,7 @@ from zrokd.service.services import Services
 _NOBODY, _ACCOUNT, _FRONTEND, _ADMIN = Needs.NOBODY, Needs.ACCOUNT, Needs.FRONTEND, Needs.ADMIN
 
 BASE = "/api/v2"
+DOCUMENT = "/api/openapi.json"
 OPERATIONS = (
     # zrok's
     Operation("POST", "/clientVersionCheck", _NOBODY, metadata.check_client_version),
@@ -124,6 +125,7 @@ OPERATIONS = (
     Operation("POST", "/agent/share/http-healthcheck", _ACCOUNT, agent.health),
     # ours
     Operation("GET", "/zrokd/mappings", _FRONTEND, frontend.mappings),
+    Operation("POST", "/zrokd/usage", _FRONTEND, frontend.usage),
     Operation("GET", "/zrokd/identity", _FRONTEND, frontend.identity),
     Operation("GET", "/zrokd/shares/{share_token}", _ACCOUNT, share.urls),
     Operation("GET", "/zrokd/accounts", _ADMIN, account.listing),
@@ -153,4 +155,5 @@ def create_app(
         by_path.setdefault(operation.path, []).append(operation)
     for path, operations in by_path.items():
         app.add_route(BASE + path, resource_of(operations, services, authenticate, settings, turns))
+    app.add_route(DOCUMENT, openapi.Document(BASE, OPERATIONS, lambda: settings().version))
     return app

@@ -5,11 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, ClassVar, TypeVar
 
 from zrokd.model.account import Principal
 from zrokd.model.site import Site
 from zrokd.service.services import Services
+from zrokd.wire.requests import from_wire
+
+T = TypeVar("T")
+A = TypeVar("A", bound="Answer")
+H = TypeVar("H", bound=Callable[..., object])
 
 
 class Needs(enum.Enum):
@@ -62,16 +68,73 @@ class Call:
 EMPTY: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
-    """A status and a JSON document; EMPTY has neither a body nor a media type."""
+    """A status and a JSON document; EMPTY has neither a body nor a media type. Handlers return one of its kinds."""
 
-    status: int = 200
     document: Any = EMPTY
+    status: ClassVar[int] = 200
+    empty: ClassVar[bool] = False
 
 
-OK = Answer()
-CREATED = Answer(201)
+class Found(Answer):
+    """200, with a document."""
+
+
+class Created(Answer):
+    """201, with a document."""
+
+    status = 201
+
+
+class Done(Answer):
+    """200, and nothing to read."""
+
+    empty = True
+
+
+class Made(Answer):
+    """201, and nothing to read."""
+
+    status, empty = 201, True
+
+
+OK = Done()
+CREATED = Made()
+
+
+def reads(kind: type[T]) -> Callable[[Callable[[Call, T], A]], Callable[[Call], A]]:
+    """Let a handler be given its request, read from the body. :raises Invalid: the call's body is none of this kind."""
+
+    def decorate(handler: Callable[[Call, T], A]) -> Callable[[Call], A]:
+        @wraps(handler)
+        def read(call: Call) -> A:
+            return handler(call, from_wire(kind, call.body))
+
+        read.takes = kind  # type: ignore[attr-defined]  # what it reads, for the document of the API
+        return read
+
+    return decorate
+
+
+def shaped(schema: Mapping[str, Any]) -> Callable[[H], H]:
+    """Say by a JSON schema what a handler reads itself from the body, for the document of the API."""
+
+    def decorate(handler: H) -> H:
+        handler.takes = schema  # type: ignore[attr-defined]
+        return handler
+
+    return decorate
+
+
+def queried(*names: str) -> Callable[[H], H]:
+    """Say which parameters of the query a handler reads, for the document of the API."""
+
+    def decorate(handler: H) -> H:
+        handler.query = names  # type: ignore[attr-defined]
+        return handler
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from zrokd.model.limits import UsageSample
 from zrokd.service.core import Core
 from zrokd.service.saga import on_overlay
-from zrokd.store import usage
+from zrokd.store import mappings, usage
 
 
 class Usage:
@@ -21,6 +22,15 @@ class Usage:
         batch = tuple(samples)
         return self._core.store.write(usage.add, batch) if batch else 0
 
+    def report(self, frontend: str, samples: Iterable[UsageSample]) -> int:
+        """Keep what a frontend (by name) counted until now; shares that it does not serve are dropped.
+
+        How many were kept.
+        """
+        now_ms = self._core.clock.now_ms()
+        batch = tuple(replace(sample, at_ms=now_ms) for sample in samples)
+        return self._core.store.write(_report, frontend, batch) if batch else 0
+
     def collect(self) -> tuple[UsageSample, ...]:
         """Take what the overlay counted since the last call, keep it, and give it back.
 
@@ -33,3 +43,8 @@ class Usage:
     def prune(self) -> int:
         """Forget what is too old to be asked for. How many."""
         return self._core.store.write(usage.prune, self._core.clock.now_ms())
+
+
+def _report(frontend: str, samples: tuple[UsageSample, ...]) -> int:
+    served = mappings.served_tokens(frontend, {sample.share_token for sample in samples})
+    return usage.add([sample for sample in samples if sample.share_token in served])

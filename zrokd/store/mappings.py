@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 import peewee
 
@@ -12,6 +13,7 @@ from zrokd.store import meta, names, shares, tables
 from zrokd.store.tables import NamespaceFrontend
 
 PAGE = 1000  # mappings an answer has at most, so that no site is too large for one
+_SOME = 500  # tokens per query: databases limit how many values one may carry
 _AFTER = "/"  # between epoch and version in the `next` of a page
 _Wanted = dict[str, tuple[int, Mapping]]  # host -> namespace row and mapping (its version not yet given)
 
@@ -50,6 +52,21 @@ def changes(frontend_id: int, epoch: str, since: int) -> MappingChanges:
     last = told[PAGE - 1].version
     following = f"{ours}{_AFTER}{last}" if full else ""
     return MappingChanges(epoch=ours, version=last, full=full, mappings=told[:PAGE], next=following)
+
+
+def served_tokens(frontend: str, tokens: Collection[str]) -> set[str]:
+    """Those of the share tokens that a frontend (by name) is told of."""
+    rows = (
+        tables.Mapping.select(tables.Mapping.token)
+        .join(NamespaceFrontend, on=(NamespaceFrontend.namespace == tables.Mapping.namespace))
+        .join(tables.Frontend)
+        .where(tables.Frontend.name == frontend)
+    )
+    some = sorted(tokens)
+    found: set[str] = set()
+    for start in range(0, len(some), _SOME):
+        found |= {row.token for row in rows.where(tables.Mapping.token << some[start : start + _SOME])}
+    return found
 
 
 def prune(before_ms: int) -> int:

@@ -83,13 +83,15 @@ def _some(value: Any, place: str) -> Any:
     return value
 
 
-def items(document: Mapping[str, Any], field: str, one: Callable[[Any, str], T]) -> tuple[T, ...]:
+def items(
+    document: Mapping[str, Any], field: str, one: Callable[[Any, str], T], *, most: int = _MAX_ITEMS
+) -> tuple[T, ...]:
     """A list field, each item read by `one`; () when left out or null. :raises Invalid: it is something else."""
     value = document.get(field)
     if value is None:
         return ()
-    if not isinstance(value, list) or len(value) > _MAX_ITEMS:
-        raise Invalid(f"{field} must be a list of at most {_MAX_ITEMS}")
+    if not isinstance(value, list) or len(value) > most:
+        raise Invalid(f"{field} must be a list of at most {most}")
     return tuple(one(item, f"{field}[{index}]") for index, item in enumerate(value))
 
 

@@ -13,10 +13,10 @@ from zrokd.wire.modes import mode_from_wire
 
 _Query = Mapping[str, str]
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d{1,9}(?:\.\d{0,9})?)(ns|us|µs|ms|s|m|h|d)")
-_COUNT = re.compile(r"(>=|<=|>|<|=)?\s*(\d{1,9})")
+_PART = re.compile(r"(\d{1,9}(?:\.\d{0,9})?)(ns|us|µs|ms|s|m|h|d)", re.ASCII)
+_COUNT = re.compile(r"(>=|<=|>|<|=)?\s*(\d{1,9})", re.ASCII)
 # Source: RFC 3339 §5.6
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LONGEST_ACTIVITY_S = 30 * 86400.0
 _WORDS: dict[str, bool] = {
     **dict.fromkeys(("true", "1", "t", "yes", "y", "on"), True),

@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, TypeVar
 
 from zrokd.errors import Invalid
+from zrokd.model.limits import UsageSample
 from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, ShareMode
 from zrokd.wire.fields import NotOneOf, choice, decimal, flag, integer, integers, items, number, text, texts
 from zrokd.wire.keys import camel
@@ -21,6 +22,7 @@ _MODE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,31}")
 _GATE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _MAX_USERS = 32  # each costs a password hash
 _MAX_USERNAME = 64  # every frontend holds it, once for each name of the share
+_MOST_BYTES = 2**48  # in one report
 _HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
 
 
@@ -243,6 +245,71 @@ def mappings_query_from_wire(query: Mapping[str, str], *, max_wait_s: float) -> 
         since=int(number(query, "since", highest=_HIGHEST_VERSION)),
         wait_s=number(query, "wait_s", highest=max_wait_s),
     )
+
+
+#: What `usage_from_wire` reads, as a JSON schema.
+USAGE_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["samples"],
+    "properties": {
+        "samples": {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {
+                "type": "object",
+                "required": ["shareToken"],
+                "properties": {
+                    "shareToken": {"type": "string", "minLength": 1},
+                    "rx": {"type": "integer", "minimum": 0},
+                    "tx": {"type": "integer", "minimum": 0},
+                },
+            },
+        }
+    },
+}
+
+
+def usage_from_wire(document: Mapping[str, Any]) -> tuple[UsageSample, ...]:
+    """The counts in the body of POST /zrokd/usage, without a time. :raises Invalid: names the field."""
+    return items(document, "samples", _sample, most=1000)
+
+
+def _sample(value: Any, place: str) -> UsageSample:
+    if not isinstance(value, dict):
+        raise Invalid(f"{place} must have shareToken, rx and tx")
+    rx, tx = integer(value, "rx"), integer(value, "tx")
+    if not (0 <= rx <= _MOST_BYTES and 0 <= tx <= _MOST_BYTES):
+        raise Invalid(f"{place}: rx and tx count bytes")
+    token = text(value, "shareToken", required=True)
+    return UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=0)
+
+
+_TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
+_TEXTS: Mapping[str, Any] = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}
+
+
+def _list_of(*names: str) -> dict[str, Any]:
+    item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    return {"type": ["array", "null"], "items": item}
+
+
+#: What `draft_from_wire` reads, as a JSON schema.
+DRAFT_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["envZId", "shareMode", "backendMode"],
+    "properties": {
+        "envZId": {"type": "string", "minLength": 1},
+        "shareMode": {"type": "string", "enum": [mode.value for mode in ShareMode]},
+        "backendMode": {"type": "string", "pattern": f"^{_MODE.pattern}$"},
+        "target": _TEXT,
+        "nameSelections": _list_of("namespaceToken", "name"),
+        "privateShareToken": _TEXT,
+        "permissionMode": {"type": ["string", "null"], "enum": ["", None, *(one.value for one in Permission)]},
+        "accessGrants": _TEXTS,
+        "authScheme": _TEXT,
+        "basicAuthUsers": _list_of("username", "password"),
+    },
+}
 
 
 def draft_from_wire(document: Mapping[str, Any], hash_password: Callable[[str], str]) -> ShareDraft:

@@ -1,21 +1,25 @@
 """The API over real services: a database in a file, an overlay in memory, the authenticators of the house."""
 
+import functools
 import json
 import logging
+import re
 import shutil
 import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import falcon.testing
+import jsonschema
 import peewee
 import pytest
 from zrokd_plugins.auth_secret import SecretAuthenticator, SecretSettings
 from zrokd_plugins.auth_token import TokenAuthenticator
 from zrokd_plugins.role_controller.identify import Identifier
 
-from zrokd.api.app import BASE, create_app
+from zrokd.api.app import BASE, OPERATIONS, create_app
 from zrokd.api.call import Settings
+from zrokd.api.openapi import document
 from zrokd.contracts import OverlayAdmin
 from zrokd.errors import OverlayError
 from zrokd.model.environment import Identity
@@ -89,6 +93,14 @@ class Quiet:
         return lambda *arguments: None
 
 
+@functools.cache
+def described(method, path):
+    """The operation in the document of the API; of paths that fit, the one with most of it written out."""
+    paths = document(BASE, OPERATIONS, "test")["paths"]
+    fitting = [one for one in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path)]
+    return paths[min(fitting, key=lambda one: one.count("{"))][method.lower()]
+
+
 def _typed(app):
     """`app` with a stand-in for the Content-Type that it leaves out: falcon's test client takes no answer without."""
 
@@ -140,11 +152,26 @@ class Api:
             method, BASE + path, headers={k: v for k, v in sent.items() if v is not None}, body=body, params=query
         )
 
+    def bare(self, method, path):
+        """One request of nobody, to a path that is not below the base."""
+        return self._client.simulate_request(method, path)
+
     def ok(self, *args, **kwargs):
         """The document of a request that must succeed; None when it is empty."""
         answer = self.raw(*args, **kwargs)
         assert answer.status_code in (200, 201), (args, kwargs, answer.status_code, answer.text)
+        self.check_described(args[0], args[1], kwargs.get("body"), kwargs.get("query"), answer)
         return answer.json if answer.content else None
+
+    def check_described(self, method, path, body, query, answer):
+        """What was sent and what came back are as the document of the API says."""
+        told = described(method, path.partition("?")[0].rstrip("/"))
+        success = told["responses"][str(answer.status_code)]
+        assert bool(answer.content) == ("content" in success), (method, path)
+        if body is not None:
+            jsonschema.validate(body, told["requestBody"]["content"][MEDIA_TYPE]["schema"])
+        asked = {one["name"] for one in told["parameters"] if one["in"] == "query"}
+        assert set(query or {}) <= asked, (method, path)
 
     def refused(self, status, *args, **kwargs):
         """The words of a request that must be refused so."""

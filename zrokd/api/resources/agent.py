@@ -2,71 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
-from zrokd.api.call import OK, Answer, Call
+from zrokd.api.call import OK, Call, Done, Found, reads
 from zrokd.model.share import ShareMode
 from zrokd.wire import agent_requests as wire
 from zrokd.wire.fields import choice
-from zrokd.wire.requests import from_wire
 
 
-class _Asked(Protocol):
-    @property
-    def env_z_id(self) -> str:
-        """Whose agent is meant."""
-
-
-def enroll(call: Call) -> Answer:
+@reads(wire.OneAgent)
+def enroll(call: Call, asked: wire.OneAgent) -> Found:
     """POST /agent/enroll."""
-    token = call.services.agents.enroll(from_wire(wire.OneAgent, call.body).env_z_id, call.principal)
-    return Answer(200, {"token": token})
+    token = call.services.agents.enroll(asked.env_z_id, call.principal)
+    return Found({"token": token})
 
 
-def unenroll(call: Call) -> Answer:
+@reads(wire.OneAgent)
+def unenroll(call: Call, asked: wire.OneAgent) -> Done:
     """POST /agent/unenroll."""
-    call.services.agents.unenroll(from_wire(wire.OneAgent, call.body).env_z_id, call.principal)
+    call.services.agents.unenroll(asked.env_z_id, call.principal)
     return OK
 
 
-def ping(call: Call) -> Answer:
+@reads(wire.OneAgent)
+def ping(call: Call, asked: wire.OneAgent) -> Done:
     """POST /agent/ping."""
-    return _remote(call, wire.OneAgent)
+    return _remote(call, asked.env_z_id)
 
 
-def status(call: Call) -> Answer:
+@reads(wire.OneAgent)
+def status(call: Call, asked: wire.OneAgent) -> Done:
     """POST /agent/status."""
-    return _remote(call, wire.OneAgent)
+    return _remote(call, asked.env_z_id)
 
 
-def share(call: Call) -> Answer:
+@reads(wire.RemoteShare)
+def share(call: Call, asked: wire.RemoteShare) -> Done:
     """POST /agent/share."""
     choice(call.body, "shareMode", ShareMode, ShareMode.PUBLIC)
-    return _remote(call, wire.RemoteShare)
+    return _remote(call, asked.env_z_id)
 
 
-def unshare(call: Call) -> Answer:
+@reads(wire.RemoteUnshare)
+def unshare(call: Call, asked: wire.RemoteUnshare) -> Done:
     """POST /agent/unshare."""
-    return _remote(call, wire.RemoteUnshare)
+    return _remote(call, asked.env_z_id)
 
 
-def access(call: Call) -> Answer:
+@reads(wire.RemoteAccess)
+def access(call: Call, asked: wire.RemoteAccess) -> Done:
     """POST /agent/access."""
-    return _remote(call, wire.RemoteAccess)
+    return _remote(call, asked.env_z_id)
 
 
-def unaccess(call: Call) -> Answer:
+@reads(wire.RemoteUnaccess)
+def unaccess(call: Call, asked: wire.RemoteUnaccess) -> Done:
     """POST /agent/unaccess."""
-    return _remote(call, wire.RemoteUnaccess)
+    return _remote(call, asked.env_z_id)
 
 
-def health(call: Call) -> Answer:
+@reads(wire.RemoteHealthCheck)
+def health(call: Call, asked: wire.RemoteHealthCheck) -> Done:
     """POST /agent/share/http-healthcheck."""
-    return _remote(call, wire.RemoteHealthCheck)
+    return _remote(call, asked.env_z_id)
 
 
-def _remote(call: Call, kind: Callable[..., _Asked]) -> Answer:
-    asked: _Asked = from_wire(kind, call.body)  # type: ignore[arg-type]  # each of `kind` is a request
-    call.services.agents.reach(asked.env_z_id, call.principal)
+def _remote(call: Call, env_z_id: str) -> Done:
+    call.services.agents.reach(env_z_id, call.principal)
     return OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Answer, Call
+from zrokd.api.call import OK, Call, Created, Done, Found, reads
 from zrokd.errors import Conflict, Invalid
 from zrokd.model.frontend import Frontend
 from zrokd.model.share import Permission
@@ -16,12 +16,11 @@ from zrokd.wire.operator_requests import (
     OneFrontend,
     OneIdentity,
 )
-from zrokd.wire.requests import from_wire
 
 
-def create(call: Call) -> Answer:
+@reads(MakeFrontend)
+def create(call: Call, asked: MakeFrontend) -> Created:
     """POST /frontend. A name that is taken is 400 [zrok]."""
-    asked = from_wire(MakeFrontend, call.body)
     wanted = Frontend(
         token="",
         name=asked.public_name,
@@ -34,12 +33,12 @@ def create(call: Call) -> Answer:
         made = call.services.frontends.create(wanted)
     except Conflict as error:
         raise Invalid(str(error)) from error
-    return Answer(201, operator_answers.created_frontend_to_wire(made))
+    return Created(operator_answers.created_frontend_to_wire(made))
 
 
-def modify(call: Call) -> Answer:
+@reads(ModifyFrontend)
+def modify(call: Call, asked: ModifyFrontend) -> Done:
     """PATCH /frontend."""
-    asked = from_wire(ModifyFrontend, call.body)
     call.services.frontends.modify(
         asked.frontend_token,
         name=asked.public_name,
@@ -49,38 +48,41 @@ def modify(call: Call) -> Answer:
     return OK
 
 
-def delete(call: Call) -> Answer:
+@reads(OneFrontend)
+def delete(call: Call, asked: OneFrontend) -> Done:
     """DELETE /frontend."""
-    call.services.frontends.delete(from_wire(OneFrontend, call.body).frontend_token)
+    call.services.frontends.delete(asked.frontend_token)
     return OK
 
 
-def listing(call: Call) -> Answer:
+def listing(call: Call) -> Found:
     """GET /frontends."""
-    return Answer(200, [operator_answers.frontend_details_to_wire(one) for one in call.services.frontends.details()])
+    return Found([operator_answers.frontend_details_to_wire(one) for one in call.services.frontends.details()])
 
 
-def grant(call: Call) -> Answer:
+@reads(GrantFrontend)
+def grant(call: Call, asked: GrantFrontend) -> Done:
     """POST /frontend/grant."""
-    asked = from_wire(GrantFrontend, call.body)
     call.services.frontends.grant(asked.frontend_token, asked.email)
     return OK
 
 
-def revoke(call: Call) -> Answer:
+@reads(GrantFrontend)
+def revoke(call: Call, asked: GrantFrontend) -> Done:
     """DELETE /frontend/grant."""
-    asked = from_wire(GrantFrontend, call.body)
     call.services.frontends.revoke(asked.frontend_token, asked.email)
     return OK
 
 
-def create_identity(call: Call) -> Answer:
+@reads(MakeIdentity)
+def create_identity(call: Call, asked: MakeIdentity) -> Created:
     """POST /identity."""
-    identity = call.services.identities.create(from_wire(MakeIdentity, call.body).name)
-    return Answer(201, answers.enabled_to_wire(identity))
+    identity = call.services.identities.create(asked.name)
+    return Created(answers.enabled_to_wire(identity))
 
 
-def delete_identity(call: Call) -> Answer:
+@reads(OneIdentity)
+def delete_identity(call: Call, asked: OneIdentity) -> Done:
     """DELETE /identity."""
-    call.services.identities.delete(from_wire(OneIdentity, call.body).z_id)
+    call.services.identities.delete(asked.z_id)
     return OK

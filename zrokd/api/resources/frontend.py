@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import Answer, Call
+from zrokd.api.call import OK, Call, Done, Found, queried, shaped
 from zrokd.wire import answers
-from zrokd.wire.requests import mappings_query_from_wire
+from zrokd.wire.requests import USAGE_SCHEMA, mappings_query_from_wire, usage_from_wire
 
 
-def mappings(call: Call) -> Answer:
+@queried("epoch", "since", "wait_s")
+def mappings(call: Call) -> Found:
     """GET /zrokd/mappings?epoch=E&since=N&wait_s=S: waits for news, without holding a database connection."""
     asked = mappings_query_from_wire(call.query, max_wait_s=call.settings.max_wait_s)
     changes = call.services.frontends.mappings(call.principal.frontend, asked.epoch, asked.since, asked.wait_s)
-    return Answer(200, answers.changes_to_wire(changes))
+    return Found(answers.changes_to_wire(changes))
 
 
-def identity(call: Call) -> Answer:
+def identity(call: Call) -> Found:
     """GET /zrokd/identity."""
-    return Answer(200, answers.identity_to_wire(call.services.frontends.identity(call.principal.frontend)))
+    return Found(answers.identity_to_wire(call.services.frontends.identity(call.principal.frontend)))
 
 
-def listing(call: Call) -> Answer:
+def listing(call: Call) -> Found:
     """GET /zrokd/frontends."""
-    return Answer(200, [answers.frontend_to_wire(name) for name in call.services.frontends.list()])
+    return Found([answers.frontend_to_wire(name) for name in call.services.frontends.list()])
+
+
+@shaped(USAGE_SCHEMA)
+def usage(call: Call) -> Done:
+    """POST /zrokd/usage: what a frontend counted since its last report, taken as counted now."""
+    call.services.usage.report(call.principal.frontend, usage_from_wire(call.body))
+    return OK

@@ -4,39 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
-from zrokd.api.call import Answer, Call
+from zrokd.api.call import Call, Found, queried
 from zrokd.wire import answers, list_answers
 from zrokd.wire.fields import NotOneOf
 from zrokd.wire.filters import access_filter_from_wire, environment_filter_from_wire, share_filter_from_wire
 
+_TIMES = ("createdAfter", "createdBefore", "updatedAfter", "updatedBefore")
+_ACTIVITY = ("hasActivity", "idle", "activityDuration")
 
-def environments(call: Call) -> Answer:
+
+@queried(
+    "description", "host", "address", "remoteAgent", "hasShares", "hasAccesses", "shareCount", "accessCount",
+    *_ACTIVITY, *_TIMES,
+)  # fmt: skip
+def environments(call: Call) -> Found:
     """GET /environments."""
     found = call.services.lists.environments(environment_filter_from_wire(call.query), call.principal)
     summaries = [list_answers.environment_summary_to_wire(one.environment, one.shares, one.accesses) for one in found]
-    return Answer(200, list_answers.environments_to_wire(summaries))
+    return Found(list_answers.environments_to_wire(summaries))
 
 
-def shares(call: Call) -> Answer:
+@queried(
+    "envZId", "shareMode", "backendMode", "permissionMode", "shareToken", "target", *_ACTIVITY, *_TIMES
+)  # fmt: skip
+def shares(call: Call) -> Found:
     """GET /shares."""
     found = call.services.lists.shares(share_filter_from_wire(call.query), call.principal)
-    return Answer(200, list_answers.shares_to_wire(found))
+    return Found(list_answers.shares_to_wire(found))
 
 
-def accesses(call: Call) -> Answer:
+@queried("envZId", "shareToken", "bindAddress", "description", *_TIMES)
+def accesses(call: Call) -> Found:
     """GET /accesses."""
     found = call.services.lists.accesses(access_filter_from_wire(call.query), call.principal)
-    return Answer(200, list_answers.accesses_to_wire(found))
+    return Found(list_answers.accesses_to_wire(found))
 
 
-def account(call: Call) -> Answer:
+def account(call: Call) -> Found:
     """GET /detail/account: its environments, and what went through them lately."""
     found = call.services.environments.list(call.principal)
     activity = _activity(call, [one.z_id for one in found], [])
-    return Answer(200, [{**answers.environment_to_wire(one), "activity": activity.get(one.z_id, [])} for one in found])
+    return Found([{**answers.environment_to_wire(one), "activity": activity.get(one.z_id, [])} for one in found])
 
 
-def environment(call: Call) -> Answer:
+def environment(call: Call) -> Found:
     """GET /detail/environment/{env_z_id}."""
     view = call.services.overviews.environment(call.path["env_z_id"], call.principal)
     document = answers.resources_to_wire(view.environment, view.shares, view.accesses)
@@ -44,15 +55,15 @@ def environment(call: Call) -> Answer:
     document["environment"]["activity"] = activity.get(view.environment.z_id, [])
     for share in document["shares"]:
         share["activity"] = activity.get(share["shareToken"], [])
-    return Answer(200, document)
+    return Found(document)
 
 
-def access(call: Call) -> Answer:
+def access(call: Call) -> Found:
     """GET /detail/frontend/{frontend_id}."""
     number = call.path["frontend_id"]
     if not (number.isascii() and number.isdigit() and len(number) <= 19):
         raise NotOneOf("frontendId in path must be a whole number", code=601)  # [zrok]
-    return Answer(200, answers.access_to_wire(call.services.accesses.get(int(number), call.principal)))
+    return Found(answers.access_to_wire(call.services.accesses.get(int(number), call.principal)))
 
 
 def _activity(call: Call, z_ids: list[str], tokens: list[str]) -> dict[str, Any]:

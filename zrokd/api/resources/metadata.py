@@ -5,43 +5,44 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zrokd.api.call import OK, Answer, Call
+from zrokd.api.call import OK, Call, Done, Found, reads
 from zrokd.errors import Invalid
 from zrokd.service.overview import Overview
 from zrokd.wire import answers
-from zrokd.wire.requests import CheckClientVersion, from_wire
+from zrokd.wire.requests import CheckClientVersion
 
 # Source: zrok controller/config, compatibility.version_patterns
 _CLIENTS = re.compile(r"^(refs/(heads|tags)/)?v2\.0|^zrokd ")
 _FOR_OLD_CLIENTS = "this controller speaks zrok v2; please upgrade your client"
 
 
-def check_client_version(call: Call) -> Answer:
+@reads(CheckClientVersion)
+def check_client_version(_call: Call, asked: CheckClientVersion) -> Done:
     """POST /clientVersionCheck."""
-    version = from_wire(CheckClientVersion, call.body).client_version
+    version = asked.client_version
     if not _CLIENTS.match(version):
         raise Invalid(f"a client of version {version[:60]!r} cannot work with this controller; it wants v2.0")
     return OK
 
 
-def version(_call: Call) -> Answer:
+def version(_call: Call) -> Found:
     """GET /version."""
-    return Answer(200, _FOR_OLD_CLIENTS)
+    return Found(_FOR_OLD_CLIENTS)
 
 
-def versions(call: Call) -> Answer:
+def versions(call: Call) -> Found:
     """GET /versions."""
-    return Answer(200, answers.versions_to_wire(call.settings.version))
+    return Found(answers.versions_to_wire(call.settings.version))
 
 
-def configuration(call: Call) -> Answer:
+def configuration(call: Call) -> Found:
     """GET /configuration."""
-    return Answer(200, answers.configuration_to_wire(call.settings.version, call.settings.site))
+    return Found(answers.configuration_to_wire(call.settings.version, call.settings.site))
 
 
-def overview(call: Call) -> Answer:
+def overview(call: Call) -> Found:
     """GET /overview."""
-    return Answer(200, overview_document(call.services.overviews.of(call.principal)))
+    return Found(overview_document(call.services.overviews.of(call.principal)))
 
 
 def overview_document(found: Overview) -> dict[str, Any]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Answer, Call
+from zrokd.api.call import OK, Call, Created, Done, Found, reads
 from zrokd.wire import answers, operator_answers
 from zrokd.wire.operator_requests import GrantNamespace, MakeNamespace, MapFrontend, ModifyNamespace, OneNamespace
-from zrokd.wire.requests import from_wire
 
 
-def create(call: Call) -> Answer:
+@reads(MakeNamespace)
+def create(call: Call, asked: MakeNamespace) -> Created:
     """POST /namespace."""
-    asked = from_wire(MakeNamespace, call.body)
     namespace = call.services.namespaces.create(
         asked.name, token=asked.token, description=asked.description, is_open=asked.open
     )
-    return Answer(201, answers.created_namespace_to_wire(namespace))
+    return Created(answers.created_namespace_to_wire(namespace))
 
 
-def modify(call: Call) -> Answer:
+@reads(ModifyNamespace)
+def modify(call: Call, asked: ModifyNamespace) -> Done:
     """PATCH /namespace."""
-    asked = from_wire(ModifyNamespace, call.body)
     call.services.namespaces.modify(
         asked.namespace_token,
         zone=asked.name,
@@ -29,58 +28,59 @@ def modify(call: Call) -> Answer:
     return OK
 
 
-def delete(call: Call) -> Answer:
+@reads(OneNamespace)
+def delete(call: Call, asked: OneNamespace) -> Done:
     """DELETE /namespace."""
-    call.services.namespaces.delete(from_wire(OneNamespace, call.body).namespace_token)
+    call.services.namespaces.delete(asked.namespace_token)
     return OK
 
 
-def listing(call: Call) -> Answer:
+def listing(call: Call) -> Found:
     """GET /namespaces."""
-    return Answer(200, [answers.operators_namespace_to_wire(each) for each in call.services.namespaces.list()])
+    return Found([answers.operators_namespace_to_wire(each) for each in call.services.namespaces.list()])
 
 
-def grant(call: Call) -> Answer:
+@reads(GrantNamespace)
+def grant(call: Call, asked: GrantNamespace) -> Done:
     """POST /namespace/grant."""
-    asked = from_wire(GrantNamespace, call.body)
     call.services.namespaces.grant(asked.namespace_token, asked.email)
     return OK
 
 
-def revoke(call: Call) -> Answer:
+@reads(GrantNamespace)
+def revoke(call: Call, asked: GrantNamespace) -> Done:
     """DELETE /namespace/grant."""
-    asked = from_wire(GrantNamespace, call.body)
     call.services.namespaces.revoke(asked.namespace_token, asked.email)
     return OK
 
 
-def map_frontend(call: Call) -> Answer:
+@reads(MapFrontend)
+def map_frontend(call: Call, asked: MapFrontend) -> Done:
     """POST /namespace/frontend/mapping."""
-    asked = from_wire(MapFrontend, call.body)
     call.services.namespaces.add_frontend(asked.namespace_token, asked.frontend_token, is_default=asked.is_default)
     return OK
 
 
-def unmap_frontend(call: Call) -> Answer:
+@reads(MapFrontend)
+def unmap_frontend(call: Call, asked: MapFrontend) -> Done:
     """DELETE /namespace/frontend/mapping."""
-    asked = from_wire(MapFrontend, call.body)
     call.services.namespaces.remove_frontend(asked.namespace_token, asked.frontend_token)
     return OK
 
 
-def frontends(call: Call) -> Answer:
+def frontends(call: Call) -> Found:
     """GET /namespace/frontend/mapping/{namespace_token}."""
     found = call.services.namespaces.frontends(call.path["namespace_token"])
-    return Answer(200, [operator_answers.mapped_frontend_to_wire(one) for one in found])
+    return Found([operator_answers.mapped_frontend_to_wire(one) for one in found])
 
 
-def served(call: Call) -> Answer:
+def served(call: Call) -> Found:
     """GET /frontend/namespace/mapping/{frontend_token}."""
     found = call.services.namespaces.served_by(call.path["frontend_token"])
-    return Answer(200, [operator_answers.mapped_frontend_to_wire(one) for one in found])
+    return Found([operator_answers.mapped_frontend_to_wire(one) for one in found])
 
 
-def holder(call: Call) -> Answer:
+def holder(call: Call) -> Found:
     """GET /name/{namespace_token}/{name}."""
     name, email = call.services.namespaces.holder(call.path["namespace_token"], call.path["name"])
-    return Answer(200, operator_answers.held_name_to_wire(name, email))
+    return Found(operator_answers.held_name_to_wire(name, email))

@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import CREATED, OK, Answer, Call
+from zrokd.api.call import CREATED, OK, Call, Created, Done, Found, Made, reads
 from zrokd.api.resources.metadata import overview_document
 from zrokd.wire import operator_answers
 from zrokd.wire.operator_requests import MakeOrganization, OneMember, OneOrganization, PutMember
-from zrokd.wire.requests import from_wire
 
 
-def create(call: Call) -> Answer:
+@reads(MakeOrganization)
+def create(call: Call, asked: MakeOrganization) -> Created:
     """POST /organization."""
-    made = call.services.organizations.create(from_wire(MakeOrganization, call.body).description)
-    return Answer(201, operator_answers.created_organization_to_wire(made))
+    made = call.services.organizations.create(asked.description)
+    return Created(operator_answers.created_organization_to_wire(made))
 
 
-def delete(call: Call) -> Answer:
+@reads(OneOrganization)
+def delete(call: Call, asked: OneOrganization) -> Done:
     """DELETE /organization."""
-    call.services.organizations.delete(from_wire(OneOrganization, call.body).organization_token)
+    call.services.organizations.delete(asked.organization_token)
     return OK
 
 
-def listing(call: Call) -> Answer:
+def listing(call: Call) -> Found:
     """GET /organizations."""
-    return Answer(200, operator_answers.organizations_to_wire(call.services.organizations.list()))
+    return Found(operator_answers.organizations_to_wire(call.services.organizations.list()))
 
 
-def add(call: Call) -> Answer:
+@reads(PutMember)
+def add(call: Call, asked: PutMember) -> Made:
     """POST /organization/add. Who is in it already is an admin or not, as said last."""
-    asked = from_wire(PutMember, call.body)
     call.services.organizations.put_member(asked.organization_token, asked.email, admin=asked.admin)
     return CREATED
 
 
-def remove(call: Call) -> Answer:
+@reads(OneMember)
+def remove(call: Call, asked: OneMember) -> Done:
     """POST /organization/remove."""
-    asked = from_wire(OneMember, call.body)
     call.services.organizations.remove_member(asked.organization_token, asked.email)
     return OK
 
 
-def members(call: Call) -> Answer:
+@reads(OneOrganization)
+def members(call: Call, asked: OneOrganization) -> Found:
     """POST /organization/list."""
-    token = from_wire(OneOrganization, call.body).organization_token
-    return Answer(200, operator_answers.members_to_wire(call.services.organizations.members(token)))
+    token = asked.organization_token
+    return Found(operator_answers.members_to_wire(call.services.organizations.members(token)))
 
 
-def memberships(call: Call) -> Answer:
+def memberships(call: Call) -> Found:
     """GET /memberships."""
     found = call.services.organizations.memberships(call.principal)
-    return Answer(200, operator_answers.memberships_to_wire(found))
+    return Found(operator_answers.memberships_to_wire(found))
 
 
-def members_for_admin(call: Call) -> Answer:
+def members_for_admin(call: Call) -> Found:
     """GET /members/{organization_token}."""
     found = call.services.organizations.members_for(call.path["organization_token"], call.principal)
-    return Answer(200, operator_answers.members_to_wire(found))
+    return Found(operator_answers.members_to_wire(found))
 
 
-def overview_for_admin(call: Call) -> Answer:
+def overview_for_admin(call: Call) -> Found:
     """GET /overview/{organization_token}/{account_email}."""
     found = call.services.organizations.overview_for(
         call.path["organization_token"], call.path["account_email"], call.principal
     )
-    return Answer(200, overview_document(found))
+    return Found(overview_document(found))

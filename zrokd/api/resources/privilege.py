@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Answer, Call
+from zrokd.api.call import OK, Call, Created, Done, Found, queried, reads
 from zrokd.model.limits import LimitAction, LimitClass, Limits
 from zrokd.wire import operator_answers
 from zrokd.wire.fields import NotOneOf, choice, text
@@ -13,12 +13,12 @@ from zrokd.wire.operator_requests import (
     MakeLimitClass,
     OneLimitClass,
 )
-from zrokd.wire.requests import OneAccount, from_wire
+from zrokd.wire.requests import OneAccount
 
 
-def create_class(call: Call) -> Answer:
+@reads(MakeLimitClass)
+def create_class(call: Call, asked: MakeLimitClass) -> Created:
     """POST /zrokd/limit-class."""
-    asked = from_wire(MakeLimitClass, call.body)
     made = call.services.privileges.create_class(
         LimitClass(
             label=asked.label,
@@ -36,58 +36,62 @@ def create_class(call: Call) -> Answer:
             limit_action=choice(call.body, "limitAction", LimitAction, LimitAction.LIMIT),
         )
     )
-    return Answer(201, operator_answers.limit_class_to_wire(made))
+    return Created(operator_answers.limit_class_to_wire(made))
 
 
-def delete_class(call: Call) -> Answer:
+@reads(OneLimitClass)
+def delete_class(call: Call, asked: OneLimitClass) -> Done:
     """DELETE /zrokd/limit-class."""
-    call.services.privileges.delete_class(from_wire(OneLimitClass, call.body).id)
+    call.services.privileges.delete_class(asked.id)
     return OK
 
 
-def list_classes(call: Call) -> Answer:
+@reads(ListLimitClasses)
+def list_classes(call: Call, asked: ListLimitClasses) -> Found:
     """POST /limit-class/list. Without a label: all."""
-    found = call.services.privileges.classes(from_wire(ListLimitClasses, call.body).label)
-    return Answer(200, [operator_answers.limit_class_to_wire(one) for one in found])
+    found = call.services.privileges.classes(asked.label)
+    return Found([operator_answers.limit_class_to_wire(one) for one in found])
 
 
-def apply(call: Call) -> Answer:
+@reads(ApplyLimitClasses)
+def apply(call: Call, asked: ApplyLimitClasses) -> Done:
     """POST /applied-limit-class."""
-    asked = from_wire(ApplyLimitClasses, call.body)
     call.services.privileges.apply(asked.email, asked.limit_class_ids)
     return OK
 
 
-def take_out(call: Call) -> Answer:
+@reads(ApplyLimitClasses)
+def take_out(call: Call, asked: ApplyLimitClasses) -> Done:
     """DELETE /applied-limit-class."""
-    asked = from_wire(ApplyLimitClasses, call.body)
     call.services.privileges.take_out(asked.email, asked.limit_class_ids)
     return OK
 
 
-def applied(call: Call) -> Answer:
+@reads(OneAccount)
+def applied(call: Call, asked: OneAccount) -> Found:
     """POST /applied-limit-class/list."""
-    found = call.services.privileges.applied(from_wire(OneAccount, call.body).email)
-    return Answer(200, [operator_answers.limit_class_to_wire(one) for one in found])
+    found = call.services.privileges.applied(asked.email)
+    return Found([operator_answers.limit_class_to_wire(one) for one in found])
 
 
-def skips(call: Call) -> Answer:
+@queried("email")
+def skips(call: Call) -> Found:
     """GET /skip-interstitial-grant?email=E."""
     email = text(call.query, "email")
     if not email:
         raise NotOneOf("email in query is required", code=602)  # [zrok]
-    return Answer(
-        200, operator_answers.skip_grant_to_wire(email, granted=call.services.privileges.skips_interstitial(email))
-    )
+    return Found(operator_answers.skip_grant_to_wire(email, granted=call.services.privileges.skips_interstitial(email)))
 
 
-def grant_skip(call: Call) -> Answer:
+@reads(OneAccount)
+def grant_skip(call: Call, asked: OneAccount) -> Done:
     """POST /skip-interstitial-grant."""
-    call.services.privileges.grant_skip(from_wire(OneAccount, call.body).email)
+    call.services.privileges.grant_skip(asked.email)
     return OK
 
 
-def revoke_skip(call: Call) -> Answer:
+@reads(OneAccount)
+def revoke_skip(call: Call, asked: OneAccount) -> Done:
     """DELETE /skip-interstitial-grant."""
-    call.services.privileges.revoke_skip(from_wire(OneAccount, call.body).email)
+    call.services.privileges.revoke_skip(asked.email)
     return OK

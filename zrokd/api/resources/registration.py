@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import CREATED, OK, Answer, Call
+from zrokd.api.call import CREATED, OK, Call, Done, Found, Made, reads
 from zrokd.errors import Denied, Invalid, NotFound
 from zrokd.wire import answers
 from zrokd.wire.requests import (
@@ -14,67 +14,68 @@ from zrokd.wire.requests import (
     Register,
     ResetPassword,
     Verify,
-    from_wire,
 )
 
 
-def login(call: Call) -> Answer:
+@reads(Login)
+def login(call: Call, asked: Login) -> Found:
     """POST /login: a token of its own for each login. zrok hands out one and the same, which it keeps in clear."""
-    asked = from_wire(Login, call.body)
     if not asked.email or not asked.password:
         raise Denied("e-mail address or password are wrong")
-    return Answer(200, call.services.logins.login(asked.email, asked.password, call.peer))
+    return Found(call.services.logins.login(asked.email, asked.password, call.peer))
 
 
-def change_password(call: Call) -> Answer:
+@reads(ChangePassword)
+def change_password(call: Call, asked: ChangePassword) -> Done:
     """POST /changePassword. The address must be the caller's own."""
-    asked = from_wire(ChangePassword, call.body)
     if not asked.email or not asked.old_password or not asked.new_password:
         raise Denied("e-mail address or password are wrong")  # [zrok]
     call.services.logins.change(asked.email, asked.old_password, asked.new_password, call.principal, call.peer)
     return OK
 
 
-def invite(call: Call) -> Answer:
+@reads(Invite)
+def invite(call: Call, asked: Invite) -> Made:
     """POST /invite: the same answer whether the address has an account or not."""
-    asked = from_wire(Invite, call.body)
     call.services.registrations.invite(asked.email, asked.invite_token, call.peer)
     return CREATED
 
 
-def generate(call: Call) -> Answer:
+@reads(GenerateInvites)
+def generate(call: Call, asked: GenerateInvites) -> Made:
     """POST /invite/token/generate."""
-    asked = from_wire(GenerateInvites, call.body)
     if not asked.invite_tokens:
         raise Invalid("inviteTokens is missing")
     call.services.registrations.generate(asked.invite_tokens)
     return CREATED
 
 
-def verify(call: Call) -> Answer:
+@reads(Verify)
+def verify(call: Call, asked: Verify) -> Found:
     """POST /verify."""
-    email = call.services.registrations.verify(from_wire(Verify, call.body).register_token)
-    return Answer(200, answers.verified_to_wire(email))
+    email = call.services.registrations.verify(asked.register_token)
+    return Found(answers.verified_to_wire(email))
 
 
-def register(call: Call) -> Answer:
+@reads(Register)
+def register(call: Call, asked: Register) -> Found:
     """POST /register."""
-    asked = from_wire(Register, call.body)
     if not asked.register_token or not asked.password:
         raise NotFound("registerToken and password are needed")  # [zrok]
     token = call.services.registrations.register(asked.register_token, asked.password)
-    return Answer(200, answers.account_token_to_wire(token))
+    return Found(answers.account_token_to_wire(token))
 
 
-def ask_reset(call: Call) -> Answer:
+@reads(AskReset)
+def ask_reset(call: Call, asked: AskReset) -> Made:
     """POST /resetPasswordRequest: the same answer whether the address has an account or not."""
-    call.services.registrations.ask_reset(from_wire(AskReset, call.body).email_address, call.peer)
+    call.services.registrations.ask_reset(asked.email_address, call.peer)
     return CREATED
 
 
-def reset(call: Call) -> Answer:
+@reads(ResetPassword)
+def reset(call: Call, asked: ResetPassword) -> Done:
     """POST /resetPassword."""
-    asked = from_wire(ResetPassword, call.body)
     if not asked.reset_token or not asked.password:
         raise NotFound("resetToken and password are needed")  # [zrok]
     call.services.registrations.reset(asked.reset_token, asked.password)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Answer, Call
+from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped
 from zrokd.wire import answers
-from zrokd.wire.requests import ModifyShare, Unshare, draft_from_wire, from_wire
+from zrokd.wire.requests import DRAFT_SCHEMA, ModifyShare, Unshare, draft_from_wire
 
 
-def create(call: Call) -> Answer:
+@shaped(DRAFT_SCHEMA)
+def create(call: Call) -> Created:
     """POST /share."""
     draft = draft_from_wire(call.body, call.settings.hash_password)
-    return Answer(201, answers.created_share_to_wire(call.services.shares.share(draft, call.principal)))
+    return Created(answers.created_share_to_wire(call.services.shares.share(draft, call.principal)))
 
 
-def modify(call: Call) -> Answer:
+@reads(ModifyShare)
+def modify(call: Call, asked: ModifyShare) -> Done:
     """PATCH /share."""
-    asked = from_wire(ModifyShare, call.body)
     call.services.shares.modify(
         asked.share_token,
         call.principal,
@@ -25,20 +26,20 @@ def modify(call: Call) -> Answer:
     return OK
 
 
-def delete(call: Call) -> Answer:
+@reads(Unshare)
+def delete(call: Call, asked: Unshare) -> Done:
     """DELETE /unshare."""
-    asked = from_wire(Unshare, call.body)
     call.services.shares.unshare(asked.env_z_id, asked.share_token, call.principal)
     return OK
 
 
-def detail(call: Call) -> Answer:
+def detail(call: Call) -> Found:
     """GET /detail/share/{share_token}."""
-    return Answer(200, answers.share_to_wire(call.services.shares.detail(call.path["share_token"], call.principal)))
+    return Found(answers.share_to_wire(call.services.shares.detail(call.path["share_token"], call.principal)))
 
 
-def urls(call: Call) -> Answer:
+def urls(call: Call) -> Found:
     """GET /zrokd/shares/{share_token}."""
     token = call.path["share_token"]
     share = call.services.shares.detail(token, call.principal)
-    return Answer(200, answers.share_urls_to_wire(share, call.services.shares.urls(token, call.principal)))
+    return Found(answers.share_urls_to_wire(share, call.services.shares.urls(token, call.principal)))

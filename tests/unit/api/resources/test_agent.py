@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 REMOTE = ["ping", "status", "share", "unshare", "access", "unaccess", "share/http-healthcheck"]
@@ -80,10 +82,9 @@ def test_the_environment_must_be_ones_own(api, bob, env, token, what):
     assert api.everything() == before
 
 
-@pytest.mark.parametrize("what", ["enroll", "unenroll", *REMOTE])
-@pytest.mark.parametrize("env_z_id", [None, "", 5, ["x"]])
-def test_garbled_requests_are_refused(api, ann, what, env_z_id):
-    assert "envZId" in api.refused(400, "POST", f"/agent/{what}", token=ann, body={"envZId": env_z_id})
+def test_garbled_requests_are_refused(api, ann):
+    for what, env_z_id in itertools.product(["enroll", "unenroll", *REMOTE], [None, "", 5, ["x"]]):
+        assert "envZId" in api.refused(400, "POST", f"/agent/{what}", token=ann, body={"envZId": env_z_id})
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,25 @@ def test_without_the_overlay_there_is_no_identity_now(api, edge):
 
 def test_frontends_are_listed_for_the_operator(api, admin):
     assert api.ok("GET", "/zrokd/frontends", token=admin) == [{"name": "edge"}]
+
+
+def test_a_frontend_reports_what_it_counted_of_shares_it_serves(api, ann, edge, admin):
+    env = api.env(ann)
+    public, private = api.share(ann, env), api.share(ann, env, shareMode="private")
+    api.ok("POST", "/namespace", token=admin, body={"token": "far", "name": "far.example.com", "open": True})
+    elsewhere = api.share(ann, env, nameSelections=[{"namespaceToken": "far"}])
+    samples = [{"shareToken": token, "rx": 3, "tx": 4} for token in (public, public, private, elsewhere, "nobodys")]
+    assert api.ok("POST", "/zrokd/usage", token=edge, body={"samples": samples}) is None
+    told = api.ok("GET", "/metrics/account", token=ann, query={"duration": "1h"})["samples"]
+    assert [(one["rx"], one["tx"]) for one in told] == [(6, 8)]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [5, "x", [5], [{}], [{"shareToken": 5}], [{"shareToken": "t", "rx": -1}], [{"shareToken": "t", "tx": "1"}],
+     [{"shareToken": "t", "rx": 2**60}], [{"shareToken": "t"}] * 1001],
+)  # fmt: skip
+def test_garbled_usage_is_refused(api, edge, samples):
+    before = api.everything()
+    api.refused(400, "POST", "/zrokd/usage", token=edge, body={"samples": samples})
+    assert api.everything() == before
