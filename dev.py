@@ -174,10 +174,13 @@ def free_port(wanted: int) -> int:
     """`wanted` when it is free on loopback, else any that is."""
     for port in (wanted, 0):
         with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that just ended do not matter
             try:
                 sock.bind(("127.0.0.1", port))
             except OSError:
-                print(f"port {wanted} is taken here, so the demo takes another one", flush=True)
+                print(
+                    f"dev.py: port {wanted} is taken here, so the demo takes another one", file=sys.stderr, flush=True
+                )
                 continue
             return sock.getsockname()[1]
     raise SetupError("no port is free on 127.0.0.1")

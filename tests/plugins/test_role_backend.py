@@ -137,9 +137,9 @@ class World:
                     raise Conflict(f"{name!r} is in use by another environment")
                 return token, (f"{name}.localhost",)
         token = draft.token or f"tok{next(self._numbers)}"
-        self.admin.create_share(token, draft.env_z_id, public=True, config={})
-        self.shares[token] = (draft.env_z_id, wanted or token)
+        self.shares[token] = (draft.env_z_id, wanted or token)  # before anybody else gets a turn
         self.drafts[token] = draft
+        self.admin.create_share(token, draft.env_z_id, public=True, config={})
         return token, (f"{wanted or token}.localhost",)
 
     def find_share(self, token):
