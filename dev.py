@@ -178,9 +178,7 @@ def free_port(wanted: int) -> int:
             try:
                 sock.bind(("127.0.0.1", port))
             except OSError:
-                print(
-                    f"dev.py: port {wanted} is taken here, so the demo takes another one", file=sys.stderr, flush=True
-                )
+                print(f"dev.py: port {wanted} is taken, so the demo takes another", file=sys.stderr, flush=True)
                 continue
             return sock.getsockname()[1]
     raise SetupError("no port is free on 127.0.0.1")
