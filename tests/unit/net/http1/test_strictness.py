@@ -12,6 +12,8 @@ from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.server import serve
 from zrokd.net.stream import pair
 
+pytestmark = pytest.mark.slow  # the same rows run through the whole pipeline by default: proxy/test_strict.py
+
 
 def talk(pieces: tuple[bytes, ...], understood: list) -> bytes:
     """Send pieces to a server that notes what it understood; what came back."""
