@@ -18,6 +18,8 @@ from zrokd.store.tables import ALL
 KNOWN = ("0001_initial", "0002_tenants")
 FIRST, LAST = KNOWN
 
+pytestmark = pytest.mark.blocks_hub("changes tables right here, where a daemon does it in the pool")
+
 
 def tables_of(database):
     with database.connection_context():
