@@ -7,7 +7,9 @@ monkey.patch_all()
 
 import gc
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,16 +50,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = {name for name in _REAL if config.getoption(name)}
     slow = config.getoption("--slow") or bool(real) or "slow" in config.option.markexpr
     place, count = map(int, config.getoption("--part").split("/"))
-    files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
 
     def is_wanted(item: pytest.Item) -> bool:
-        if {name for name in _REAL if item.get_closest_marker(name)} != real or files[item.path] % count != place - 1:
+        if {name for name in _REAL if item.get_closest_marker(name)} != real:
             return False
         return slow or not item.get_closest_marker("slow")
 
-    wanted = {item: is_wanted(item) for item in items}
-    config.hook.pytest_deselected(items=[item for item in items if not wanted[item]])
-    items[:] = [item for item in items if wanted[item]]
+    wanted = [item for item in items if is_wanted(item)]
+    parts = _parts(wanted, count)
+    chosen = {item for item in wanted if parts[item.path] == place - 1}
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
+
+
+def _parts(items: list[pytest.Item], count: int) -> dict[Path, int]:
+    """The part that each file belongs to: the largest file first, each to the part that has least."""
+    parts, loads = {}, [0] * count
+    for path, size in Counter(item.path for item in items).most_common():
+        parts[path] = loads.index(min(loads))
+        loads[parts[path]] += size
+    return parts
 
 
 def pytest_collection_finish() -> None:
