@@ -14,6 +14,7 @@ from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, Mode, Settings, Stream
 from zrokd.model.http import ExchangeSummary, Fields, RequestHead, printable
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.ping import pong
 from zrokd.net.http1.server import HttpExchange, serve
 from zrokd.net.http1.tracker import ConnectionTracker
 
@@ -70,7 +71,7 @@ class HelloMode(Mode):
     def _answer(self, exchange: HttpExchange, caller: Caller) -> None:
         path, _, query = exchange.head.target.partition(b"?")
         if path == PING_PATH:
-            exchange.respond(204)
+            exchange.respond(204, pong(self.share_token, exchange.head.target))
             return
         started = self.ctx.clock.monotonic()
         received = sum(len(piece) for piece in iter(exchange.read, b""))

@@ -19,6 +19,7 @@ from zrokd.net.http1.forward import Forwarded, forward
 from zrokd.net.http1.framing import NONE
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.pages import standard_page
+from zrokd.net.http1.ping import pong
 from zrokd.net.http1.tracker import ConnectionTracker
 from zrokd.net.stream import connect
 
@@ -121,7 +122,8 @@ class ProxyMode(Mode):
         if head is None:
             return False
         if head.target.partition(b"?")[0] == PING_PATH:
-            return answer(client, 204, request=head, keep_alive=client.framing == NONE)
+            fields = pong(self.share_token, head.target)
+            return answer(client, 204, fields, request=head, keep_alive=client.framing == NONE)
         started = self.ctx.clock.monotonic()
         done = _BROKEN
         try:

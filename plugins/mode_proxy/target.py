@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from zrokd.errors import MessageError
-from zrokd.model.units import Address, parse_address
+from zrokd.model.units import Address, is_host, parse_address
 
 # A step up, in every spelling that some server takes for one: `..;` and backslashes included.
 _STEP_UP = re.compile(rb"(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\;]|%2f|%5c|%3b|$)", re.IGNORECASE)
@@ -48,19 +48,27 @@ def parse_target(text: str | int) -> Target:
 
 def _parse_url(text: str) -> Target:
     url = urlsplit(text)
-    if url.scheme not in _PORTS or not url.hostname:
+    if url.scheme not in _PORTS or not is_host(url.hostname or ""):
         raise ValueError(f"{text!r} is not a web server; write it like http://127.0.0.1:3000, 3000 or unix:/run/x.sock")
     if url.query or url.fragment or url.username is not None:
         raise ValueError(f"{text!r}: a target has no user, no query and no fragment")
     if not text.isascii() or any(character <= " " for character in text):
         raise ValueError(f"{text!r}: write special characters in a target percent-encoded")
+    host = str(url.hostname)
     return Target(
         text=text,
-        address=Address(host=url.hostname, port=url.port or _PORTS[url.scheme]),
-        tls_name=url.hostname if url.scheme == "https" else "",
+        address=Address(host=host, port=_port(url) or _PORTS[url.scheme]),
+        tls_name=host if url.scheme == "https" else "",
         host=url.netloc.encode(),
         base=url.path.rstrip("/").encode(),
     )
+
+
+def _port(url: SplitResult) -> int | None:
+    try:
+        return url.port
+    except ValueError as error:
+        raise ValueError(f"{url.geturl()!r}: a port is a number up to 65535") from error
 
 
 def _target(value: object) -> Target:

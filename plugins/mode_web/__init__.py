@@ -17,6 +17,7 @@ from zrokd.errors import StreamError
 from zrokd.model.http import ExchangeSummary, Fields, printable
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.pages import page
+from zrokd.net.http1.ping import pong
 from zrokd.net.http1.server import HttpExchange, serve
 from zrokd.net.http1.tracker import ConnectionTracker
 
@@ -85,7 +86,7 @@ class WebMode(Mode):
     def _exchange(self, exchange: HttpExchange) -> None:
         path, _, query = exchange.head.target.partition(b"?")
         if path == PING_PATH:
-            exchange.respond(204)
+            exchange.respond(204, pong(self.share_token, exchange.head.target))
             return
         answer = _Answer(exchange, self.ctx)
         try:

@@ -74,11 +74,14 @@ class Office:
     def offer(self, key: str, share: ShareSettings, *, lasts: bool) -> Offer:
         """Make sure that the controller knows the share. `lasts`: whether it stays there when this process dies.
 
-        :raises ZrokdError: what the controller says against it.
+        :raises ZrokdError: what the controller says against it. :raises Conflict: it is required, and another process
+            of this host serves it: whose end would take it from us, and ours from them.
         """
-        with self.holds.offering():
+        with self.holds.offering(alone=share.required):
             token, hosts = self._find(key, share) or self._create(share)
             self.link.back()
+            if share.required and self.holds.is_served(token):
+                raise Conflict("another zrokd of this machine shares it; end that one first")
             self.holds.take(Hold(z_id=self.z_id, share=token, key=key, lasts=lasts))
         self.memory.put(key, token)
         return Offer(token, () if share.private else self._urls(token, hosts))

@@ -71,6 +71,8 @@ class ShareSettings(Settings):
             )
         if self.basic_auth and self.gate not in ("", "basic"):
             raise ValueError("`basic_auth` is what the gate `basic` asks; take it away, or the other `gate`")
+        if self.gate == "basic" and not self.basic_auth:
+            raise ValueError("the gate `basic` asks for the users in `basic_auth`, and there are none")
         if not self.private and (self.token or self.grants):
             raise ValueError("`token` and `grants` are for private shares; write `private: true`, or take them away")
         return self
@@ -80,6 +82,11 @@ class ShareSettings(Settings):
         if self.private or self.use.component.http:
             return ""
         return f"mode {self.use.use} is for private shares; write `private: true`, or take another mode"
+
+    @property
+    def gated(self) -> bool:
+        """Whether a gate stands before it."""
+        return bool(self.gate or self.basic_auth)
 
     @property
     def use(self) -> Use:

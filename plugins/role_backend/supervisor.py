@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import NoReturn
 
 from zrokd.client.backoff import Backoff
@@ -25,7 +26,7 @@ from zrokd.errors import (
 
 from .office import Offer, Office
 from .settings import BackendSettings, ShareSettings
-from .verify import ask_until
+from .verify import ask, ask_until
 
 _SLOW_S = 30.0  # between two tries when the controller said no
 _LONGEST_S = 5.0  # between two tries when it said nothing
@@ -201,12 +202,13 @@ class Supervisor:
         if not (offer.urls and self.mode.http and settings.verify):
             hooks.on_share_ready(offer.token, offer.urls, verified=not offer.urls)
             return
-        reason = ask_until(offer.urls, time.monotonic() + settings.verify_timeout)
+        ask_one = partial(ask, token=offer.token, gated=self.share.gated)
+        reason = ask_until(offer.urls, time.monotonic() + settings.verify_timeout, ask_one)
         hooks.on_share_ready(offer.token, offer.urls, verified=not reason)
         if not reason or self._stopping.is_set():
             return
         self._log.warning("share %s is bound, but its public address does not lead here: %s", self.share.label, reason)
-        if not ask_until(offer.urls, time.monotonic() + _LATE_S):
+        if not ask_until(offer.urls, time.monotonic() + _LATE_S, ask_one):
             self._log.info("share %s can be reached now", self.share.label)
             hooks.on_share_ready(offer.token, offer.urls, verified=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
@@ -9,16 +10,21 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from zrokd.contracts import PING_PATH
+from zrokd.net.http1.ping import pong
 
-_ARRIVED = {204, 302, 401, 403}  # answered, or stopped by a gate on the way
+_STOPPED = {302, 401, 403}  # by a gate on the way
 _ASK_S = 2.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
 
-def ask(url: str) -> str:
-    """Why a request to `url` does not arrive, or "". May switch greenlets; takes a few seconds at most."""
-    place, fields = _reachable(url.rstrip("/") + PING_PATH.decode())
+def ask(url: str, token: str, *, gated: bool) -> str:
+    """Why a request to `url` does not arrive at the share `token`, or "". Of a gated one we see the gate alone.
+
+    May switch greenlets; takes a few seconds at most.
+    """
+    ping = f"{PING_PATH.decode()}?{secrets.token_hex(8)}"  # made up anew: nobody can keep an answer for it
+    place, fields = _reachable(url.rstrip("/") + ping)
     try:
         with requests.Session() as session:
             session.trust_env = not fields  # no proxy knows our loopback
@@ -26,7 +32,13 @@ def ask(url: str) -> str:
             answer.close()
     except requests.exceptions.RequestException as error:
         return f"{url} does not answer ({type(error).__name__})"
-    return "" if answer.status_code in _ARRIVED else f"{url} answers {answer.status_code}"
+    if gated and answer.status_code in _STOPPED:
+        return ""
+    if answer.status_code != 204:
+        doubt = "; does the frontend know this gate?" if gated and answer.status_code == 503 else ""
+        return f"{url} answers {answer.status_code}{doubt}"
+    [(name, value)] = pong(token, ping.encode())
+    return "" if answer.headers.get(name.decode()) == value.decode() else f"{url} leads to something else"
 
 
 def _reachable(url: str) -> tuple[str, dict[str, str]]:
@@ -39,7 +51,7 @@ def _reachable(url: str) -> tuple[str, dict[str, str]]:
     return urlunsplit(parts._replace(netloc=f"127.0.0.1{port}")), {"Host": parts.netloc}
 
 
-def ask_until(urls: tuple[str, ...], until: float, ask_one: Callable[[str], str] = ask) -> str:
+def ask_until(urls: tuple[str, ...], until: float, ask_one: Callable[[str], str]) -> str:
     """Ask until every URL answered or the monotonic time `until` came: why one did not, or "". Switches greenlets."""
     pause_s = _FIRST_PAUSE_S
     while True:

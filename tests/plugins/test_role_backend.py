@@ -43,6 +43,7 @@ from zrokd.errors import (
 from zrokd.model.naming import Name
 from zrokd.model.share import Gating, NameSelection, Permission, ShareMode
 from zrokd.model.units import Secret
+from zrokd.net.http1.ping import pong
 from zrokd.net.relay import relay
 from zrokd.net.stream import SocketStream
 
@@ -789,6 +790,35 @@ def test_a_share_that_two_processes_serve_ends_with_the_second(world, process, s
     assert world.shares == {}
 
 
+def test_a_required_share_that_another_process_serves_is_refused_and_left_alone(world, process, started, patient):
+    one = process("one", share(name="docs"))
+    started(one)
+    two = process("two", share(name="docs", required=True))
+    patient(lambda: [each.state for each in two.supervisors.values()] == [State.REFUSED])
+    assert "another zrokd of this machine shares it" in two.health().detail
+    two.drain(1.0)
+    assert set(world.shares) == {"tok1"}
+    assert b'"share": "tok1"' in ask_raw(world, "tok1")
+
+
+def test_of_two_required_shares_that_begin_at_once_one_is_served(world, process, patient):
+    both = [process(name, share(name="docs", required=True)) for name in ("one", "two")]
+    patient(
+        lambda: (
+            sorted(each.state for role in both for each in role.supervisors.values()) == [State.BOUND, State.REFUSED]
+        )
+    )
+    assert set(world.shares) == {"tok1"}
+
+
+def test_a_required_share_that_was_lost_is_offered_again(world, process, started):
+    role = process("one", share(name="docs", required=True))
+    [one] = started(role)
+    one._listener.close()
+    one.bound.clear()
+    assert role._office.offer(one.key, one.share, lasts=False).token == "tok1"
+
+
 def test_what_could_not_be_released_is_ended_by_the_next(world, process, started, patient):
     one = process("one", share("wait"))
     started(one)
@@ -1030,11 +1060,11 @@ def test_a_mode_that_cannot_open_stops_the_start_and_closes_the_others(world, sm
 # -- verification ---
 
 
+@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize(
-    ("status", "arrived"),
-    [(204, True), (401, True), (403, True), (302, True), (200, False), (404, False), (502, False), (503, False)],
+    ("status", "by_gate"), [(401, True), (403, True), (302, True), (200, False), (404, False), (502, False)]
 )
-def test_what_counts_as_arrived(origin, status, arrived):
+def test_a_gate_is_on_the_way_where_there_is_one(origin, status, by_gate, gated):
     asked = []
 
     def answer(stream):
@@ -1042,24 +1072,57 @@ def test_what_counts_as_arrived(origin, status, arrived):
         stream.send(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
 
     url = f"http://docs.localhost:{origin(answer)}"
-    reason = ask(url)
-    assert (reason == "") == arrived
-    assert arrived or f"{url} answers {status}" == reason
-    assert asked[0].startswith(b"GET /.well-known/zrokd/ping HTTP/1.1\r\n")
+    assert ask(url, "tok1", gated=gated) == ("" if gated and by_gate else f"{url} answers {status}")
+    assert asked[0].startswith(b"GET /.well-known/zrokd/ping?")
     assert f"Host: {url.removeprefix('http://')}".encode() in asked[0]
+
+
+def test_a_gate_that_the_frontend_may_not_know_is_doubted(origin):
+    def answer(stream):
+        stream.recv(65536, 5)
+        stream.send(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    url = f"http://docs.localhost:{origin(answer)}"
+    assert ask(url, "tok1", gated=True) == f"{url} answers 503; does the frontend know this gate?"
+    assert ask(url, "tok1", gated=False) == f"{url} answers 503"
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("knows", ["tok1", "tok2", ""])
+def test_only_the_share_itself_answers_a_ping(origin, knows, gated):
+    def answer(stream):
+        target = stream.recv(65536, 5).split()[1]
+        fields = b"".join(b"%s: %s\r\n" % field for field in (pong(knows, target) if knows else ()))
+        stream.send(b"HTTP/1.1 204 X\r\n" + fields + b"Connection: close\r\n\r\n")
+
+    url = f"http://docs.localhost:{origin(answer)}"
+    assert ask(url, "tok1", gated=gated) == ("" if knows == "tok1" else f"{url} leads to something else")
+
+
+def test_an_answer_of_before_is_none_to_the_next_ping(origin):
+    first = []
+
+    def answer(stream):
+        first.append(stream.recv(65536, 5).split()[1])
+        [field] = pong("tok1", first[0])
+        stream.send(b"HTTP/1.1 204 X\r\n%s: %s\r\nConnection: close\r\n\r\n" % field)
+
+    url = f"http://docs.localhost:{origin(answer)}"
+    assert ask(url, "tok1", gated=False) == ""
+    assert ask(url, "tok1", gated=False) == f"{url} leads to something else"
 
 
 def test_an_address_without_anybody_is_told():
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
-    assert ask(f"http://127.0.0.1:{port}") == f"http://127.0.0.1:{port} does not answer (ConnectionError)"
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    assert ask(url, "tok1", gated=False) == f"{url} does not answer (ConnectionError)"
 
 
 def test_all_addresses_must_answer_and_are_asked_until_they_do():
     answers = {"a": iter(["", "", ""]), "b": iter(["down", "down", ""])}
     assert ask_until(("a", "b"), time.monotonic() + 10, lambda url: next(answers[url])) == ""
     assert ask_until(("a",), time.monotonic(), lambda url: "down") == "down"
-    assert ask_until((), time.monotonic()) == ""
+    assert ask_until((), time.monotonic(), lambda url: "down") == ""
 
 
 # -- settings ---
@@ -1070,6 +1133,7 @@ WRONG = [
     ({"private": True, "basic_auth": ["a:b"]}, "are for public shares"),
     ({"token": "abc"}, "are for private shares"),
     ({"grants": ["a@b.c"]}, "are for private shares"),
+    ({"gate": "basic"}, "there are none"),
     ({"name": "No"}, "not a valid name"),
     ({"name": "ab"}, "not a valid name"),
     ({"private": True, "token": "x" * 33}, "not a valid share token"),

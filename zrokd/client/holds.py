@@ -68,12 +68,12 @@ class Holds:
         self._held: dict[Hold, int] = {}  # open descriptors, each with a shared lock
 
     @contextlib.contextmanager
-    def offering(self) -> Iterator[None]:
+    def offering(self, *, alone: bool = False) -> Iterator[None]:
         """Around the call that may find a share of before again, and `take`: nobody ends it in between.
 
-        :raises Unavailable: somebody cleans up for longer than that may take.
+        `alone`: nor does anybody else offer one. :raises Unavailable: others take longer than that may take.
         """
-        with self._gate(fcntl.LOCK_SH):
+        with self._gate(fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
             yield
 
     def take(self, hold: Hold) -> None:
@@ -93,7 +93,9 @@ class Holds:
             undo.pop_all()
 
     def is_served(self, share: str) -> bool:
-        """Whether a process of this host that lives serves a share."""
+        """Whether another process of this host that lives serves a share."""
+        if any(one.share == share and not one.access for one in self._held):
+            return False
         path = self._folder / Hold(z_id="", share=share).name
         if not path.exists():
             return False
@@ -215,7 +217,9 @@ def _wait(descriptor: int, how: int, wait_s: float) -> None:
             fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > until:
-                raise Unavailable("another zrokd of this environment cleans up, and does not come to an end") from error
+                raise Unavailable(
+                    "another zrokd of this environment is busy with its shares, and does not come to an end"
+                ) from error
             time.sleep(_POLL_S)
         else:
             return

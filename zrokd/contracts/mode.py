@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from zrokd.contracts.component import Component
 from zrokd.contracts.overlay import Caller, Stream
 
-#: Every mode that speaks HTTP answers this path itself with 204: so a backend sees that its share can be reached.
+#: Every mode that speaks HTTP answers this path itself, with 204 and the fields of `zrokd.net.http1.ping.pong`: so a
+#: backend sees that its share can be reached.
 PING_PATH = b"/.well-known/zrokd/ping"
 
 

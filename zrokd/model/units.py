@@ -83,6 +83,14 @@ def parse_address(text: str | int) -> Address:
     return Address(host=host if colon and host else "127.0.0.1", port=int(port))
 
 
+def is_host(text: str) -> bool:
+    """Whether a resolver takes `text` for a name or an address: no empty label, none of more than 63 characters."""
+    try:
+        return bool(text.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 class Secret:
     """A text that does not print: `repr`, `str` and f-strings give ***; `reveal()` gives the text."""
 

@@ -17,7 +17,7 @@ from gevent import socket as gsocket
 
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
-from zrokd.model.units import Address
+from zrokd.model.units import Address, is_host
 from zrokd.net.waiter import Waiter
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -198,6 +198,8 @@ def connect(address: Address, timeout_s: float) -> SocketStream:
     """
     if address.path:
         return connect_unix(address.path, timeout_s)
+    if not is_host(address.host):
+        raise StreamError(f"cannot connect to {address}: {address.host!r} is no name of a host")
     try:
         with gevent.Timeout(timeout_s, TimeoutError("no answer")):
             sock = gsocket.create_connection((address.host, address.port))

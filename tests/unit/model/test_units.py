@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrokd.model.units import Address, Secret, parse_address, parse_duration_s, parse_size_bytes
+from zrokd.model.units import Address, Secret, is_host, parse_address, parse_duration_s, parse_size_bytes
 
 DURATIONS: dict[Any, float] = {
     "250ms": 0.25, "30s": 30, "5m": 300, "1h": 3600, "2d": 172800, "1h30m": 5400, "1m1s1ms": 61.001, "1.5h": 5400,
@@ -95,6 +95,16 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize("text", ["127.0.0.1:8080", "[::1]:80", "unix:/run/x.sock", "example.com:443"])
 def test_an_address_prints_as_it_is_written(text: str) -> None:
     assert str(parse_address(text)) == text
+
+
+@pytest.mark.parametrize("text", ["a", "a.example", "a.example.", "127.0.0.1", "::1", "münchen.example", "x" * 63])
+def test_these_are_hosts(text: str) -> None:
+    assert is_host(text)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", ".a", "a..b", "x" * 64, "\ud800"])
+def test_these_are_no_hosts(text: str) -> None:
+    assert not is_host(text)
 
 
 @given(st.from_regex(r"[a-z0-9.-]{1,20}|[0-9a-f:]{2,20}", fullmatch=True), st.integers(0, 65535))

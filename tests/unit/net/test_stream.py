@@ -252,6 +252,13 @@ def test_connect_says_where_and_why_it_failed():
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
+@pytest.mark.parametrize("host", ["a..b", ".", "x" * 64, "..", ""])
+def test_connect_refuses_what_no_resolver_takes(host, capsys):
+    with pytest.raises(StreamError, match="is no name of a host"):
+        connect(Address(host=host, port=80), 1.0)
+    assert capsys.readouterr().err == ""
+
+
 def test_connect_gives_up_in_time():
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

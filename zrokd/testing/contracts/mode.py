@@ -12,6 +12,7 @@ from gevent.pool import Group
 
 from zrokd.contracts import PING_PATH, Caller, Mode, Stream
 from zrokd.errors import StreamError
+from zrokd.net.http1.ping import pong
 from zrokd.net.stream import pair
 from zrokd.testing import leaks
 from zrokd.testing.contracts.component import ComponentContract
@@ -59,8 +60,12 @@ class ModeContract(ComponentContract):
         if not component.http:
             return
         near, _ = visit()
-        near.send(b"GET " + PING_PATH + b" HTTP/1.1\r\nHost: a.example\r\n\r\n", WAIT_S)
-        assert near.recv(65536, WAIT_S).startswith(b"HTTP/1.1 204")
+        component.share_token = "a-share"
+        near.send(b"GET " + PING_PATH + b"?once HTTP/1.1\r\nHost: a.example\r\n\r\n", WAIT_S)
+        answer = near.recv(65536, WAIT_S)
+        assert answer.startswith(b"HTTP/1.1 204")
+        [(name, value)] = pong("a-share", PING_PATH + b"?once")
+        assert name + b": " + value in answer
 
     def test_it_answers_http(self, visit: Visit, component: Mode) -> None:
         if not component.http:
