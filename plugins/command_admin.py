@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 _VARIABLE = "ZROKD_ADMIN_TOKEN"
+_DEFAULT = "http://127.0.0.1:18080"
 
 
 class AdminCommand(Command):
@@ -44,8 +45,17 @@ class Desk:
         self.registry = registry
         self._url, self._secret_file, self._ca, self._as_json = url, secret_file, ca, as_json
 
-    def call(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
-        """The decoded answer. :raises click.ClickException: in the controller's words."""
+    def take(self, controller: str | None, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
+        """What was said again behind the sub-command counts."""
+        self._url, self._secret_file, self._ca = (
+            controller or self._url,
+            secret_file or self._secret_file,
+            ca or self._ca,
+        )
+        self._as_json = as_json or self._as_json
+
+    def call(self, method: str, path: str, document: Mapping[str, Any] | None = None, *, of: str = "") -> Any:
+        """The decoded answer. :raises click.ClickException: in the controller's words, and which thing is missing."""
         from zrokd.client.transport import Transport
 
         try:
@@ -54,12 +64,19 @@ class Desk:
                 return transport.call(method, path, document)
             finally:
                 transport.close()
+        except NotFound as error:
+            raise click.ClickException(f"{error}: {of}" if of else str(error)) from error
         except ZrokdError as error:
             raise click.ClickException(str(error)) from error
 
     def say(self, entry: Mapping[str, Any], words: str) -> None:
         """One line: `entry` as JSON, or `words`."""
         click.echo(json.dumps(entry) if self._as_json else words)
+
+    def none(self, words: str) -> None:
+        """What a person is told instead of an empty list."""
+        if not self._as_json:
+            click.echo(words, err=True)
 
     def _secret(self) -> Secret:
         if self._secret_file:
@@ -75,36 +92,57 @@ def _first_line(file: str) -> str:
     try:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{file} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise click.UsageError(f"{file} cannot be read: {reason}") from error
     line = text.partition("\n")[0].strip()
     if not line:
         raise click.UsageError(f"{file} is empty")
     return line
 
 
-def _at_desk(function: Callable[Concatenate[Desk, P], None]) -> Callable[P, None]:
+_OPTIONS = (
+    click.option("--controller", metavar="URL", help=f"The controller; or set ZROKD_CONTROLLER; default: {_DEFAULT}."),
+    click.option(
+        "--secret-file",
+        metavar="FILE",
+        help=f"Holds an administrator's secret; - is standard input. Or set {_VARIABLE}.",
+    ),
+    click.option("--ca", metavar="FILE", help="Trust the authorities in this file; or set ZROKD_CA."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+)
+
+
+_TEXTS = ("controller", "secret_file", "ca")
+
+
+def _with_options(function: Callable[P, None]) -> Callable[P, None]:
+    """They may stand before a sub-command or behind it."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def _at_desk(function: Callable[Concatenate[Desk, P], None]) -> Callable[..., None]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         desk = click.get_current_context().find_object(Desk)
         assert desk is not None
+        desk.take(*(cast("str | None", kwargs.pop(name)) for name in _TEXTS), as_json=bool(kwargs.pop("as_json")))
         function(desk, *args, **kwargs)
 
-    return run
+    return _with_options(run)
 
 
 @click.group()
-@click.option(
-    "--controller", envvar="ZROKD_CONTROLLER", default="http://127.0.0.1:18080", show_default=True, help="Its URL."
-)
-@click.option(
-    "--secret-file", metavar="FILE", help=f"Holds an administrator's secret; - is standard input. Or set {_VARIABLE}."
-)
-@click.option("--ca", envvar="ZROKD_CA", metavar="FILE", help="Trust the authorities in this file; or set ZROKD_CA.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@_with_options
 @click.pass_context
-def admin(ctx: click.Context, controller: str, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
+def admin(
+    ctx: click.Context, controller: str | None, secret_file: str | None, ca: str | None, *, as_json: bool
+) -> None:
     """Manage a controller: accounts, namespaces, frontends, and what it has on the overlay."""
-    ctx.obj = Desk(controller, secret_file, ca, ctx.obj and ctx.obj["registry"], as_json=as_json)
+    url = controller or os.environ.get("ZROKD_CONTROLLER") or _DEFAULT
+    registry = ctx.obj and ctx.obj["registry"]
+    ctx.obj = Desk(url, secret_file, ca or os.environ.get("ZROKD_CA"), registry, as_json=as_json)
 
 
 @admin.group()
@@ -146,7 +184,7 @@ def create_account(desk: Desk, email: str, password_file: str | None) -> None:
 @_at_desk
 def delete_account(desk: Desk, email: str) -> None:
     """End an account with its environments, shares and names."""
-    desk.call("DELETE", "/account", wire.body(email=email))
+    desk.call("DELETE", "/account", wire.body(email=email), of=email)
     desk.say({"email": email, "deleted": True}, f"account {email} is deleted")
 
 
@@ -154,8 +192,11 @@ def delete_account(desk: Desk, email: str) -> None:
 @_at_desk
 def list_accounts(desk: Desk) -> None:
     """Show all accounts."""
-    for email in wire.accounts_from_wire(desk.call("GET", "/zrokd/accounts")):
+    emails = wire.accounts_from_wire(desk.call("GET", "/zrokd/accounts"))
+    for email in emails:
         desk.say({"email": email}, email)
+    if not emails:
+        desk.none("no accounts; make one: zrokd admin create account EMAIL")
 
 
 @regenerate.command("token")
@@ -163,7 +204,7 @@ def list_accounts(desk: Desk) -> None:
 @_at_desk
 def regenerate_token(desk: Desk, email: str) -> None:
     """Give an account a new token, and print it; all its others are void at once."""
-    token = wire.account_token_from_wire(desk.call("POST", "/zrokd/accounts/token", wire.body(email=email)))
+    token = wire.account_token_from_wire(desk.call("POST", "/zrokd/accounts/token", wire.body(email=email), of=email))
     desk.say({"email": email, "token": token}, token)
 
 
@@ -196,18 +237,24 @@ def delete_namespace(desk: Desk, namespace: str) -> None:
 @_at_desk
 def list_namespaces(desk: Desk) -> None:
     """Show all namespaces."""
-    for item in wire.namespaces_from_wire(desk.call("GET", "/namespaces")):
+    items = wire.namespaces_from_wire(desk.call("GET", "/namespaces"))
+    for item in items:
         entry = {"namespace": item.token, "zone": item.zone, "open": item.open, "description": item.description}
         whose = "open" if item.open else "granted"
         desk.say(entry, f"{item.token}  {item.zone}  {whose}  {item.description}".rstrip())
+    if not items:
+        desk.none("no namespaces; make one: zrokd admin create namespace ZONE")
 
 
 @list_.command("frontends")
 @_at_desk
 def list_frontends(desk: Desk) -> None:
     """Show all frontends."""
-    for name in wire.frontends_from_wire(desk.call("GET", "/zrokd/frontends")):
+    names = wire.frontends_from_wire(desk.call("GET", "/zrokd/frontends"))
+    for name in names:
         desk.say({"frontend": name}, name)
+    if not names:
+        desk.none("no frontends; the controller's YAML names them")
 
 
 @admin.command()

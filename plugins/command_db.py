@@ -64,11 +64,11 @@ def upgrade(ctx: click.Context, file: Path, to: int | None) -> None:
 
 
 @db.command()
-@click.argument("steps", type=click.IntRange(min=1))
 @_FILE
+@click.argument("steps", type=click.IntRange(min=1))
 @click.confirmation_option(prompt="What the tables hold is lost, and a running controller fails. Go on?")
 @click.pass_context
-def downgrade(ctx: click.Context, steps: int, file: Path) -> None:
+def downgrade(ctx: click.Context, file: Path, steps: int) -> None:
     """Take back the last STEPS migrations of the database of FILE."""
     from zrokd.store import migrate
 

@@ -118,6 +118,34 @@ def test_reconciling_says_what_it_does(admin, daemon):
     assert admin("reconcile") == ""
 
 
+@pytest.mark.parametrize("words", ["--json {} list accounts", "list {} accounts --json", "list accounts --json {}"])
+def test_options_stand_before_or_behind_the_sub_command(daemon, invoke, tmp_path, words):
+    (tmp_path / "secret").write_text(SECRET)
+    url = f"http://{daemon.components.roles['controller'].address}"
+    words = words.replace("list {} accounts", "{} list accounts")
+    options = f"--controller {url} --secret-file {tmp_path}/secret"
+    code, out, _ = invoke(f"{words.format(options)}", {"ZROKD_CONTROLLER": "http://127.0.0.1:1"})
+    assert (code, out) == (0, "")
+
+
+def test_what_is_missing_is_named_and_an_empty_list_says_so(admin):
+    assert admin("delete account nobody@example.com", code=1) == "Error: no such account: nobody@example.com"
+    assert admin("regenerate token nobody@example.com", code=1) == "Error: no such account: nobody@example.com"
+    assert admin("list accounts") == ""
+
+
+def test_a_person_is_told_that_a_list_is_empty_and_a_program_is_not(daemon, invoke):
+    env = {
+        "ZROKD_ADMIN_TOKEN": SECRET,
+        "ZROKD_CONTROLLER": f"http://{daemon.components.roles['controller'].address}",
+    }
+    for kind in ("accounts", "namespaces"):
+        code, out, err = invoke(f"list {kind}", env)
+        assert (code, out) == (0, "")
+        assert err.startswith(f"no {kind}; make one: zrokd admin create ")
+        assert invoke(f"list {kind} --json", env) == (0, "", "")
+
+
 def test_json_is_one_object_a_line(admin):
     made = json.loads(admin("--json create account ann@example.com"))
     assert set(made) == {"email", "token"}

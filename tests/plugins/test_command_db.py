@@ -76,7 +76,7 @@ def test_status_shows_what_is_applied_and_pending(run):
     run("upgrade FILE")
     code, output = run("status FILE")
     assert (code, [line.split()[:2] for line in output.splitlines()]) == (0, [[name, "applied"] for name in NAMES])
-    run("downgrade 2 FILE --yes")
+    run("downgrade FILE 2 --yes")
     assert run("status FILE") == (0, "".join(f"{name}  pending\n" for name in NAMES))
 
 
@@ -85,7 +85,7 @@ def test_status_in_json_is_an_object_a_line(run):
     entries = [json.loads(line) for line in run("status --json FILE")[1].splitlines()]
     assert [(entry["name"], entry["known"]) for entry in entries] == [(name, True) for name in NAMES]
     assert all(entry["applied_at"] for entry in entries)
-    run("downgrade 1 FILE --yes")
+    run("downgrade FILE 1 --yes")
     assert json.loads(run("status --json FILE")[1].splitlines()[-1])["applied_at"] is None
 
 
@@ -98,14 +98,14 @@ def test_status_of_no_database_makes_none(run, database):
 
 def test_a_downgrade_takes_back_and_asks_before(run, database):
     run("upgrade FILE")
-    code, output = run("downgrade 2 FILE", answer="n\n")
+    code, output = run("downgrade FILE 2", answer="n\n")
     assert code == 1
     assert "is lost" in output
     assert "account" in tables(database)
-    code, output = run("downgrade 2 FILE", answer="y\n")
+    code, output = run("downgrade FILE 2", answer="y\n")
     assert (code, output.splitlines()[-1]) == (0, f"took back {NAMES[0]}")
     assert "account" not in tables(database)
-    assert run("downgrade 3 FILE --yes") == (0, "nothing to do\n")
+    assert run("downgrade FILE 3 --yes") == (0, "nothing to do\n")
 
 
 def test_an_upgrade_may_stop_at_a_number(run):
@@ -117,7 +117,7 @@ def test_an_upgrade_may_stop_at_a_number(run):
     [
         ("upgrade --to 77 FILE", "no migration has the number 77"),
         ("status missing.yml", "does not exist"),
-        ("downgrade 0 FILE --yes", "0 is not in the range"),
+        ("downgrade FILE 0 --yes", "0 is not in the range"),
         ("upgrade --to x FILE", "not a valid integer"),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_newer_schema_is_shown_and_not_touched(run, database):
         connection.execute("insert into schema_migration (name, applied) values ('9999_future', '2040-01-01')")
     connection.close()
     assert "9999_future  applied 2040-01-01 00:00:00  (by a newer zrokd)" in run("status FILE")[1]
-    for words in ("upgrade FILE", "downgrade 1 FILE --yes"):
+    for words in ("upgrade FILE", "downgrade FILE 1 --yes"):
         code, output = run(words)
         assert code == 1
         assert "use the zrokd that upgraded it" in output
@@ -179,7 +179,7 @@ def test_the_schema_goes_up_and_down(run, both):
     assert run("upgrade FILE")[1].startswith(APPLIED)
     assert run("upgrade FILE") == (0, "nothing to do\n")
     names = [line.split()[0] for line in run("status FILE")[1].splitlines()]
-    assert run("downgrade 1 FILE --yes") == (0, f"took back {names[-1]}\n")
+    assert run("downgrade FILE 1 --yes") == (0, f"took back {names[-1]}\n")
     assert run("status FILE")[1].splitlines()[-1] == f"{names[-1]}  pending"
 
 
