@@ -1,6 +1,7 @@
 """The program. What needs the hub is patched before anything else is imported; the rest starts without it."""
 
 import os
+import signal
 import sys
 
 _NEED_HUB = frozenset(["run", "share", "access"])
@@ -22,6 +23,9 @@ def _end_quietly() -> None:
 
 def main() -> None:
     """Entry point of `zrokd`. Does not return."""
+    heard = signal.getsignal(signal.SIGINT)
+    if heard is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported ends us without a traceback
     if _needs_hub(sys.argv[1:]):
         from gevent import monkey
 
@@ -29,6 +33,7 @@ def main() -> None:
         _end_quietly()
     from zrokd.cli.main import run_program
 
+    signal.signal(signal.SIGINT, heard)
     sys.exit(run_program(last=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zrokd.cli.misuse import asked_for, in_words_of
 from zrokd.cli.output import JSON
 
 
@@ -32,7 +33,7 @@ def private(token: str, bind: str, *, headless: bool, verbose: bool, as_json: bo
     with session.scratch_folder() as folder:
         tree = {
             "version": 1,
-            "log": {"level": "info" if verbose else "warning"},
+            "log": session.log_of(verbose=verbose, as_json=as_json),
             "state_dir": str(folder),
             "overlay": session.overlay_of(environment),
             "roles": {
@@ -43,7 +44,9 @@ def private(token: str, bind: str, *, headless: bool, verbose: bool, as_json: bo
                 }
             },
         }
-        configuration = from_tree(tree, registry=registry)
+        with in_words_of({"share": "TOKEN", "listen": "--bind"}):
+            configuration = from_tree(tree, registry=registry)
         preflight.check_names(environment, [])
         screen = make_screen(as_json=as_json, plain=headless, role="frontend")
-        return run_daemon(configuration, registry, screen=screen)
+        with asked_for(share=token):
+            return run_daemon(configuration, registry, screen=screen)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrokd.cli import session
-from zrokd.cli.output import JSON, clean, emit, say
+from zrokd.cli.output import JSON, clean, emit, reason, say
 from zrokd.errors import Denied, NotFound, Unavailable, ZrokdError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _token(token: str | None, token_file: str | None) -> str:
     try:
         text = sys.stdin.readline() if token_file in (None, "-") else Path(str(token_file)).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{token_file} cannot be read: {error}") from error
+        raise click.ClickException(f"{token_file} cannot be read: {reason(error)}") from error
     if not text.strip():
         raise click.ClickException("the token is empty")
     return text.strip()

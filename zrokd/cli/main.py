@@ -53,8 +53,9 @@ def run_program(arguments: list[str] | None = None, *, last: bool = False) -> in
         _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        if isinstance(error, click.Abort) and error.__cause__ is None:
-            click.echo("zrokd: nothing was done", err=True)  # that is how a no to a question comes
+        if isinstance(error, click.Abort) and error.__cause__ is None:  # that is how a no to a question comes
+            line = "\n" if isinstance(error.__context__, EOFError | KeyboardInterrupt) else ""
+            click.echo(f"{line}zrokd: nothing was done", err=True)
             return FAILED
         click.echo("zrokd: interrupted", err=True)
         return INTERRUPTED
@@ -74,7 +75,10 @@ def run_program(arguments: list[str] | None = None, *, last: bool = False) -> in
 
 def _show(error: click.ClickException) -> None:
     """One sentence, like every other failure; who used a command wrongly is told where its help is."""
-    click.echo(f"zrokd: {error.format_message()}", err=True)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
+    click.echo(f"zrokd: {' '.join(error.format_message().split())}", err=True)
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         click.echo(f"help: {context.command_path} --help", err=True)

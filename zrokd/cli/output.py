@@ -18,6 +18,11 @@ def clean(value: object) -> str:
     return _CONTROL.sub("?", str(value))
 
 
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read, without its name and a number of the system's."""
+    return str(error.strerror) if isinstance(error, OSError) and error.strerror else "it is not text"
+
+
 def emit(document: Mapping[str, Any]) -> None:
     """One JSON object, one line."""
     click.echo(json.dumps(document, ensure_ascii=False))

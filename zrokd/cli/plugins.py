@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zrokd.cli.output import JSON, table
 from zrokd.errors import PluginError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _COLUMNS = ("slot", "name", "distribution", "version", "state", "hooks")
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@JSON
 def plugins(file: Path | None, *, as_json: bool) -> None:
     """Show installed plugins; with FILE, which of them it uses."""
     from zrokd.host.registry import Registry
@@ -29,14 +29,15 @@ def plugins(file: Path | None, *, as_json: bool) -> None:
     registry = Registry()
     used = _used(file, registry) if file else set()
     rows = list(_rows(registry, used, known=file is not None))
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    texts = [[" ".join(row[c]) if c == "hooks" else str(row[c]) for c in _COLUMNS] for row in rows]
-    widths = [max(len(line[i]) for line in [list(_COLUMNS), *texts]) for i in range(len(_COLUMNS))]
-    for line in [list(_COLUMNS), *texts]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    lines = rows if as_json else [line for row in rows for line in _lines(row)]
+    table(lines, _COLUMNS, as_json=as_json, none="no plugins")
+
+
+def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One line, and one for each further hook: side by side they fit no terminal."""
+    first, *rest = row["hooks"] or [""]
+    yield {**row, "hooks": first}
+    yield from ({"hooks": hook} for hook in rest)
 
 
 def _rows(registry: Registry, used: set[tuple[str, str]], *, known: bool) -> Iterator[dict[str, Any]]:
@@ -48,7 +49,7 @@ def _rows(registry: Registry, used: set[tuple[str, str]], *, known: bool) -> Ite
             state = f"broken: {error}"
         else:
             if known:
-                state = "enabled" if (slot, name) in used else "not used"
+                state = "enabled" if slot == "command" or (slot, name) in used else "not used"
         yield {
             "slot": slot,
             "name": name,

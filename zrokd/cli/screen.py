@@ -105,7 +105,7 @@ class TextScreen(Screen):
         super().__init__(role, out)
         self._target, self._colour, self._qr = target, colour, qr
         self._shown: set[tuple[str, ...]] = set()
-        self._drained = False
+        self._draining = False
 
     @hookimpl
     def zrokd_on_share_ready(self, token: str, urls: tuple[str, ...], verified: bool) -> None:  # noqa: FBT001
@@ -154,12 +154,12 @@ class TextScreen(Screen):
         self._line(f"{clean(summary.method):7} {clean(summary.target)[:100]}  {status}  {took}  {size}{ended}")
 
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
-        """How much still runs; once a second."""
+        """That it ends, and if it takes longer than connections which nobody uses, what still runs."""
         again = ", Ctrl-C again to end now" if by_person else ""
-        text = f"draining: {open_connections} open, {left_s} s left{again}" if open_connections else "ending"
-        if open_connections or not self._drained:
+        text = f"draining: {open_connections} open, {left_s} s left{again}" if self._draining else "ending"
+        if open_connections or not self._draining:
             self._line(self._paint(_DIM, text))
-        self._drained = True
+        self._draining = True
 
     def _paint(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_OFF}" if self._colour else text

@@ -107,6 +107,11 @@ def overlay_of(environment: EnabledEnvironment) -> dict[str, Any]:
     return {"use": name or "local"}
 
 
+def log_of(*, verbose: bool, as_json: bool) -> dict[str, str]:
+    """The `log:` section for a daemon that a person runs: sentences, also into a file or a pipe."""
+    return {"level": "info" if verbose else "warning", "format": "json" if as_json else "text"}
+
+
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A state folder for one daemon of a person's, removed afterwards; those that a crash left behind too."""

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zrokd.cli.output import JSON
+from zrokd.cli.misuse import in_words_of
+from zrokd.cli.output import JSON, reason
+from zrokd.model.units import is_host
 
 if TYPE_CHECKING:
     from zrokd.contracts import Component
     from zrokd.host.registry import Registry
 
+_WORDS = {
+    "target": "TARGET",
+    "mode": "--mode",
+    "insecure": "--insecure",
+    "name": "--name",
+    "namespace": "--namespace",
+    "gate": "--gate",
+    "basic_auth": "--basic-auth-file or ZROKD_BASIC_AUTH",
+    "token": "--token",
+    "grants": "--grant",
+}
 _COMMON = (
     click.option("-b", "--mode", default="proxy", show_default=True, help="What is done with a visitor."),
     click.option("--insecure", is_flag=True, help="Do not check the certificate of an https target."),
@@ -41,10 +54,18 @@ def share() -> None:
 @click.option(
     "--basic-auth-file", metavar="FILE", help="Lines of user:password; only they may pass. Or set ZROKD_BASIC_AUTH."
 )
+@click.option("--gate", default="", metavar="GATE", help="Who passes GATE may pass; its name is the operator's.")
 @click.option("--qr", is_flag=True, help="Print a QR code of the address.")
 @_common
 def public(
-    target: str | None, names: tuple[str, ...], namespace: str, basic_auth_file: str | None, *, qr: bool, **rest: Any
+    target: str | None,
+    names: tuple[str, ...],
+    namespace: str,
+    basic_auth_file: str | None,
+    gate: str,
+    *,
+    qr: bool,
+    **rest: Any,
 ) -> int:
     """Share TARGET with everybody who knows the address.
 
@@ -57,8 +78,14 @@ def public(
     if selections:
         entry["name"] = selections[0][1]
     users = _users(basic_auth_file)
+    if gate and users:
+        raise click.UsageError("--basic-auth-file and ZROKD_BASIC_AUTH mean the gate basic; leave them or --gate out")
+    if gate == "basic":
+        raise click.UsageError("--gate basic is what --basic-auth-file FILE and ZROKD_BASIC_AUTH give; use one of them")
     if users:
         entry["basic_auth"] = users
+    if gate:
+        entry["gate"] = gate
     return _serve(entry, target, selections, qr=qr, **rest)
 
 
@@ -102,6 +129,7 @@ def _serve(
     registry = Registry()
     if not entry.get("private") and not getattr(_mode(registry, mode), "http", True):
         raise click.UsageError(f"mode {mode} is for private shares; run: zrokd share private {target} --mode {mode}")
+    _refuse_folder(target, mode)
     where = _target(target, mode)
     options = {key: value for key, value in {"target": where, "insecure": insecure}.items() if value}
     with session.scratch_folder() as folder:
@@ -115,12 +143,13 @@ def _serve(
         }
         tree = {
             "version": 1,
-            "log": {"level": "info" if verbose else "warning"},
+            "log": session.log_of(verbose=verbose, as_json=as_json),
             "state_dir": str(folder),
             "overlay": session.overlay_of(environment),
             "roles": {"backend": backend},
         }
-        configuration = from_tree(tree, registry=registry)
+        with in_words_of(_WORDS, mode):
+            configuration = from_tree(tree, registry=registry)
         preflight.check_names(environment, selections, str(entry.get("token", "")))
         screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=where)
         return run_daemon(configuration, registry, screen=screen)
@@ -134,6 +163,14 @@ def _mode(registry: Registry, name: str) -> type[Component] | None:
         return registry("mode", name)
     except PluginError:
         return None
+
+
+def _refuse_folder(target: str | None, mode: str) -> None:
+    """Who names a folder that is here means its files, and not a web server of that name."""
+    folder = target or ""
+    if mode == "proxy" and folder and not folder.removeprefix(":").isdigit() and Path(folder).is_dir():
+        server = f"; a web server of that name is http://{folder}" if is_host(folder) and "/" not in folder else ""
+        raise click.UsageError(f"{folder} is a folder here, shared with --mode web{server}")
 
 
 def _target(target: str | None, mode: str) -> str:
@@ -162,5 +199,5 @@ def _users(file: str | None) -> list[str]:
         try:
             lines += [line.strip() for line in Path(file).read_text().splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
-            raise click.ClickException(f"{file} cannot be read: {error}") from error
+            raise click.ClickException(f"{file} cannot be read: {reason(error)}") from error
     return lines

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from zrokd.cli import session
+from zrokd.cli.misuse import asked_for
 from zrokd.cli.output import JSON, emit, say, table
+from zrokd.errors import Conflict
 
 _NAMESPACE = click.option("-n", "--namespace", default="public", show_default=True, help="Token of the namespace.")
 
@@ -24,7 +26,12 @@ def create() -> None:
 def create_name(name: str, namespace: str, *, as_json: bool) -> None:
     """Reserve NAME: shares may come and go under it."""
     with session.controller_of(session.enabled()) as controller:
-        controller.create_name(namespace, name)
+        try:
+            controller.create_name(namespace, name)
+        except Conflict as error:
+            if any(held.name == name for held in controller.list_names(namespace)):
+                raise Conflict(f"the name {name!r} is yours already") from error
+            raise
     _told({"event": "name_created", "namespace": namespace, "name": name}, f"{name} is yours", as_json=as_json)
 
 
@@ -36,14 +43,19 @@ def modify() -> None:
 @modify.command("name")
 @click.argument("name")
 @_NAMESPACE
-@click.option("--reserved/--ephemeral", required=True, help="Keep it when its share ends, or let it end too.")
+@click.option(
+    "--reserved/--ephemeral",
+    required=True,
+    help="Keep it when its share ends, or let it end too: at once when it has none.",
+)
 @JSON
 def modify_name(name: str, namespace: str, *, reserved: bool, as_json: bool) -> None:
     """Keep NAME when its share ends, or let it end with its share."""
-    with session.controller_of(session.enabled()) as controller:
+    with session.controller_of(session.enabled()) as controller, asked_for(name=name):
         controller.modify_name(namespace, name, reserved=reserved)
     told = {"event": "name_modified", "namespace": namespace, "name": name, "reserved": reserved}
-    _told(told, f"{name} is {'reserved' if reserved else 'ephemeral'} now", as_json=as_json)
+    kept = "is reserved now" if reserved else "ends with its share, and at once when it has none"
+    _told(told, f"{name} {kept}", as_json=as_json)
 
 
 @click.group()
@@ -57,7 +69,7 @@ def delete() -> None:
 @JSON
 def delete_name(name: str, namespace: str, *, as_json: bool) -> None:
     """Give NAME back. A share must not be using it."""
-    with session.controller_of(session.enabled()) as controller:
+    with session.controller_of(session.enabled()) as controller, asked_for(name=name):
         controller.delete_name(namespace, name)
     _told({"event": "name_deleted", "namespace": namespace, "name": name}, f"{name} is free", as_json=as_json)
 
@@ -69,8 +81,9 @@ def delete_name(name: str, namespace: str, *, as_json: bool) -> None:
 def delete_share(token: str, environment: str | None, *, as_json: bool) -> None:
     """End the share TOKEN; its visitors are cut."""
     here = session.enabled()
-    with session.controller_of(here) as controller:
-        controller.unshare(environment or here.identity.z_id, token)
+    z_id = environment or here.identity.z_id
+    with session.controller_of(here) as controller, asked_for(share=token, environment=z_id):
+        controller.unshare(z_id, token)
     _told({"event": "share_deleted", "share": token}, f"share {token} is ended", as_json=as_json)
 
 
@@ -81,9 +94,10 @@ def delete_share(token: str, environment: str | None, *, as_json: bool) -> None:
 def delete_access(token: str, environment: str | None, *, as_json: bool) -> None:
     """End the access TOKEN."""
     here = session.enabled()
-    with session.controller_of(here) as controller:
+    z_id = environment or here.identity.z_id
+    with session.controller_of(here) as controller, asked_for(access=token, environment=z_id):
         share = next((row["share"] for row in _accesses(controller.overview()) if row["access"] == token), "")
-        controller.unaccess(environment or here.identity.z_id, share, token)
+        controller.unaccess(z_id, share, token)
     _told({"event": "access_deleted", "access": token}, f"access {token} is ended", as_json=as_json)
 
 
@@ -95,7 +109,7 @@ def delete_environment(environment: str, *, as_json: bool) -> None:
     here = session.enabled()
     if environment == here.identity.z_id:
         raise click.ClickException("this is this machine's own environment; use zrokd disable")
-    with session.controller_of(here) as controller:
+    with session.controller_of(here) as controller, asked_for(environment=environment):
         controller.disable(environment)
     told = {"event": "environment_deleted", "environment": environment}
     _told(told, f"environment {environment} is ended", as_json=as_json)

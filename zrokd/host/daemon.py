@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("zrokd.daemon")
 _CLOSE_S = 5.0  # after the drain, for roles that do not keep to it
+_QUIET_S = 0.2  # what ends within that is not told as a drain
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # In the queue of signals:
 _ENDED = 0  # the greenlet we wait for is over
@@ -123,7 +124,7 @@ class Daemon:
         Without a file to read again SIGHUP is one more SIGTERM: the terminal is gone. Who started us with SIGHUP
         ignored (nohup) wants us to outlive it.
 
-        `on_drain(signal, seconds left)` is called at the beginning of the drain and once a second while it lasts.
+        `on_drain(signal, seconds left)` is called at the beginning of the drain, soon after, and then once a second.
         `last`: the process ends after this, and signals that still come do not change its exit code.
 
         :raises ZrokdError: it could not start, or `fail` was called.
@@ -170,10 +171,10 @@ class Daemon:
 
     def _stop_unless_asked_again(self, told: Callable[[float], None]) -> int:
         until = time.monotonic() + self.configuration.drain_s
-        stopping = _Attempt(self.stop, self._signals)
+        stopping, pause_s = _Attempt(self.stop, self._signals), _QUIET_S
         while True:
             told(max(0.0, until - time.monotonic()))
-            number = _next(self._signals, 1.0)
+            number, pause_s = _next(self._signals, pause_s), 1.0
             if number == _ENDED:
                 stopping.get()
                 return 0

@@ -52,8 +52,11 @@ def test_plugins_are_listed_with_hooks_and_what_a_file_uses(shell, tmp_path):
     assert rows["role", "controller"]["state"] == "enabled"
     assert rows["storage", "sqlite"]["state"] == "enabled"
     assert rows["role", "frontend"]["state"] == "not used"
+    assert rows["command", "db"]["state"] == "enabled"
     assert rows["role", "controller"]["distribution"] == "zrokd"
     assert "zrokd_on_exchange" in rows["observer", "access_log"]["hooks"]
     out, _ = shell("plugins")
-    assert out.splitlines()[0].split() == ["slot", "name", "distribution", "version", "state", "hooks"]
+    assert max(map(len, out.splitlines())) <= 100
+    assert next(line.strip() for line in out.splitlines() if line.startswith(" ")).startswith("zrokd_on_")
+    assert out.splitlines()[0].split() == ["SLOT", "NAME", "DISTRIBUTION", "VERSION", "STATE", "HOOKS"]
     assert "installed" in out

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -99,5 +100,59 @@ def test_completion_scripts_call_us_back(shell, kind):
     assert "_ZROKD_COMPLETE" in shell("completion", kind)[0]
 
 
-def test_an_unknown_shell_is_refused(shell):
-    assert "bash" in shell("completion", "tcsh", code=2)[1]
+def test_an_unknown_shell_is_refused_on_one_line(shell):
+    for words in (["completion"], ["completion", "tcsh"]):
+        sentence, hint = shell(*words, code=2)[1].splitlines()
+        assert "SHELL" in sentence
+        assert "bash" in sentence
+        assert hint == "help: zrokd completion --help"
+
+
+@pytest.mark.parametrize("words", [(), ("share",), ("list",), ("admin", "create"), ("db",)], ids=" ".join)
+def test_half_a_command_is_met_with_its_help_alone(shell, words):
+    out, err = shell(*words, code=2)
+    assert out == ""
+    assert err.startswith(" ".join(["Usage: zrokd", *words]))
+    assert "help: zrokd" not in err
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [("n\n", "zrokd: nothing was done\n"), ("", "\nzrokd: nothing was done\n")],
+    ids=["no", "the end of standard input"],
+)
+def test_a_no_to_a_question_is_no_interruption(shell, tmp_path, answer, shown):
+    (tmp_path / "z.yml").write_text("version: 1\n")
+    out, err = shell("db", "downgrade", tmp_path / "z.yml", "1", given=answer, code=1)
+    assert err == shown
+    assert "Go on?" in out
+
+
+IMPORTED = """
+import importlib.abc, os, signal, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+import zrokd.__main__
+sys.meta_path.insert(0, Finder())
+sys.argv = ["zrokd", "share", "public", "3000"]
+zrokd.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("module", ["gevent.monkey", "zrokd.cli.main", "zrokd.cli.share", "zrokd.host.registry"])
+def test_ctrl_c_while_it_starts_is_quiet(module, home):
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED.format(module=module)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode in (-signal.SIGINT, main.INTERRUPTED)
+    assert done.stdout == ""
+    assert done.stderr.strip() in ("", "zrokd: interrupted")

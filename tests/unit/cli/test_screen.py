@@ -101,10 +101,12 @@ def test_an_access_shows_where_it_listens(text):
 
 def test_the_drain_counts_down_and_is_quiet_when_nothing_runs(text):
     shown, out = text()
+    shown.draining(3, 30, by_person=True)  # those that nobody uses are still among them
     shown.draining(2, 30, by_person=True)
     shown.draining(1, 29, by_person=True)
     shown.draining(0, 28, by_person=True)
     assert out.getvalue().splitlines() == [
+        "ending",
         "draining: 2 open, 30 s left, Ctrl-C again to end now",
         "draining: 1 open, 29 s left, Ctrl-C again to end now",
     ]
@@ -113,6 +115,8 @@ def test_the_drain_counts_down_and_is_quiet_when_nothing_runs(text):
 def test_a_drain_that_nobody_typed_offers_no_second_ctrl_c(text):
     shown, out = text()
     shown.draining(1, 5, by_person=False)
+    shown.draining(1, 5, by_person=False)
+    assert "1 open" in out.getvalue()
     assert "Ctrl-C" not in out.getvalue()
 
 

@@ -152,7 +152,7 @@ def test_what_enable_trusted_is_trusted_by_shares_and_accesses_and_lists(site, s
     shell("enable", ACCOUNT_TOKEN, "--controller", secure_url, "--ca", ca)
     assert json.loads((home / "environment.json").read_text())["ca"] == str(ca)
     assert shell.lines("list", "shares") == []
-    shell.start("share", "private", "127.0.0.1:9", "--mode", "tcp", "-s", "by-tls")
+    shell.start("share", "private", "--mode", "hello", "-s", "by-tls")
     shell.until("zrokd access private by-tls")
     share = shell._running[-1]
     shell.start("access", "private", "by-tls", "--bind", "127.0.0.1:0")
@@ -166,7 +166,7 @@ def test_what_enable_trusted_is_trusted_by_shares_and_accesses_and_lists(site, s
 def test_the_variable_reaches_a_share_too(site, shell, monkeypatch, secure_url, self_signed):
     monkeypatch.setenv("ZROKD_CA", str(self_signed[0]))
     shell("enable", ACCOUNT_TOKEN, "--controller", secure_url)
-    shell.start("share", "private", "127.0.0.1:9", "--mode", "tcp", "-s", "by-variable")
+    shell.start("share", "private", "--mode", "hello", "-s", "by-variable")
     shell.until("zrokd access private by-variable")
     assert shell.end() == 0
     shell("disable")

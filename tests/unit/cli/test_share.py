@@ -163,25 +163,51 @@ def test_visitors_must_know_a_password_that_is_in_a_file(enabled, site, target, 
     enabled("delete", "name", "closed")
 
 
+def test_a_gate_is_chosen_by_the_name_that_the_operator_gave_it(enabled, site, target):
+    enabled.start("share", "public", target, "--name", "gated", "--gate", "office")
+    stop = time.monotonic() + WAIT_S
+    while site.get("gated").status != 503:  # this frontend has none of that name, so nobody may pass
+        assert time.monotonic() < stop
+    assert enabled.end() == 0
+    enabled("delete", "name", "gated")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (("public", "3000", "-n", "a", "-n", "b"), 2, "one --name for one share"),
-        (("public", "3000", "--name", "Not_Allowed!"), 2, "name"),
-        (("public", "3000", "--mode", "proxxy"), 2, "did you mean 'proxy'?"),
-        (("public",), 2, "target"),
-        (("public", "ftp://x"), 2, "is not a web server"),
-        (("public", "3000", "--basic-auth-file", "/nowhere"), 1, "/nowhere cannot be read"),
+        (("public", "3000", "--name", "Not_Allowed!"), 2, "--name: 'Not_Allowed!' is not a valid name"),
+        (("public", "3000", "--mode", "proxxy"), 2, "--mode: no mode plugin is named 'proxxy'; did you mean 'proxy'?"),
+        (("public",), 2, "TARGET is missing; mode proxy needs it"),
+        (("private", "--mode", "web"), 2, "TARGET is missing; mode web needs it"),
+        (("public", "there", "--mode", "hello"), 2, "mode hello takes no TARGET"),
+        (("private", "3000", "--mode", "tcp", "--insecure"), 2, "mode tcp takes no --insecure"),
+        (("public", "ftp://x"), 2, "TARGET: 'ftp://x' is not a web server"),
+        (("public", "./x"), 2, "TARGET: 'http://./x' is not a web server"),
+        (("public", "99999"), 2, "TARGET: 'http://127.0.0.1:99999': a port is a number up to 65535"),
+        (("public", "3000", "--gate", "No!"), 2, "--gate: "),
+        (("public", "3000", "--gate", "basic"), 2, "--gate basic is what --basic-auth-file FILE"),
+        (("public", "a..b", "--name", "x"), 2, "--name: 'x' is not a valid name"),
+        (("public", "/"), 2, "/ is a folder here, shared with --mode web"),
+        (("public", "3000", "--basic-auth-file", "/nowhere"), 1, "/nowhere cannot be read: No such file or directory"),
         (("public", "3000", "--namespace", "nowhere", "--name", "xyz"), 1, "namespace"),
-        (("private", "3000", "-s", "no good"), 2, "token"),
+        (("private", "3000", "-s", "no good"), 2, "--token: 'no good' is not a valid share token"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_is_wrong_is_said_before_anything_runs(enabled, words, code, said):
     out, err = enabled("share", *words, code=code)
+    assert err.startswith(f"zrokd: {said}" if code == 2 else "zrokd: ")
     assert said in err
     assert out == ""
-    assert "Traceback" not in err
+    assert "roles." not in err
+
+
+def test_a_web_server_that_is_called_like_a_folder_here_is_meant_by_its_url(enabled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "intra").mkdir()
+    _, err = enabled("share", "public", "intra", code=2)
+    assert "intra is a folder here, shared with --mode web; a web server of that name is http://intra\n" in err
 
 
 def test_visitors_without_a_password_are_refused(enabled, tmp_path):

@@ -1,0 +1,50 @@
+"""Mistakes of a command line in its own words: people who share write no YAML, and see no requests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import click
+
+from zrokd.errors import ConfigError, NotFound, Problem
+
+
+@contextlib.contextmanager
+def in_words_of(flags: Mapping[str, str], mode: str = "") -> Iterator[None]:
+    """Around the making of a configuration from `flags`: key -> what it is called on the command line.
+
+    :raises click.UsageError: what is wrong with them. :raises ConfigError: it is about something else.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        told = dict.fromkeys(_told(problem, flags, mode) for problem in error.problems)
+        if "" in told:
+            raise
+        raise click.UsageError("; ".join(told)) from error
+
+
+@contextlib.contextmanager
+def asked_for(**things: str) -> Iterator[None]:
+    """Around calls that name `things` (share="abc"): who is told that there is none, is told which.
+
+    :raises NotFound: inside; with its name.
+    """
+    try:
+        yield
+    except NotFound as error:
+        which = things.get(str(error).removeprefix("no such "), "")
+        raise NotFound(f"{error}: {which}" if which else str(error)) from error
+
+
+def _told(problem: Problem, flags: Mapping[str, str], mode: str) -> str:
+    key = problem.path.rpartition("].")[2].partition("[")[0].partition(".")[0]
+    flag = flags.get(key, "")
+    if not flag:
+        return ""
+    if problem.message == f"the key {key!r} is missing":
+        return f"{flag} is missing; mode {mode} needs it"
+    if problem.message == f"unknown key {key!r}":
+        return f"mode {mode} takes no {flag}"
+    return f"{flag}: {problem.message}" + (f"; {problem.hint}" if problem.hint else "")
