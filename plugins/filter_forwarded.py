@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from zrokd import hookimpl
-from zrokd.contracts import Filter, Settings
+from zrokd.contracts import Filter, NetworkSetting, Settings
 from zrokd.model.http import Fields, RequestHead, Route
 
 Address = IPv4Address | IPv6Address
@@ -22,15 +22,10 @@ _MANAGED_PREFIX = b"x-forwarded-"
 _MANAGED = frozenset([_REAL, b"forwarded"])
 
 
-def _network(text: str) -> str:
-    ipaddress.ip_network(text, strict=False)
-    return text
-
-
 class ForwardedSettings(Settings):
     """Settings of filter.forwarded."""
 
-    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+    trusted_proxies: list[NetworkSetting] = Field(
         default=[],
         description="Addresses or networks of reverse proxies in front of this frontend, like 10.0.0.0/8. "
         "What they say about a visitor is believed; what anybody else says is overwritten.",

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from zrokd.contracts import DurationS, SecretSetting, Settings, UrlSetting, Use, slot_use
-from zrokd.errors import Invalid
+from zrokd.contracts import DurationS, SecretSetting, Settings, UrlSetting, Use, passes, slot_use
 from zrokd.model.naming import check_name, check_share_token
 from zrokd.model.units import Secret
+
+
+def _name(value: str) -> object:
+    return value and check_name(value)
+
+
+def _token(value: str) -> object:
+    return value and check_share_token(value)
 
 
 class ShareSettings(Settings):
@@ -21,12 +28,14 @@ class ShareSettings(Settings):
     same name as one of these.
     """
 
-    name: str = Field(
+    name: Annotated[str, passes(_name)] = Field(
         default="", description="Name under which it is public, reserved when nobody has it. Default: a random one."
     )
     namespace: str = Field(default="public", min_length=1, description="Namespace of the name.")
     private: bool = Field(default=False, description="Whether only holders of an access can come.")
-    token: str = Field(default="", description="Token of a private share. Default: a random one.")
+    token: Annotated[str, passes(_token)] = Field(
+        default="", description="Token of a private share. Default: a random one."
+    )
     mode: slot_use("mode", "proxy", beside=True) = Field(description="What it does with a connection; default: proxy.")  # type: ignore[valid-type]
     permission: Literal["open", "closed"] = Field(
         default="closed", description="Which accounts may have an access to a private share: all, or those granted."
@@ -45,16 +54,6 @@ class ShareSettings(Settings):
     basic_auth: list[SecretSetting] = Field(
         default=[], description="Visitors who may pass, each as user:password; empty: everybody."
     )
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, value: str) -> str:
-        return _valid(check_name, value)
-
-    @field_validator("token")
-    @classmethod
-    def _token(cls, value: str) -> str:
-        return _valid(check_share_token, value)
 
     @field_validator("basic_auth")
     @classmethod
@@ -120,15 +119,6 @@ class ShareSettings(Settings):
         users = [user.reveal() for user in self.basic_auth]
         rules = [self.gate, users, self.permission, self.grants]
         return [rules] if rules != ["", [], "closed", []] else []
-
-
-def _valid(check: Any, value: str) -> str:
-    if not value:
-        return value
-    try:
-        return str(check(value))
-    except Invalid as error:
-        raise ValueError(str(error)) from error
 
 
 class BackendSettings(Settings):

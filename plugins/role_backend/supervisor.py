@@ -94,7 +94,7 @@ class Supervisor:
             except ZrokdError as error:
                 if self._stopping.is_set():
                     return
-                if isinstance(error, NotFound | OverlayError) and self._renew(environment):
+                if isinstance(error, NotFound) and self._renew(environment):
                     continue
                 if not self._try_later(error):
                     return

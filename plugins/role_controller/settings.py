@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes
+from zrokd.contracts import AddressSetting, DurationS, NetworkSetting, SecretSetting, Settings, SizeBytes, passes
 from zrokd.errors import Invalid
 from zrokd.model.naming import check_zone
 from zrokd.model.units import Address, Secret
 from zrokd.service.checks import check_email, check_token
-
-
-def _passes(check: Callable[[Any], object]) -> AfterValidator:
-    """The value as it is, where `check` raises nothing."""
-
-    def checked(value: Any) -> Any:
-        try:
-            check(value)
-        except Invalid as error:
-            raise ValueError(str(error)) from error
-        return value
-
-    return AfterValidator(checked)
 
 
 def _is_url(url: str) -> None:
@@ -38,21 +24,14 @@ def _token_of(what: str) -> Callable[[Secret], object]:
     return lambda token: check_token(token.reveal(), what)
 
 
-def _network(text: str) -> str:
-    ipaddress.ip_network(text, strict=False)
-    return text
-
-
 _HERE = ("localhost", "127.0.0.1", "::1")
-
-Network = Annotated[str, AfterValidator(_network)]
 
 
 class NamespaceSettings(Settings):
     """A DNS zone of names."""
 
-    zone: Annotated[str, _passes(check_zone)] = Field(description="The suffix of its names, such as share.example.com.")
-    url: Annotated[str, _passes(_is_url)] = Field(
+    zone: Annotated[str, passes(check_zone)] = Field(description="The suffix of its names, such as share.example.com.")
+    url: Annotated[str, passes(_is_url)] = Field(
         default="http://{host}", description="The URL people use; `{host}` stands for the host name."
     )
     description: str = Field(default="", description="What it is for, told to accounts.")
@@ -63,7 +42,7 @@ class NamespaceSettings(Settings):
 class FrontendSettings(Settings):
     """A public entrance that may ask this controller for names, as long as it stands here."""
 
-    token: Annotated[SecretSetting, _passes(_token_of("a frontend"))] = Field(
+    token: Annotated[SecretSetting, passes(_token_of("a frontend"))] = Field(
         description="What the frontend shows as its `token`."
     )
 
@@ -71,8 +50,8 @@ class FrontendSettings(Settings):
 class AccountSettings(Settings):
     """An account that every start makes sure of. Taken out, it stays until `zrokd admin delete account` ends it."""
 
-    email: Annotated[str, _passes(check_email)] = Field(description="Its e-mail address.")
-    token: Annotated[SecretSetting, _passes(_token_of("an account"))] = Field(description="Its account token.")
+    email: Annotated[str, passes(check_email)] = Field(description="Its e-mail address.")
+    token: Annotated[SecretSetting, passes(_token_of("an account"))] = Field(description="Its account token.")
 
 
 class LimitSettings(Settings):
@@ -171,7 +150,7 @@ class ControllerSettings(Settings):
         ge=1,
         description="Connections of one IPv4 address or IPv6 /64; loopback and trusted_proxies are not counted.",
     )
-    trusted_proxies: list[Network] = Field(
+    trusted_proxies: list[NetworkSetting] = Field(
         default=[], description="Reverse proxies in front of the API, whose connections per_address leaves out."
     )
 

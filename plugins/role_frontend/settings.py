@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated
+from pydantic import Field, model_validator
 
-from pydantic import AfterValidator, Field, model_validator
-
-from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes, UrlSetting, slot_use
+from zrokd.contracts import (
+    AddressSetting,
+    DurationS,
+    NetworkSetting,
+    SecretSetting,
+    Settings,
+    SizeBytes,
+    UrlSetting,
+    slot_use,
+)
 from zrokd.model.units import Secret
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.proxy.upstream import PoolLimits
 
 _KIB, _MIB = 1024, 1024 * 1024
-
-
-def _network(text: str) -> str:
-    ipaddress.ip_network(text, strict=False)
-    return text
-
-
-Network = Annotated[str, AfterValidator(_network)]
 
 
 class LimitSettings(Settings):
@@ -146,7 +144,7 @@ class FrontendSettings(Settings):
         validate_default=True,
         description="Filters of every head: requests in this order, answers in reverse.",
     )
-    trusted_proxies: list[Network] = Field(
+    trusted_proxies: list[NetworkSetting] = Field(
         default=[], description="Reverse proxies in front of this frontend, whose connections per_address leaves out."
     )
     limits: LimitSettings = Field(default=LimitSettings(), description="What visitors and shares may take.")

@@ -17,9 +17,12 @@ import sys  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 import gevent  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 
+from tests.bench.kit import cpu_s  # noqa: E402
 from zrokd.contracts.overlay import Stream  # noqa: E402
 from zrokd.model.units import Address  # noqa: E402
 from zrokd.net.listener import Listener  # noqa: E402
@@ -62,12 +65,6 @@ def in_child(handle) -> tuple[int, Address]:
     Listener(sock, handle, log=logging.getLogger("bench"), name="bench").start()
     gevent.get_hub().join()
     os._exit(0)
-
-
-def cpu_s(pid: int) -> float:
-    """User and system seconds a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def push(address: Address, blocks: int) -> None:

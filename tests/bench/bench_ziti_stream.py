@@ -29,6 +29,7 @@ import gevent  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 from zrokd_plugins.overlay_ziti import ZitiOverlay  # noqa: E402
 
+from tests.bench.kit import cpu_s, memory_mib  # noqa: E402
 from tests.ziti.network import ZitiNetwork  # noqa: E402
 from zrokd.contracts import Node, Stream  # noqa: E402
 from zrokd.errors import StreamError  # noqa: E402
@@ -162,17 +163,10 @@ def idle_kib(node: Node) -> float:
 # -- measuring ---
 
 
-def memory_kib() -> int:
+def memory_kib() -> float:
     """What this process holds."""
     gc.collect()
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1])
-
-
-def cpu_s(pid: int) -> float:
-    """User and system seconds a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return memory_mib(os.getpid()) * 1024
 
 
 def measure(name: str, unit: str, pids: dict[str, int], rounds: int, work: Callable[[], int]) -> None:

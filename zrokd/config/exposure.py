@@ -7,33 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from zrokd.config.tree import KeyPath, Tree
-from zrokd.contracts import Use
+from zrokd.config.values import find_all
 from zrokd.errors import Problem
 from zrokd.model.units import Secret
 
 
-def secrets_in(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Secret]]:
-    """Every secret below `value`, and where it stands in the tree."""
-    if isinstance(value, Secret):
-        if value:
-            yield path, value
-    elif isinstance(value, Use):
-        yield from secrets_in(value.settings, path)
-    else:
-        for key, item in items_of(value):
-            yield from secrets_in(item, (*path, key))
-
-
-def items_of(value: Any) -> Iterable[tuple[str | int, Any]]:
-    """What a settings model, map or list holds, by key; nothing of anything else."""
-    if isinstance(value, BaseModel):
-        return [(name, getattr(value, name)) for name in type(value).model_fields]
-    if isinstance(value, dict):
-        return value.items()
-    return enumerate(value) if isinstance(value, list | tuple) else ()
+def secrets_in(value: Any) -> Iterator[tuple[KeyPath, Secret]]:
+    """Every secret below `value` that is not empty, and where it stands in the tree."""
+    return ((path, secret) for path, secret in find_all(Secret, value) if secret)
 
 
 def warnings_for(tree: Tree, secrets: Iterable[tuple[KeyPath, Secret]]) -> Iterator[Problem]:

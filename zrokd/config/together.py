@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from zrokd.config.exposure import items_of
 from zrokd.config.tree import KeyPath, Tree, dotted
-from zrokd.contracts import Use
+from zrokd.config.values import find_all
 from zrokd.model.units import Address
 
 _ANY = ("", "0.0.0.0", "::", "*")  # noqa: S104  only compared with
@@ -16,22 +14,13 @@ _ANY = ("", "0.0.0.0", "::", "*")  # noqa: S104  only compared with
 def refuse_ports_taken_twice(value: Any, tree: Tree) -> None:
     """Two that listen on one address: the second is a mistake."""
     taken: list[tuple[KeyPath, Address]] = []
-    for path, address in _listening(value, ()):
+    for path, address in find_all(Address, value):
+        if path[-1] != "listen":
+            continue
         for other, first in taken:
             if _meet(address, first):
                 tree.refuse(f"{address} is taken by {dotted(tree.as_written(other))}; choose another port", path)
         taken.append((path, address))
-
-
-def _listening(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Address]]:
-    if isinstance(value, Address):
-        if path[-1] == "listen":
-            yield path, value
-    elif isinstance(value, Use):
-        yield from _listening(value.settings, path)
-    else:
-        for key, item in items_of(value):
-            yield from _listening(item, (*path, key))
 
 
 def _meet(one: Address, other: Address) -> bool:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from zrokd.contracts.settings import (
         AddressSetting,
         DurationS,
+        NetworkSetting,
         SecretSetting,
         Settings,
         SizeBytes,
         UrlSetting,
         Use,
+        passes,
         slot_use,
     )
 
@@ -51,6 +53,7 @@ __all__ = [
     "Hooks",
     "Listener",
     "Mode",
+    "NetworkSetting",
     "Node",
     "Observer",
     "Overlay",
@@ -66,6 +69,7 @@ __all__ = [
     "Task",
     "UrlSetting",
     "Use",
+    "passes",
     "slot_use",
 ]
 

@@ -8,7 +8,9 @@ class Settings(zrokd.contracts.Settings):
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -22,6 +24,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from zrokd.errors import Invalid
 from zrokd.model.units import Address, Secret, parse_address, parse_duration_s, parse_size_bytes
 
 _URL_PATTERN = r"^(https?://[^\s/?#]+[^\s]*)?$"
@@ -75,6 +78,24 @@ def _url(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    ipaddress.ip_network(value, strict=False)
+    return value
+
+
+def passes(check: Callable[[Any], object]) -> AfterValidator:
+    """For `Annotated`: the value as it is, where `check` raises no `Invalid`; else its sentence is the mistake."""
+
+    def checked(value: Any) -> Any:
+        try:
+            check(value)
+        except Invalid as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    return AfterValidator(checked)
+
+
 DurationS = Annotated[
     float, BeforeValidator(_duration), WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "1h30m"]})
 ]
@@ -88,6 +109,7 @@ AddressSetting = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "examples": ["127.0.0.1:8080", "unix:/run/x.sock"]}),
 ]
 UrlSetting = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": _URL_PATTERN})]
+NetworkSetting = Annotated[str, AfterValidator(_network)]
 SecretSetting = Annotated[
     Secret, BeforeValidator(_secret), PlainSerializer(repr, return_type=str), WithJsonSchema({"type": "string"})
 ]
