@@ -21,8 +21,9 @@ from .entrance import Entrance
 from .grants import Grants
 from .raw import RawHandler
 from .settings import AccessSettings, FrontendSettings
-from .usage import flush, report
+from .usage import Ledger, flush, report
 
+_LAST_REPORT_S = 5.0
 _FIXED = ("controller", "token", "ca", "environment")
 
 
@@ -37,6 +38,7 @@ class FrontendRole(Role):
         self._meter = Meter(ctx.clock.now_ms)
         self._doors = Doors(settings, ctx, self._meter)
         self._entrance: Entrance | None = None
+        self._ledger: Ledger | None = None
         self._accesses: list[Access] = []
         self._leaving: list[Access] = []  # no longer wanted; their connections go on
         self._grants: Grants | None = None
@@ -49,6 +51,7 @@ class FrontendRole(Role):
         self._doors.change(self.settings, self._doors.prepare(self.settings))
         if self.settings.listen is not None:
             source = self._controller(self.settings.controller, self.settings.token, self.settings.ca)
+            self._ledger = Ledger(source, self.ctx.log)
             self._entrance = Entrance(self.ctx.listen(self.settings.listen), source, self._doors, self.ctx)
         for settings in self.settings.accesses:
             self._accesses.append(self._access(settings))
@@ -56,9 +59,11 @@ class FrontendRole(Role):
     def serve(self) -> None:
         """Let visitors in. :raises ZrokdError: the controller refuses a required access."""
         self._tasks = [
-            self.ctx.spawn(report, self._meter, self.ctx, name="usage"),
+            self.ctx.spawn(report, self._meter, self._ledger, self.ctx, name="usage"),
             self.ctx.spawn(self._doors.sweep, name="idle connections"),
         ]
+        if self._ledger:
+            self._tasks.append(self.ctx.spawn(self._ledger.run, name="usage to the controller"))
         if self._entrance:
             self._entrance.start()
         for access in self._accesses:
@@ -90,12 +95,23 @@ class FrontendRole(Role):
         self._doors.close()
         for task in self._tasks:
             task.kill()
-        flush(self._meter, self.ctx)
+        self._settle()
         for controller in self._controllers:
             controller.close()
         node, self._node = self._node, None
         if node:
             node.close()
+
+    def _settle(self) -> None:
+        """Hand over the last usage; a controller that does not answer is not waited for."""
+        flush(self._meter, self._ledger, self.ctx)
+        if self._ledger is None or not self._ledger.owed:
+            return
+        telling = self.ctx.spawn(self._ledger.settle, name="last usage")
+        telling.join(_LAST_REPORT_S)
+        telling.kill()
+        if self._ledger.owed:
+            self.ctx.log.warning("the controller does not learn what went through %d shares", self._ledger.owed)
 
     def health(self) -> Health:
         """Ok when every listener takes connections and names are known; the detail says how old they are."""

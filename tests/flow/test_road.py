@@ -15,6 +15,7 @@ import websockets
 from gevent.server import StreamServer
 from zrokd_plugins.overlay_local.node import LocalNode
 from zrokd_plugins.role_backend.office import Office
+from zrokd_plugins.role_frontend import usage
 
 from zrokd.client.controller import Controller
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
@@ -361,3 +362,27 @@ def test_two_hundred_visitors_at_once_are_all_served(tmp_path, target, visitor_c
             [f"/{number}/{turn}" for turn in range(10)] for number in range(200)
         ]
         print(f"200 visitors, 2,000 requests: {time.monotonic() - began:.2f} s")
+
+
+# -- what is counted ---
+
+
+def asked(zrokd, path):
+    """The controller's answer to the owner of the shares."""
+    answer = requests.get(f"{zrokd.controller_url}/api/v2{path}", headers={"x-token": ACCOUNT_TOKEN}, timeout=5)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_what_went_through_stands_in_the_owners_metrics_once(monkeypatch, tmp_path, target, visit):
+    monkeypatch.setattr(usage, "_EVERY_S", 0.05)
+    with Scenario(tmp_path, shares=[{"name": "app", "target": target.url}]) as zrokd:
+        (token,) = zrokd.ready
+        answer = visit(zrokd).ask("POST", "/hash", b"x" * 1000)
+        with gevent.Timeout(AT_ONCE_S * 5):
+            while not (told := asked(zrokd, f"/metrics/share/{token}?duration=1h")["samples"][0])["rx"]:
+                gevent.sleep(0.02)
+        assert (told["rx"], told["tx"]) == (1000, len(answer.body))
+        (account,) = asked(zrokd, "/metrics/account?duration=1h")["samples"]
+        assert (account["rx"], account["tx"]) == (1000, len(answer.body))
+        assert [share["shareToken"] for share in asked(zrokd, "/shares?hasActivity=true")["shares"]] == [token]

@@ -11,7 +11,7 @@ from tests.postgres.fixtures import BOTH, only_sqlite, settings
 from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
 
-NAMES = ("0001_initial", "0002_tenants")
+NAMES = ("0001_initial", "0002_tenants", "0003_usage_batch")
 APPLIED = "".join(f"applied {name}\n" for name in NAMES)
 TEXT = "version: 1\nstate_dir: {}/state\nroles: {{controller: {{listen: 127.0.0.1:0}}}}\n{}"
 
@@ -76,7 +76,7 @@ def test_status_shows_what_is_applied_and_pending(run):
     run("upgrade FILE")
     code, output = run("status FILE")
     assert (code, [line.split()[:2] for line in output.splitlines()]) == (0, [[name, "applied"] for name in NAMES])
-    run("downgrade FILE 2 --yes")
+    run(f"downgrade FILE {len(NAMES)} --yes")
     assert run("status FILE") == (0, "".join(f"{name}  pending\n" for name in NAMES))
 
 
@@ -98,11 +98,11 @@ def test_status_of_no_database_makes_none(run, database):
 
 def test_a_downgrade_takes_back_and_asks_before(run, database):
     run("upgrade FILE")
-    code, output = run("downgrade FILE 2", answer="n\n")
+    code, output = run(f"downgrade FILE {len(NAMES)}", answer="n\n")
     assert code == 1
     assert "is lost" in output
     assert "account" in tables(database)
-    code, output = run("downgrade FILE 2", answer="y\n")
+    code, output = run(f"downgrade FILE {len(NAMES)}", answer="y\n")
     assert (code, output.splitlines()[-1]) == (0, f"took back {NAMES[0]}")
     assert "account" not in tables(database)
     assert run("downgrade FILE 3 --yes") == (0, "nothing to do\n")

@@ -22,13 +22,14 @@ from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
 from zrokd_plugins.role_frontend import role as role_module
 from zrokd_plugins.role_frontend.role import FrontendRole
 from zrokd_plugins.role_frontend.settings import AccessSettings, FrontendSettings, LimitSettings
-from zrokd_plugins.role_frontend.usage import flush
+from zrokd_plugins.role_frontend.usage import Ledger, flush
 
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.contracts import Use
 from zrokd.errors import Denied, Invalid, NotFound, RestartNeeded, StartError, StreamError, StreamTimeout, Unavailable
 from zrokd.model.environment import Identity
 from zrokd.model.http import Respond
+from zrokd.model.limits import UsageSample
 from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating
 from zrokd.model.units import Address, Secret, parse_address
@@ -68,6 +69,8 @@ class FakeController:
         self.waiting = 0
         self.asked: list[tuple] = []  # who connected: URL, token, verify
         self.unshared: list[str] = []
+        self.reports: list[tuple[str, dict[str, tuple[int, int]]]] = []  # of usage: batch, bytes by token
+        self.says: list[Exception | None] = []  # to the next reports; None: takes it, and the answer gets lost
 
     def name(self, host: str, token: str, gating: Gating | None = None) -> None:
         self.version += 1
@@ -102,6 +105,15 @@ class FakeController:
         full = epoch != self.epoch
         news = [m for m in self.changes.values() if full or m.version > since]
         return MappingChanges(epoch=self.epoch, version=self.version, full=full, mappings=tuple(news))
+
+    def report_usage(self, batch: str, samples) -> None:
+        self._here()
+        answer = self.says.pop(0) if self.says else "ok"
+        if isinstance(answer, Exception):
+            raise answer
+        self.reports.append((batch, {one.share_token: (one.rx_bytes, one.tx_bytes) for one in samples}))
+        if answer is None:
+            raise Unavailable("the controller does not answer")
 
     def access(self, z_id: str, share_token: str, bind_address: str, description: str) -> tuple[str, str]:
         self._here()
@@ -1013,12 +1025,91 @@ def test_usage_goes_to_every_sink_and_one_that_fails_takes_nothing_from_the_othe
     host.sinks = [good, bad, last]
     meter = Meter(host.now_ms)
     meter.add("tok-a", 3, 5)
-    flush(meter, host)
-    flush(meter, host)
+    flush(meter, None, host)
+    flush(meter, None, host)
     for sink in (good, last):
         ((sample,),) = sink.batches
         assert (sample.share_token, sample.rx_bytes, sample.tx_bytes) == ("tok-a", 3, 5)
     assert "disk full" in caplog.text
+
+
+@pytest.fixture
+def ledger(controller):
+    return Ledger(controller, logging.getLogger("test"))
+
+
+def counted(*tokens, rx=1, tx=2):
+    return [UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=1) for token in tokens]
+
+
+def test_what_was_counted_is_told_once(controller, ledger):
+    ledger.add(counted("a", "b"))
+    ledger.settle()
+    ledger.settle()
+    ((_, told),) = controller.reports
+    assert told == {"a": (1, 2), "b": (1, 2)}
+    assert ledger.owed == 0
+
+
+def test_while_the_controller_is_away_counts_are_summed_up_and_it_is_said_once(controller, ledger, caplog):
+    controller.says = [Unavailable("it is away"), Unavailable("it is away")]
+    for _ in range(3):
+        ledger.add(counted("a"))
+        ledger.settle()
+    assert caplog.text.count("it is away") == 1
+    assert [told for _, told in controller.reports] == [{"a": (1, 2)}, {"a": (2, 4)}]
+
+
+def test_a_report_without_an_answer_is_made_again_as_it_was(controller, ledger):
+    controller.says = [None]
+    ledger.add(counted("a"))
+    ledger.settle()
+    ledger.add(counted("a"))
+    ledger.settle()
+    first, again, rest = controller.reports
+    assert first == again
+    assert rest[0] != first[0]
+    assert rest[1] == {"a": (1, 2)}
+
+
+@pytest.mark.parametrize(("error", "why"), [(Invalid("no"), "does not take them: no"), (NotFound("x"), "too old")])
+def test_a_report_that_is_refused_is_dropped_and_holds_nothing_up(controller, ledger, caplog, error, why):
+    controller.says = [error]
+    ledger.add(counted("a"))
+    ledger.settle()
+    assert why in caplog.text
+    ledger.add(counted("b"))
+    ledger.settle()
+    assert [told for _, told in controller.reports] == [{"b": (1, 2)}]
+
+
+def test_the_counts_of_many_shares_are_told_in_parts(controller, ledger):
+    ledger.add(counted(*(f"t{number}" for number in range(2001))))
+    ledger.settle()
+    assert [len(told) for _, told in controller.reports] == [1000, 1000, 1]
+    assert len({batch for batch, _ in controller.reports}) == 3
+
+
+def test_the_controller_learns_what_went_through_and_the_last_of_it_at_the_end(host, controller, start):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    _, body = ask(address(role), "a.zone")
+    role.close()
+    ((_, told),) = controller.reports
+    assert told == {"tok-a": (0, len(body))}
+
+
+def test_a_controller_that_is_away_at_the_end_is_told_nothing_and_the_log_says_so(host, controller, start, caplog):
+    host.share("tok-a", speaks(b"a"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    ask(address(role), "a.zone")
+    controller.go_away()
+    role.close()
+    assert "does not learn what went through 1 shares" in caplog.text
 
 
 def test_the_last_usage_is_handed_over_at_the_end(host, controller, start):

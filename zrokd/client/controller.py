@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from zrokd.client.transport import Transport
 from zrokd.errors import Unavailable
 from zrokd.model.environment import Identity
+from zrokd.model.limits import UsageSample
 from zrokd.model.naming import MappingChanges, Name, Namespace
 from zrokd.model.share import ShareDraft
 from zrokd.model.units import Secret
@@ -132,6 +134,13 @@ class Controller:
     def identity(self) -> Identity:
         """The frontend's own overlay identity."""
         return wire.identity_from_wire(self._call("GET", "/zrokd/identity"))
+
+    def report_usage(self, batch: str, samples: Sequence[UsageSample]) -> None:
+        """What this frontend counted since its last report, at most 1000 shares.
+
+        The report of one `batch` can be made again until it is answered: the controller counts it once.
+        """
+        self._call("POST", "/zrokd/usage", wire.usage_to_wire(batch, samples))
 
     # -- for administrators ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,10 @@ class UsageSample:
     rx_bytes: int
     tx_bytes: int
     at_ms: int  # Unix milliseconds, end of the interval
+
+    def plus(self, later: UsageSample) -> UsageSample:
+        """Both in one, at the time of the later."""
+        return replace(later, rx_bytes=self.rx_bytes + later.rx_bytes, tx_bytes=self.tx_bytes + later.tx_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

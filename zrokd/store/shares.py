@@ -13,6 +13,8 @@ from zrokd.store import environments, names, tables
 from zrokd.store.failures import taken
 from zrokd.store.tables import AccessGrant, Environment
 
+_SOME = 500  # tokens in one statement
+
 _LIVE = tables.Share.live == True  # noqa: E712 - an SQL expression
 
 
@@ -57,6 +59,15 @@ def by_token(token: str, *, leaving: bool = False) -> Share | None:
     """The live share of this token; with `leaving` also one on its way. Whoever owns it."""
     known = tables.Share.token == token
     return _first(_query().where(known if leaving else known & _LIVE))
+
+
+def by_tokens(tokens: Collection[str]) -> dict[str, Share]:
+    """The shares of these tokens, also those on their way, by token; unknown ones are left out."""
+    some, found = sorted(set(tokens)), {}
+    for start in range(0, len(some), _SOME):
+        chosen = _query().where(tables.Share.token << some[start : start + _SOME])
+        found.update({share.token: share for share in _shares(chosen)})
+    return found
 
 
 def by_id(share_id: int) -> Share | None:

@@ -161,6 +161,7 @@ class Frontend(Table):
     url_template = CharField(1024, default="")
     permission = CharField(8, default="open")
     dynamic = BooleanField(default=False)
+    usage_batch = CharField(64, default="")  # the last one it reported, so that none counts twice
 
 
 class FrontendGrant(Table):

@@ -15,6 +15,7 @@ from zrokd.store.tables import UsagePeriod
 
 SPANS_S = (300, 3600, 86400)
 _DAY_MS = 86400 * 1000
+_SOME = 500  # rows in one statement
 _KEEP_SAMPLES_MS = _DAY_MS // 4
 _KEEP_MS = {300: 31 * _DAY_MS, 3600: 93 * _DAY_MS, 86400: 3 * 366 * _DAY_MS}
 
@@ -38,41 +39,42 @@ class Scope:
 
 
 def add(samples: Sequence[UsageSample]) -> int:
-    """Keep those of shares that we know. How many."""
-    kept = 0
-    for sample in samples:
-        share = shares.by_token(sample.share_token, leaving=True)
-        if share:
-            kept += 1
-            tables.UsageSample.create(
-                account=share.account_id,
-                env_z_id=share.env_z_id,
-                share_token=share.token,
-                rx_bytes=sample.rx_bytes,
-                tx_bytes=sample.tx_bytes,
-                at_ms=sample.at_ms,
-            )
-            for span_s in SPANS_S:
-                _roll_up(share, sample, span_s)
-    return kept
+    """Keep those of shares that we know, live or on their way. How many."""
+    known = shares.by_tokens({sample.share_token for sample in samples})
+    kept = [(known[sample.share_token], sample) for sample in samples if sample.share_token in known]
+    rows = [{**_place(share), **_bytes(sample), "at_ms": sample.at_ms} for share, sample in kept]
+    for some in peewee.chunked(rows, _SOME):
+        tables.UsageSample.insert_many(some).execute()
+    for some in peewee.chunked(_periods(kept), _SOME):
+        UsagePeriod.insert_many(some).on_conflict(
+            conflict_target=[UsagePeriod.share_token, UsagePeriod.span_s, UsagePeriod.begin_ms],
+            update={
+                UsagePeriod.rx_bytes: UsagePeriod.rx_bytes + peewee.EXCLUDED.rx_bytes,
+                UsagePeriod.tx_bytes: UsagePeriod.tx_bytes + peewee.EXCLUDED.tx_bytes,
+            },
+        ).execute()
+    return len(kept)
 
 
-def _roll_up(share: Share, sample: UsageSample, span_s: int) -> None:
-    UsagePeriod.insert(
-        span_s=span_s,
-        account=share.account_id,
-        env_z_id=share.env_z_id,
-        share_token=share.token,
-        begin_ms=sample.at_ms // (span_s * 1000) * span_s * 1000,
-        rx_bytes=sample.rx_bytes,
-        tx_bytes=sample.tx_bytes,
-    ).on_conflict(
-        conflict_target=[UsagePeriod.share_token, UsagePeriod.span_s, UsagePeriod.begin_ms],
-        update={
-            UsagePeriod.rx_bytes: UsagePeriod.rx_bytes + sample.rx_bytes,
-            UsagePeriod.tx_bytes: UsagePeriod.tx_bytes + sample.tx_bytes,
-        },
-    ).execute()
+def _periods(kept: Iterable[tuple[Share, UsageSample]]) -> list[dict[str, Any]]:
+    """A row a share and period, in one order for all writers, so that no two wait for each other."""
+    rows: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for share, sample in kept:
+        for span_s in SPANS_S:
+            begin_ms = sample.at_ms // (span_s * 1000) * span_s * 1000
+            new = {**_place(share), "span_s": span_s, "begin_ms": begin_ms, "rx_bytes": 0, "tx_bytes": 0}
+            row = rows.setdefault((share.token, span_s, begin_ms), new)
+            row["rx_bytes"] += sample.rx_bytes
+            row["tx_bytes"] += sample.tx_bytes
+    return [rows[key] for key in sorted(rows)]
+
+
+def _place(share: Share) -> dict[str, Any]:
+    return {"account": share.account_id, "env_z_id": share.env_z_id, "share_token": share.token}
+
+
+def _bytes(sample: UsageSample) -> dict[str, int]:
+    return {"rx_bytes": sample.rx_bytes, "tx_bytes": sample.tx_bytes}
 
 
 def series(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> tuple[Traffic, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from zrokd.errors import Unavailable
 from zrokd.model.environment import Identity
+from zrokd.model.limits import UsageSample
 from zrokd.model.naming import Mapping, MappingChanges, Name, Namespace
 from zrokd.model.share import Gating, ShareDraft
 from zrokd.wire.keys import camel
@@ -57,6 +59,12 @@ def version_from_wire(document: Any) -> str:
 def enabled_from_wire(document: Any) -> Identity:
     """The identity of a new environment. :raises Unavailable: this is no such answer."""
     return Identity(z_id=_field(document, "identity", str), document=_field(document, "cfg", str))
+
+
+def usage_to_wire(batch: str, samples: Sequence[UsageSample]) -> dict[str, Any]:
+    """The body of POST /zrokd/usage."""
+    counted = [{"shareToken": one.share_token, "rx": one.rx_bytes, "tx": one.tx_bytes} for one in samples]
+    return {"batch": batch, "samples": counted}
 
 
 def identity_from_wire(document: Any) -> Identity:

@@ -23,6 +23,7 @@ _GATE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _MAX_USERS = 32  # each costs a password hash
 _MAX_USERNAME = 64  # every frontend holds it, once for each name of the share
 _MOST_BYTES = 2**48  # in one report
+_MOST_BATCH = 64  # characters of its name
 _HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
 
 
@@ -252,6 +253,7 @@ USAGE_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "required": ["samples"],
     "properties": {
+        "batch": {"type": ["string", "null"], "maxLength": 64},
         "samples": {
             "type": "array",
             "maxItems": 1000,
@@ -264,7 +266,7 @@ USAGE_SCHEMA: Mapping[str, Any] = {
                     "tx": {"type": "integer", "minimum": 0},
                 },
             },
-        }
+        },
     },
 }
 
@@ -272,6 +274,14 @@ USAGE_SCHEMA: Mapping[str, Any] = {
 def usage_from_wire(document: Mapping[str, Any]) -> tuple[UsageSample, ...]:
     """The counts in the body of POST /zrokd/usage, without a time. :raises Invalid: names the field."""
     return items(document, "samples", _sample, most=1000)
+
+
+def usage_batch_from_wire(document: Mapping[str, Any]) -> str:
+    """The name of the report in the body of POST /zrokd/usage, "" without one. :raises Invalid: it is too long."""
+    batch = text(document, "batch")
+    if len(batch) > _MOST_BATCH:
+        raise Invalid(f"batch is too long: {_MOST_BATCH} characters at most")
+    return batch
 
 
 def _sample(value: Any, place: str) -> UsageSample:

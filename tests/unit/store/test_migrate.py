@@ -15,8 +15,9 @@ from zrokd.store import migrate
 from zrokd.store.database import Store
 from zrokd.store.tables import ALL
 
-KNOWN = ("0001_initial", "0002_tenants")
-FIRST, LAST = KNOWN
+KNOWN = ("0001_initial", "0002_tenants", "0003_usage_batch")
+LAST = KNOWN[-1]
+BACKWARDS = KNOWN[::-1]
 
 pytestmark = pytest.mark.blocks_hub("changes tables right here, where a daemon does it in the pool")
 
@@ -30,7 +31,7 @@ def nouns():
     return {table._meta.table_name for table in ALL}
 
 
-def pretend_newer(database, name="0003_colours"):
+def pretend_newer(database, name="0009_colours"):
     with database.connection_context():
         database.execute_sql(f"insert into schema_migration (name, applied) values ('{name}', '2030-01-01 00:00:00')")
 
@@ -39,7 +40,7 @@ def pretend_newer(database, name="0003_colours"):
 def with_second(monkeypatch, tmp_path):
     """Let there be a second migration with this text; its directory."""
 
-    def add(text, name="0003_colours.py"):
+    def add(text, name="0009_colours.py"):
         folder = tmp_path / "migrations"
         if not folder.exists():
             shutil.copytree(migrate._SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -91,8 +92,8 @@ def test_an_upgrade_of_what_is_current_does_nothing(database):
 
 def test_down_and_up_again(database):
     migrate.upgrade(database)
-    assert migrate.downgrade(database) == (LAST,)
-    assert migrate.downgrade(database) == (FIRST,)
+    for name in BACKWARDS:
+        assert migrate.downgrade(database) == (name,)
     assert tables_of(database) == {"schema_migration"}
     assert migrate.downgrade(database) == ()
     assert migrate.upgrade(database) == KNOWN
@@ -101,11 +102,11 @@ def test_down_and_up_again(database):
 
 @pytest.mark.parametrize(
     ("steps", "undone"),
-    [(0, ()), (-1, ()), (1, ("0003_colours",)), (2, ("0003_colours", LAST)), (9, ("0003_colours", LAST, FIRST))],
+    [(0, ()), (-1, ()), (1, ("0009_colours",)), (2, ("0009_colours", LAST)), (9, ("0009_colours", *BACKWARDS))],
 )
 def test_a_downgrade_goes_as_many_steps_as_it_is_told(database, with_second, steps, undone):
     with_second(SECOND)
-    assert migrate.upgrade(database) == (*KNOWN, "0003_colours")
+    assert migrate.upgrade(database) == (*KNOWN, "0009_colours")
     assert migrate.downgrade(database, steps) == undone
 
 
@@ -117,7 +118,7 @@ def test_a_database_that_was_never_upgraded_is_not_run_on(database):
 def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, with_second):
     migrate.upgrade(database)
     with_second(SECOND)
-    with pytest.raises(StartError, match=f"has schema {LAST}, and this zrokd needs 0003_colours"):
+    with pytest.raises(StartError, match=f"has schema {LAST}, and this zrokd needs 0009_colours"):
         migrate.check(database)
 
 
@@ -125,7 +126,7 @@ def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, wit
 def test_a_newer_schema_is_refused_and_both_versions_are_named(database, what):
     migrate.upgrade(database)
     pretend_newer(database)
-    with pytest.raises(StartError, match=f"has schema 0003_colours, and this zrokd knows none after {LAST}"):
+    with pytest.raises(StartError, match=f"has schema 0009_colours, and this zrokd knows none after {LAST}"):
         what(database)
     assert nouns() <= tables_of(database)
 
@@ -134,8 +135,9 @@ def test_a_newer_schema_can_still_be_looked_at(database):
     migrate.upgrade(database)
     pretend_newer(database)
     assert [(step.name, step.known) for step in migrate.status(database)] == [
-        (FIRST, True), (LAST, True), ("0003_colours", False)
-    ]  # fmt: skip
+        *((name, True) for name in KNOWN),
+        ("0009_colours", False),
+    ]
 
 
 BROKEN = """
@@ -150,9 +152,9 @@ def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(database, with_second
     with pytest.raises(StoreError, match="selec"):
         migrate.upgrade(database)
     assert "half" not in tables_of(database)
-    assert [step.pending for step in migrate.status(database)] == [False, False, True]
+    assert [step.pending for step in migrate.status(database)] == [*(False for _ in KNOWN), True]
     with_second(SECOND)
-    assert migrate.upgrade(database) == ("0003_colours",)
+    assert migrate.upgrade(database) == ("0009_colours",)
 
 
 KILLED = """
@@ -193,10 +195,10 @@ def test_an_upgrade_killed_midway_can_be_run_again(kind, database, with_second, 
     folder = with_second(KILLED)
     assert run_child(kind, database, folder, request) == 9
     assert tables_of(database) == nouns() | {"schema_migration"}
-    assert [step.pending for step in migrate.status(database)] == [False, False, True]
+    assert [step.pending for step in migrate.status(database)] == [*(False for _ in KNOWN), True]
     with_second(SECOND)
-    assert migrate.upgrade(database) == ("0003_colours",)
-    assert [step.pending for step in migrate.status(database)] == [False, False, False]
+    assert migrate.upgrade(database) == ("0009_colours",)
+    assert [step.pending for step in migrate.status(database)] == [*(False for _ in KNOWN), False]
 
 
 @only_postgres
@@ -234,6 +236,6 @@ def test_frontends_of_an_older_schema_are_called_by_a_token_afterwards(database)
     with database.connection_context():
         tokens = [token for (token,) in database.execute_sql("select token from frontend").fetchall()]
     assert len(set(tokens)) == 2 and all(tokens)
-    assert migrate.downgrade(database) == (LAST,)
+    assert migrate.downgrade(database, len(KNOWN) - 1) == BACKWARDS[:-1]
     with database.connection_context():
         assert database.execute_sql("select name from frontend order by name").fetchall() == [("edge",), ("other",)]

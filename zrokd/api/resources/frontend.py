@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zrokd.api.call import OK, Call, Done, Found, queried, shaped
 from zrokd.wire import answers
-from zrokd.wire.requests import USAGE_SCHEMA, mappings_query_from_wire, usage_from_wire
+from zrokd.wire.requests import USAGE_SCHEMA, mappings_query_from_wire, usage_batch_from_wire, usage_from_wire
 
 
 @queried("epoch", "since", "wait_s")
@@ -27,6 +27,10 @@ def listing(call: Call) -> Found:
 
 @shaped(USAGE_SCHEMA)
 def usage(call: Call) -> Done:
-    """POST /zrokd/usage: what a frontend counted since its last report, taken as counted now."""
-    call.services.usage.report(call.principal.frontend, usage_from_wire(call.body))
+    """POST /zrokd/usage: what a frontend counted since its last report, taken as counted now.
+
+    The same `batch` twice in a row counts once.
+    """
+    samples, batch = usage_from_wire(call.body), usage_batch_from_wire(call.body)
+    call.services.usage.report(call.principal.frontend, samples, batch)
     return OK

@@ -99,3 +99,22 @@ def test_garbled_usage_is_refused(api, edge, samples):
     before = api.everything()
     api.refused(400, "POST", "/zrokd/usage", token=edge, body={"samples": samples})
     assert api.everything() == before
+
+
+def test_a_report_made_again_counts_once(api, ann, edge):
+    public = api.share(ann, api.env(ann))
+
+    def report(batch):
+        api.ok("POST", "/zrokd/usage", token=edge, body={"batch": batch, "samples": [{"shareToken": public, "rx": 1}]})
+
+    for batch in ("b1", "b1", "b2"):
+        report(batch)
+    told = api.ok("GET", "/metrics/account", token=ann, query={"duration": "1h"})["samples"]
+    assert [one["rx"] for one in told] == [2]
+
+
+@pytest.mark.parametrize("batch", [5, "x" * 65, ["b"]])
+def test_the_name_of_a_report_is_a_short_text(api, edge, batch):
+    before = api.everything()
+    api.refused(400, "POST", "/zrokd/usage", token=edge, body={"batch": batch, "samples": []})
+    assert api.everything() == before
