@@ -22,6 +22,10 @@ CHANGES = {  # what is added at the end of a file
     "frontend": "    limits: {keep_alive: 70s}\n",
     "backend": "      - {name: more, mode: hello}\n",
 }
+VARIED = {  # the same, another one each time
+    "frontend": "    limits: {{keep_alive: {0}s, share_requests: {1}}}\n",
+    "backend": "      - {{name: more{0}, mode: hello}}\n",
+}
 # Connects to the socket of its argument, and says how that went.
 CONNECT = "import os, socket, sys; s = socket.socket(socket.AF_UNIX); print(os.strerror(s.connect_ex(sys.argv[1])))"
 
@@ -175,6 +179,22 @@ def test_a_reload_loses_no_request_whether_the_file_is_right_or_wrong(three, str
     assert process.ready()[0] == 200
     assert requests.failed == []
     assert pids_of(three) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["frontend", "backend"])
+def test_twenty_reloads_in_a_row_lose_no_request(three, stream, name):
+    process, before = three.processes[name], pids_of(three)
+    text, streams = process.file.read_text(), [stream(three.port, HOST) for _ in range(4)]
+    for number in range(20):
+        process.file.write_text(text + VARIED[name].format(30 + number, 300 + number))
+        process.reload()
+        streams[0].more(5)
+    reloaded = [record for record in process.records() if record["message"].startswith("reloaded")]
+    assert len(reloaded) == 20
+    assert [each.failed for each in streams] == [[]] * 4
+    assert pids_of(three) == before
+    print(f"{name}: 20 reloads, {sum(each.answered for each in streams)} requests answered, 0 failed")
 
 
 @pytest.mark.slow
