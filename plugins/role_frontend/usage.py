@@ -34,6 +34,7 @@ class Ledger:
         self._batch = ""  # names the report that is on its way
         self._sent: Sequence[UsageSample] = ()  # what stands in it
         self._away = False
+        self.ending = False  # from then on a controller that is away is none to warn of: it may end, too
 
     @property
     def owed(self) -> int:
@@ -63,7 +64,8 @@ class Ledger:
             self._drop("is too old to keep them")
         except ZrokdError as error:
             if not self._away:
-                self._log.warning("what went through shares is told to the controller later: %s", error)
+                level = logging.INFO if self.ending else logging.WARNING
+                self._log.log(level, "what went through shares is told to the controller later: %s", error)
             self._away = True
         else:
             self._away = False
