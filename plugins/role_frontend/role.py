@@ -113,7 +113,9 @@ class FrontendRole(Role):
         telling.join(_LAST_REPORT_S)
         telling.kill()
         if self._ledger.owed:
-            self.ctx.log.info("the controller was not told the last of what went through shares (%d)", self._ledger.owed)
+            self.ctx.log.info(
+                "the controller was not told the last of what went through shares (%d)", self._ledger.owed
+            )
 
     def health(self) -> Health:
         """Ok when every listener takes connections and names are known; the detail says how old they are."""
