@@ -76,6 +76,10 @@ class Denied(ZrokdError):
     """Credentials are missing, wrong or not enough. The text never says which part was wrong."""
 
 
+class NotEnough(Denied):
+    """Credentials are good, and not for this; the text says what is."""
+
+
 class NotFound(ZrokdError):
     """No such thing, or not yours: the two are told in the same words."""
 

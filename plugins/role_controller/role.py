@@ -21,6 +21,7 @@ from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.listener import Listener
 from zrokd.net.signal import Bell
 from zrokd.net.wsgi import WsgiHandler
+from zrokd.service.directory import StoreDirectory
 from zrokd.service.services import Services, make_services
 from zrokd.store import migrate
 from zrokd.store.database import Store
@@ -38,6 +39,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _HASHES = 2  # of passwords at a time; more would take the threads that every query needs
 _HASH_WAIT_S = 10.0
+_USES_EVERY_S = 30.0  # it is kept when tokens were used
 _FIXED = ("instance", "auto_migrate", "max_body", "max_connections")
 
 
@@ -50,6 +52,7 @@ class ControllerRole(Role):
 
     _store: Store
     _admin: OverlayAdmin
+    _directory: StoreDirectory
     _identifier: Identifier
     _crowd: Crowd
     _company: Company | None = None
@@ -64,6 +67,7 @@ class ControllerRole(Role):
         self._reconciling: Task | None = None
         self._post = Post(ctx, settings.mail)
         self._posting: Task | None = None
+        self._noting: Task | None = None
         self._trouble = ""  # what the last comparison with the overlay said
 
     # -- life ---
@@ -76,7 +80,8 @@ class ControllerRole(Role):
         company.join()
         self._admin = self.ctx.overlay.admin(self.settings.instance or self._store.write(instance_id))
         self.services = self._make_services(self.settings)
-        self._identifier = Identifier(lambda: self.ctx.components("auth"), self.services.directory, self.ctx.log)
+        self._directory = self.services.directory
+        self._identifier = Identifier(lambda: self.ctx.components("auth"), self._directory, self.ctx.log)
         ensure(self.services, self.settings)
         app = create_app(lambda: self.services, self._identify, self._api_settings)
         self._handler = WsgiHandler(app, HttpLimits(body_bytes=self.settings.max_body), log=self.ctx.log)
@@ -89,13 +94,14 @@ class ControllerRole(Role):
         self.ctx.log.info("the API answers on %s", self.address)
         self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
         self._posting = self.ctx.spawn(self._post.run, name="mail")
+        self._noting = self.ctx.spawn(self._note_uses_forever, name="token uses")
         if self._company is not None:
             self._company.stay(self.ctx.spawn, lambda: self.settings.beat_every, lambda: self.settings.news_every)
 
     def drain(self, deadline_s: float) -> None:
         """Close the port, send away who waits for news, let requests end."""
         until = time.monotonic() + deadline_s
-        for task in (self._reconciling, self._posting):
+        for task in (self._reconciling, self._posting, self._noting):
             if task is not None:
                 task.kill()
         for listener in self._listeners:
@@ -105,6 +111,7 @@ class ControllerRole(Role):
         self._bell.ring()
         for listener in self._listeners:
             listener.drain(max(0.0, until - time.monotonic()))
+        self._note_uses()
 
     def close(self) -> None:
         """Close the port and cut what is left."""
@@ -259,8 +266,21 @@ class ControllerRole(Role):
             self.services.usage.collect()
             self.services.usage.prune()
             self.services.registrations.prune()
+            self.services.tokens.prune()
         except ZrokdError as error:
             self.ctx.log.warning("the controller cannot tidy up now: %s", error)
+
+    def _note_uses_forever(self) -> None:
+        never = Bell()
+        while True:
+            never.wait(0, _USES_EVERY_S)
+            self._note_uses()
+
+    def _note_uses(self) -> None:
+        try:
+            self._directory.keep_uses()
+        except ZrokdError as error:
+            self.ctx.log.warning("when tokens were used cannot be kept now: %s", error)
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -3,22 +3,25 @@ from zrokd_plugins.auth_token import TokenAuthenticator, zrokd_provide_auths
 
 from zrokd.contracts import Settings
 from zrokd.errors import StoreError
-from zrokd.model.account import Account, Credentials, Principal
+from zrokd.model.account import Credentials, Principal, Scope
+
+
+HOLDERS = {
+    "anns": Principal(account_id=0, email="ann@example.com", scope=Scope.READ, token="phone"),
+    "edges": Principal(frontend="edge"),
+    "admins": Principal(admin=True, scope=Scope.ADMIN, token="deploy"),
+}
 
 
 class Known:
-    """A directory of one account and one frontend."""
+    """A directory of an account, a frontend and an administrator."""
 
     def __init__(self):
         self.asked = []
 
-    def account_by_token(self, token):
+    def holder_of(self, token):
         self.asked.append(token)
-        return Account(id=0, email="ann@example.com") if token == "anns" else None
-
-    def frontend_by_token(self, token):
-        self.asked.append(token)
-        return "edge" if token == "edges" else None
+        return HOLDERS.get(token)
 
 
 @pytest.fixture
@@ -29,8 +32,9 @@ def auth(small_ctx):
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        ("anns", Principal(account_id=0, email="ann@example.com", method="token")),
+        ("anns", Principal(account_id=0, email="ann@example.com", scope=Scope.READ, token="phone", method="token")),
         ("edges", Principal(frontend="edge", method="token")),
+        ("admins", Principal(admin=True, scope=Scope.ADMIN, token="deploy", method="token")),
         ("nobodys", None),
     ],
 )
@@ -46,7 +50,7 @@ def test_without_a_token_nobody_is_asked(auth):
 
 def test_a_store_that_is_away_is_no_answer(auth):
     class Away:
-        def account_by_token(self, token):
+        def holder_of(self, token):
             raise StoreError("locked")
 
     with pytest.raises(StoreError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
-from zrokd.model.account import Principal
+from zrokd.model.account import Principal, Scope
 from zrokd.model.site import Site
 from zrokd.service.services import Services
 from zrokd.wire.requests import from_wire
@@ -19,23 +19,34 @@ H = TypeVar("H", bound=Callable[..., object])
 
 
 class Needs(enum.Enum):
-    """Who may call an operation."""
+    """Who may call an operation, and of an account's tokens, those of which scope."""
 
     NOBODY = "nobody"  # no credentials at all
-    ACCOUNT = "account"
+    READ = "read"  # an account; it looks only
+    SHARE = "share"  # an account; what a host does that shares
+    ACCOUNT = "account"  # an account; what decides over it
     FRONTEND = "frontend"
     ADMIN = "admin"
 
+    @property
+    def scope(self) -> Scope | None:
+        """What an account's token must be good for; None: this is nothing for accounts."""
+        return Scope(self.value) if self in (Needs.READ, Needs.SHARE, Needs.ACCOUNT) else None
+
     def met_by(self, principal: Principal) -> bool:
-        """Whether this principal may."""
+        """Whether this is for principals of this kind; scopes apart."""
         match self:
-            case Needs.ACCOUNT:
-                return principal.account_id is not None
+            case Needs.NOBODY:
+                return True
             case Needs.FRONTEND:
                 return bool(principal.frontend)
             case Needs.ADMIN:
                 return principal.admin
-        return True
+        return principal.account_id is not None
+
+    def allowed_by(self, scope: Scope) -> bool:
+        """Whether a principal whom it is for may do it by a token of this scope."""
+        return self.scope is None or scope.covers(self.scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

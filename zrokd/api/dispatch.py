@@ -11,7 +11,7 @@ import falcon
 from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
 from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
 from zrokd.api.turns import Turns
-from zrokd.errors import Invalid
+from zrokd.errors import Invalid, NotEnough
 from zrokd.model.account import Credentials, Principal
 from zrokd.service.services import Services
 
@@ -70,6 +70,8 @@ def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate,
     principal = authenticate(Credentials(token=token, peer=peer))
     if principal is None or not needs.met_by(principal):
         raise falcon.HTTPUnauthorized(title="invalid api key")
+    if not needs.allowed_by(principal.scope):
+        raise NotEnough(f"this takes a token of scope {needs.value}, and this one has the scope {principal.scope}")
     return principal
 
 

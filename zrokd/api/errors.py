@@ -16,6 +16,7 @@ from zrokd.errors import (
     Denied,
     Invalid,
     LimitReached,
+    NotEnough,
     NotFound,
     TooMany,
     Unavailable,
@@ -28,6 +29,7 @@ LOG = logging.getLogger("zrokd.api")
 _STATUS: tuple[tuple[type[ZrokdError], int], ...] = (
     (WeakPassword, 422),  # [zrok]
     (Invalid, 400),
+    (NotEnough, 403),
     (Denied, 401),
     (NotFound, 404),
     (Conflict, 409),

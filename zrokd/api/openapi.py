@@ -69,15 +69,15 @@ def answer_of(operation: Operation) -> type[Answer]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     told = inspect.getdoc(operation.handler) or ""
-    kind, takes = answer_of(operation), getattr(operation.handler, "takes", None)
+    kind, takes, scope = answer_of(operation), getattr(operation.handler, "takes", None), operation.needs.scope
     success: dict[str, Any] = {"description": "done"}
     if not kind.empty:
         success["content"] = {MEDIA_TYPE: {"schema": {}}}
     made: dict[str, Any] = {
         "operationId": _id(operation),
         "description": told,
-        "tags": [operation.needs.value],
-        "security": [] if operation.needs is Needs.NOBODY else [{"token": []}],
+        "tags": ["account" if scope else operation.needs.value],
+        "security": [] if operation.needs is Needs.NOBODY else [{"token": [scope.value] if scope else []}],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
         "responses": {str(kind.status): success, "default": {"$ref": "#/components/responses/refused"}},
     }

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import getpass
 import platform
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from zrokd.cli import session
-from zrokd.cli.output import JSON, clean, emit, reason, say
+from zrokd.cli.output import JSON, clean, emit, say
 from zrokd.errors import Denied, NotFound, Unavailable, ZrokdError
 
 if TYPE_CHECKING:
@@ -71,13 +69,7 @@ def _token(token: str | None, token_file: str | None) -> str:
         raise click.UsageError("give a TOKEN or --token-file FILE")
     if token is not None and token != "-":  # noqa: S105  # standard input
         return token
-    try:
-        text = sys.stdin.readline() if token_file in (None, "-") else Path(str(token_file)).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{token_file} cannot be read: {reason(error)}") from error
-    if not text.strip():
-        raise click.ClickException("the token is empty")
-    return text.strip()
+    return session.read_token(token_file or "-")
 
 
 def _host() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -48,6 +49,11 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json:
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def when(at_ms: int) -> str:
+    """Unix milliseconds as people of this machine write them; "" for 0."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(" ", "minutes") if at_ms else ""
 
 
 def _cell(value: Any) -> str:

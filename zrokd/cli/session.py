@@ -9,12 +9,15 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zrokd.cli.output import say
-from zrokd.errors import Denied, StartError, ZrokdError
+import click
+
+from zrokd.cli.output import reason, say
+from zrokd.errors import Denied, NotEnough, StartError, ZrokdError
 from zrokd.wire.modes import mode_from_wire
 
 if TYPE_CHECKING:
@@ -63,10 +66,23 @@ def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
     controller = Controller(environment.controller, environment.account_token, verify=ca_file(environment) or True)
     try:
         yield controller
+    except NotEnough:
+        raise
     except Denied as error:
         raise Denied(f"{error} If it was, run zrokd disable, and zrokd enable with a new one") from error
     finally:
         controller.close()
+
+
+def read_token(file: str) -> str:
+    """The token in the first line of a file, or of standard input for `-`. :raises click.ClickException: none there."""
+    try:
+        text = sys.stdin.readline() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file} cannot be read: {reason(error)}") from error
+    if not text.strip():
+        raise click.ClickException("the token is empty")
+    return text.strip().partition("\n")[0].strip()
 
 
 def settle(environment: EnabledEnvironment, controller: Controller) -> None:

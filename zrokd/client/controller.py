@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from zrokd.client.transport import Transport
 from zrokd.errors import Unavailable
+from zrokd.model.account import Token
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 from zrokd.model.naming import MappingChanges, Name, Namespace
@@ -109,6 +110,21 @@ class Controller:
     def list_namespaces(self) -> tuple[Namespace, ...]:
         """Namespaces in which the account may have names."""
         return wire.namespaces_from_wire(self._call("GET", "/share/namespaces"))
+
+    # -- tokens ---
+
+    def create_token(self, name: str, scope: str, expires_in_s: int) -> tuple[Token, str]:
+        """A new token of the account, and its secret, shown this once. 0 seconds: it does not end."""
+        document = wire.body(name=name, scope=scope, expires_in_s=expires_in_s)
+        return wire.created_token_from_wire(self._call("POST", "/zrokd/tokens", document))
+
+    def list_tokens(self) -> tuple[Token, ...]:
+        """The account's tokens."""
+        return wire.tokens_from_wire(self._call("GET", "/zrokd/tokens"))
+
+    def revoke_token(self, name: str) -> None:
+        """End the account's tokens of this name, now."""
+        self._call("DELETE", "/zrokd/tokens", wire.body(name=name))
 
     # -- what there is ---
 

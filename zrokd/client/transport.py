@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from zrokd import __version__
-from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unavailable, ZrokdError
+from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotEnough, NotFound, Unavailable, ZrokdError
 from zrokd.model.units import Secret
 
 MEDIA_TYPE = "application/zrok.v1+json"
@@ -24,7 +24,7 @@ _CHUNK = 1 << 16
 _WORDLESS = frozenset(["invalid api key", "unauthenticated for invalid credentials"])
 _FAULTS: dict[int, type[ZrokdError]] = {
     401: Denied,
-    403: Denied,
+    403: NotEnough,
     404: NotFound,
     409: Conflict,
     429: LimitReached,

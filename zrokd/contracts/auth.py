@@ -12,14 +12,14 @@ from zrokd.model.account import Account, Credentials, Principal
 class Directory(Protocol):
     """The accounts, read only. Calls may switch greenlets. :raises StoreError: the database does not answer."""
 
-    def account_by_token(self, token: str) -> Account | None:
-        """The account that holds this API token, or None."""
+    def holder_of(self, token: str) -> Principal | None:
+        """Who holds this API token (an account, a frontend or an administrator), and its scope; or None.
+
+        The authenticator that asks puts its own name in `method`.
+        """
 
     def account_by_email(self, email: str) -> Account | None:
         """The account of this address, or None."""
-
-    def frontend_by_token(self, token: str) -> str | None:
-        """The name of the frontend that holds this token, or None."""
 
 
 class Authenticator(Component):

@@ -91,6 +91,11 @@ def new_token() -> str:
     return "".join(secrets.choice(_MIXED) for _ in range(TOKEN_LENGTH))
 
 
+def new_secret() -> str:
+    """A random token that people keep in files; it begins so that who searches files for secrets finds it."""
+    return "zrokd_" + "".join(secrets.choice(_MIXED) for _ in range(32))
+
+
 def check_name(name: str) -> str:
     """`name`, when it may be reserved.
 

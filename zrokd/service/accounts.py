@@ -9,10 +9,9 @@ from zrokd.service import removal
 from zrokd.service.checks import check_email, check_token
 from zrokd.service.core import Core, account_of
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, environments, names
+from zrokd.store import accounts, environments, names, tokens
 from zrokd.store.hashing import digest
-
-_CONFIGURED = "configuration"  # label of the token that the configuration gives
+from zrokd.store.tokens import CONFIGURED
 
 
 class Accounts:
@@ -60,21 +59,22 @@ class Accounts:
     def _create(self, email: str, password_hash: str, token_digest: str) -> None:
         now_ms = self._core.clock.now_ms()
         account = accounts.add(email, password_hash, now_ms)
-        accounts.add_token(account.id, token_digest, "", now_ms)
+        tokens.add(account.id, token_digest, "", now_ms)
 
     def _ensure(self, email: str, token_digest: str) -> Account:
         now_ms = self._core.clock.now_ms()
         account = accounts.by_email(email) or accounts.add(email, "", now_ms)
-        if accounts.by_token(token_digest, now_ms) != account:
-            accounts.drop_tokens(account.id, _CONFIGURED)
-            accounts.add_token(account.id, token_digest, _CONFIGURED, now_ms)
+        holder = tokens.holder_of(token_digest, now_ms)
+        if holder is None or holder.account_id != account.id:
+            tokens.drop(account.id, CONFIGURED)
+            tokens.add(account.id, token_digest, CONFIGURED, now_ms)
         return account
 
     def _regenerate(self, account_id: int, token_digest: str) -> None:
         now_ms = self._core.clock.now_ms()
         accounts.lock(account_id, now_ms)
-        accounts.drop_tokens(account_id)
-        accounts.add_token(account_id, token_digest, "", now_ms)
+        tokens.drop(account_id)
+        tokens.add(account_id, token_digest, "", now_ms)
 
     def _delete(self, email: str) -> tuple[removal.Left, ...]:
         now_ms, account = self._core.clock.now_ms(), accounts.by_email(email)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zrokd.contracts import Clock
-from zrokd.model.account import Account
-from zrokd.store import accounts, frontends
+from zrokd.model.account import Account, Principal
+from zrokd.store import accounts, tokens
 from zrokd.store.database import Store
 from zrokd.store.hashing import digest
 
@@ -14,15 +14,27 @@ class StoreDirectory:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._uses: dict[str, int] = {}  # of tokens found good, by digest; not kept yet
 
-    def account_by_token(self, token: str) -> Account | None:
-        """The account that holds this API token, or None."""
-        return self._store.read(accounts.by_token, digest(token), self._clock.now_ms())
+    def holder_of(self, token: str) -> Principal | None:
+        """Who holds this API token, and what it is good for; or None."""
+        key, now_ms = digest(token), self._clock.now_ms()
+        holder = self._store.read(tokens.holder_of, key, now_ms)
+        if holder is not None and not holder.frontend:
+            self._uses[key] = now_ms
+        return holder
 
     def account_by_email(self, email: str) -> Account | None:
         """The account of this address, or None."""
         return self._store.read(accounts.by_email, email.strip().lower())
 
-    def frontend_by_token(self, token: str) -> str | None:
-        """The name of the frontend that holds this token, or None."""
-        return self._store.read(frontends.by_digest, digest(token))
+    def keep_uses(self) -> None:
+        """Keep when tokens were used since the last call. :raises StoreError: not now; the next call may."""
+        if not self._uses:
+            return  # nobody is held up for nothing
+        uses, self._uses = self._uses, {}
+        try:
+            self._store.write(tokens.note_uses, uses)
+        except BaseException:
+            self._uses = uses | self._uses
+            raise

@@ -9,10 +9,10 @@ from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts
+from zrokd.store import accounts, tokens
 from zrokd.store.hashing import digest
+from zrokd.store.tokens import LOGIN
 
-_LABEL = "login"  # of the tokens that logins give
 _MOST_TOKENS = 100  # of one account by logins; the oldest ends for the next
 _WRONG = "e-mail address or password are wrong"
 
@@ -80,8 +80,8 @@ class Logins:
     def _add_token(self, account_id: int, token_digest: str) -> None:
         now_ms = self._core.clock.now_ms()
         accounts.lock(account_id, now_ms)
-        accounts.add_token(account_id, token_digest, _LABEL, now_ms)
-        accounts.keep_tokens(account_id, _LABEL, _MOST_TOKENS)
+        tokens.add(account_id, token_digest, LOGIN, now_ms)
+        tokens.keep(account_id, LOGIN, _MOST_TOKENS)
 
 
 def _known(email: str) -> tuple[Account | None, str]:

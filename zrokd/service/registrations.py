@@ -12,7 +12,7 @@ from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_mailbox, check_token
 from zrokd.service.core import Core
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, proofs
+from zrokd.store import accounts, proofs, tokens
 from zrokd.store.hashing import digest
 
 _MOST_INVITES = 1000
@@ -123,7 +123,7 @@ class Registrations:
             account = accounts.add(email, password_hash, now_ms)
         except Conflict as error:
             raise NotFound("no such registration, or it is too old") from error
-        accounts.add_token(account.id, account_digest, "", now_ms)
+        tokens.add(account.id, account_digest, "", now_ms)
 
     def _ask_reset(self, email: str, token: str) -> Letter | None:
         site, now_ms, account = self._core.site, self._core.clock.now_ms(), accounts.by_email(email)

@@ -28,6 +28,7 @@ from zrokd.service.privileges import Privileges
 from zrokd.service.reconcile import Reconciler
 from zrokd.service.registrations import Registrations
 from zrokd.service.shares import Shares
+from zrokd.service.tokens import Tokens
 from zrokd.service.usage import Usage
 from zrokd.store.database import Offload, Store, direct
 
@@ -41,6 +42,7 @@ class Services:
     """
 
     accounts: Accounts
+    tokens: Tokens
     logins: Logins
     registrations: Registrations
     environments: Environments
@@ -93,6 +95,7 @@ def make_services(
     )
     return Services(
         accounts=Accounts(core),
+        tokens=Tokens(core),
         logins=Logins(core),
         registrations=Registrations(core),
         environments=Environments(core),

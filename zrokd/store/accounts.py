@@ -1,4 +1,4 @@
-"""Accounts, their tokens, and their limits."""
+"""Accounts and their limits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from zrokd.model.account import Account
 from zrokd.model.limits import Limits
 from zrokd.store import limit_classes, tables
 from zrokd.store.failures import taken
-from zrokd.store.tables import AccountToken
 
 _LIVE = tables.Account.deleted_at_ms.is_null()
 _OF_ACCOUNT = (
-    AccountToken,
+    tables.AccountToken,
     tables.ResetRequest,
     tables.NamespaceGrant,
     tables.FrontendGrant,
@@ -51,14 +50,6 @@ def set_password(account_id: int, password_hash: str, now_ms: int) -> None:
     tables.Account.update(changes).where(_LIVE, tables.Account.id == account_id).execute()
 
 
-def by_token(digest: str, now_ms: int) -> Account | None:
-    """The account that holds the token of this digest, if that has not expired."""
-    valid = AccountToken.expires_at_ms.is_null() | (AccountToken.expires_at_ms > now_ms)
-    query = tables.Account.select().join(AccountToken).where(_LIVE, AccountToken.digest == digest, valid)
-    row = query.first()
-    return None if row is None else _account(row)
-
-
 def every() -> tuple[Account, ...]:
     """All, by address."""
     return tuple(_account(row) for row in tables.Account.select().where(_LIVE).order_by(tables.Account.email))
@@ -80,25 +71,6 @@ def remove(account_id: int, now_ms: int) -> None:
     tables.Account.update(deleted_at_ms=now_ms, password_hash="").where(tables.Account.id == account_id).execute()
     for table in _OF_ACCOUNT:
         table.delete().where(table.account == account_id).execute()
-
-
-def add_token(account_id: int, digest: str, label: str, now_ms: int) -> None:
-    """Let the holder of a token act for the account. :raises Conflict: the token is held already."""
-    with taken("this token is in use already; choose another"):
-        AccountToken.create(account=account_id, digest=digest, label=label, created_at_ms=now_ms)
-
-
-def drop_tokens(account_id: int, label: str | None = None) -> None:
-    """End all tokens of the account, or those of one label."""
-    mine = AccountToken.account == account_id
-    AccountToken.delete().where(mine if label is None else mine & (AccountToken.label == label)).execute()
-
-
-def keep_tokens(account_id: int, label: str, most: int) -> None:
-    """Of those with this label the latest stay, and `most` of them at most."""
-    mine = (AccountToken.account == account_id) & (AccountToken.label == label)
-    kept = AccountToken.select(AccountToken.id).where(mine).order_by(AccountToken.id.desc()).limit(most)
-    AccountToken.delete().where(mine, AccountToken.id.not_in([row.id for row in kept])).execute()
 
 
 def limits(account_id: int, default: Limits) -> Limits:

@@ -22,13 +22,26 @@ Account.add_index(Account.email, unique=True, where=Account.deleted_at_ms.is_nul
 
 
 class AccountToken(Table):
-    """An API token of an account."""
+    """An API token of an account. Several may have one label; those that people name have one each."""
 
     account = ForeignKeyField(Account, on_delete="CASCADE")
+    account_id: int
     digest = CharField(64, unique=True)
     label = CharField(64, default="")
     created_at_ms = BigIntegerField()
     expires_at_ms = BigIntegerField(null=True)
+    scope = CharField(16, default="account")
+    last_used_at_ms = BigIntegerField(null=True)
+
+
+class AdminToken(Table):
+    """An API token of an administrator, which no account pays for."""
+
+    digest = CharField(64, unique=True)
+    label = CharField(64, unique=True)
+    created_at_ms = BigIntegerField()
+    expires_at_ms = BigIntegerField(null=True)
+    last_used_at_ms = BigIntegerField(null=True)
 
 
 class RegistrationRequest(Table):

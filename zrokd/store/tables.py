@@ -23,6 +23,7 @@ from zrokd.store.base import Table as Table
 from zrokd.store.base import database as database
 from zrokd.store.people import Account as Account
 from zrokd.store.people import AccountToken as AccountToken
+from zrokd.store.people import AdminToken as AdminToken
 from zrokd.store.people import AppliedLimitClass as AppliedLimitClass
 from zrokd.store.people import Invite as Invite
 from zrokd.store.people import LimitClass as LimitClass
@@ -298,6 +299,7 @@ ALL: tuple[type[Table], ...] = (
     Meta,
     Account,
     AccountToken,
+    AdminToken,
     RegistrationRequest,
     ResetRequest,
     Invite,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from zrokd.model.account import Account
+from zrokd.model.account import Account, Token
 from zrokd.model.environment import Environment, Identity
 from zrokd.model.naming import MappingChanges, Name, Namespace
 from zrokd.model.share import Access, Share, ShareMode
@@ -116,6 +116,22 @@ def account_to_wire(account: Account) -> dict[str, Any]:
 def account_token_to_wire(token: str) -> dict[str, Any]:
     """A new token of an account, shown this once."""
     return {"accountToken": token}
+
+
+def token_to_wire(token: Token) -> dict[str, Any]:
+    """A token with a name. Its times are in milliseconds; 0: never."""
+    return {
+        "name": token.name,
+        "scope": token.scope.value,
+        "createdAt": token.created_at_ms,
+        "expiresAt": token.expires_at_ms,
+        "lastUsedAt": token.last_used_at_ms,
+    }
+
+
+def created_token_to_wire(token: Token, secret: str) -> dict[str, Any]:
+    """The answer of POST /zrokd/tokens: with the secret, shown this once."""
+    return {**token_to_wire(token), "token": secret}
 
 
 def created_namespace_to_wire(namespace: Namespace) -> dict[str, Any]:

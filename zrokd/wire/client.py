@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zrokd.errors import Unavailable
+from zrokd.model.account import Scope, Token
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 from zrokd.model.naming import Mapping, MappingChanges, Name, Namespace
@@ -17,7 +18,7 @@ from zrokd.wire.modes import mode_from_wire, mode_to_wire
 _ZROKS = {"access_token": "frontend_token", "namespace": "namespace_token"}  # zrok's nouns for ours
 
 
-def body(**values: str | bool) -> dict[str, Any]:
+def body(**values: str | bool | int) -> dict[str, Any]:
     """The body of a request with a few plain fields."""
     return {camel(_ZROKS.get(name, name)): value for name, value in values.items()}
 
@@ -85,6 +86,29 @@ def urls_from_wire(document: Any) -> tuple[str, ...]:
 def account_token_from_wire(document: Any) -> str:
     """The token of an account. :raises Unavailable: this is no such answer."""
     return str(_field(document, "accountToken", str))
+
+
+def created_token_from_wire(document: Any) -> tuple[Token, str]:
+    """A new token, and its secret. :raises Unavailable: this is no such answer."""
+    return _token(document), str(_field(document, "token", str))
+
+
+def tokens_from_wire(document: Any) -> tuple[Token, ...]:
+    """Tokens with names. :raises Unavailable: this is no such answer."""
+    return tuple(_token(item) for item in _list(document))
+
+
+def _token(item: Any) -> Token:
+    scope = _field(item, "scope", str)
+    if scope not in tuple(Scope):
+        raise Unavailable(f"the controller's answer makes no sense: {scope!r} is no scope")
+    return Token(
+        name=_field(item, "name", str),
+        scope=Scope(scope),
+        created_at_ms=_field(item, "createdAt", int, 0),
+        expires_at_ms=_field(item, "expiresAt", int, 0),
+        last_used_at_ms=_field(item, "lastUsedAt", int, 0),
+    )
 
 
 def names_from_wire(document: Any) -> tuple[Name, ...]:

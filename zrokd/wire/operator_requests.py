@@ -169,3 +169,21 @@ class OneLimitClass:
     """DELETE /zrokd/limit-class."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAnyToken:
+    """POST /zrokd/admin/tokens. Without an address it is an administrator's, of the scope admin."""
+
+    name: str
+    email: str = ""
+    scope: str = ""
+    expires_in_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnyToken:
+    """DELETE /zrokd/admin/tokens."""
+
+    name: str
+    email: str = ""

@@ -180,6 +180,22 @@ class RegenerateAccountToken:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeToken:
+    """POST /zrokd/tokens. Without a scope: share. 0 seconds: it does not end."""
+
+    name: str
+    scope: str = ""
+    expires_in_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OneToken:
+    """DELETE /zrokd/tokens."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class MakeAccount:
     """POST /account."""
 

@@ -12,6 +12,7 @@ from zrokd.api.call import Needs
 from zrokd.api.openapi import document
 
 KEYS = [f"{operation.method} {operation.path}" for operation in OPERATIONS]
+SCOPED = {Needs.READ, Needs.SHARE, Needs.ACCOUNT}
 BODIES = {"POST", "PATCH", "DELETE"}
 
 
@@ -43,7 +44,8 @@ def test_it_is_served_to_everybody(api, told):
 def test_an_operation_is_described_as_it_is(told, operation):
     one = one_of(told, f"{operation.method} {operation.path}")
     assert ("requestBody" in one) == (operation.method in BODIES and operation.takes_body)
-    assert one["security"] == ([] if operation.needs is Needs.NOBODY else [{"token": []}])
+    scopes = [operation.needs.value] if operation.needs in SCOPED else []
+    assert one["security"] == ([] if operation.needs is Needs.NOBODY else [{"token": scopes}])
     in_path = [each["name"] for each in one["parameters"] if each["in"] == "path"]
     assert in_path == re.findall(r"\{(\w+)\}", operation.path)
     assert set(one["responses"]) in ({"200", "default"}, {"201", "default"})
@@ -81,6 +83,7 @@ def test_references_lead_somewhere(told):
 
 def test_the_page_about_the_api_names_every_operation_and_who_may():
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
-    who = {Needs.NOBODY: "everybody", Needs.ACCOUNT: "account", Needs.ADMIN: "operator", Needs.FRONTEND: "frontend"}
+    who = {Needs.NOBODY: "everybody", Needs.ADMIN: "operator", Needs.FRONTEND: "frontend"}
+    who |= {needs: needs.value for needs in SCOPED}
     rows = set(re.findall(r"(?m)^\| `([A-Z]+ /[^`]+)` \| (\w+) \|", page))
     assert rows == {(f"{one.method} {one.path}", who[one.needs]) for one in OPERATIONS}

@@ -3,7 +3,6 @@
 import pytest
 
 from zrokd.api.app import OPERATIONS
-from zrokd.api.call import Needs
 
 pytestmark = pytest.mark.slow
 
@@ -71,12 +70,16 @@ FOREIGN = {
         ({"email": "EMAIL", "oldPassword": "Correct-h0rse", "newPassword": "Better-h0rse"}, {}),
     ],
     "POST /regenerateAccountToken": [({"emailAddress": "EMAIL"}, {})],
+    "GET /zrokd/tokens": [],
+    "POST /zrokd/tokens": [],
+    "DELETE /zrokd/tokens": [({"name": "TOKEN"}, {})],
 }  # fmt: skip
 ZROKS_401 = ("POST /agent/", "POST /changePassword", "GET /metrics/")
 CASES = [(key, body, path) for key, cases in FOREIGN.items() for body, path in cases]
 NOTHING = {
     "ENV": "z99.-x", "SHARE": "bcdfghjkmnpq", "ACCESS": "AbCdEfGhIjKl", "NAMESPACE": "elsewhere", "NAME": "nowhere",
     "EMAIL": "nobody@example.com", "ORGANIZATION": "elsewhere", "NUMBER": "99",
+    "TOKEN": "toaster",
 }  # fmt: skip
 
 
@@ -95,9 +98,10 @@ def anns(api, ann, admin):
     api.ok("POST", "/organization/add", token=admin, body=member)
     number = str(api.ok("GET", "/accesses", token=ann)["accesses"][0]["id"])
     api.ok("POST", "/agent/enroll", token=ann, body={"envZId": env})
+    api.ok("POST", "/zrokd/tokens", token=ann, body={"name": "laptop"})
     return {
         "ORGANIZATION": club, "NUMBER": number,
-        "ENV": env, "SHARE": share, "ACCESS": access, "NAMESPACE": "closed", "NAME": "blog", "EMAIL": "ann@example.com"
+        "TOKEN": "laptop", "ENV": env, "SHARE": share, "ACCESS": access, "NAMESPACE": "closed", "NAME": "blog", "EMAIL": "ann@example.com"
     }  # fmt: skip
 
 
@@ -120,7 +124,7 @@ def attempt(api, token, key, body, path, names):
 
 
 def test_every_operation_of_accounts_is_in_the_matrix():
-    table = {f"{operation.method} {operation.path}" for operation in OPERATIONS if operation.needs is Needs.ACCOUNT}
+    table = {f"{operation.method} {operation.path}" for operation in OPERATIONS if operation.needs.scope}
     assert set(FOREIGN) == table
 
 

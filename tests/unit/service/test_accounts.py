@@ -4,7 +4,7 @@ import pytest
 
 from tests.postgres.fixtures import only_sqlite
 from zrokd.errors import Conflict, Denied, Invalid, NotFound, OverlayError
-from zrokd.model.account import Principal
+from zrokd.model.account import Principal, Scope
 from zrokd.model.share import Permission
 from zrokd.store import tables
 
@@ -13,9 +13,9 @@ CANARY = "CanaryTokenNobodyMaySee"
 
 def test_a_new_account_has_a_token_that_lets_it_in(house):
     token = house.accounts.create("Ann@Example.com")
-    account = house.directory.account_by_token(token)
-    assert (account.email, account.limitless, len(token)) == ("ann@example.com", False, 12)
-    assert house.accounts.list() == (account,)
+    holder = house.directory.holder_of(token)
+    assert (holder.email, holder.scope, len(token)) == ("ann@example.com", Scope.ACCOUNT, 12)
+    assert [(one.id, one.limitless) for one in house.accounts.list()] == [(holder.account_id, False)]
 
 
 def test_a_password_is_kept_as_a_slow_hash(house):
@@ -46,7 +46,7 @@ def test_tokens_are_nowhere_in_the_files_of_the_database(house):
     fresh = house.accounts.regenerate_token(ann)
     home = house.env(ann)
     document = house.environments.enable.__self__._core.overlay.create_environment("x-y").document
-    assert house.directory.account_by_token(CANARY + "1") and house.directory.frontend_by_token(CANARY + "2")
+    assert house.directory.holder_of(CANARY + "1") and house.directory.holder_of(CANARY + "2")
     files = sorted(house.folder.glob("zrokd.sqlite3*"))
     content = b"".join(file.read_bytes() for file in files)
     assert b"ann@example.com" in content and home.encode() in content, "the search finds what is there"
@@ -60,7 +60,7 @@ def test_tokens_are_nowhere_in_the_files_of_the_database(house):
 def test_ensuring_twice_is_as_good_as_once(house):
     first = house.accounts.ensure("Ann@example.com", "token-of-ann")
     assert house.accounts.ensure("ann@example.com", "token-of-ann") == first
-    assert house.directory.account_by_token("token-of-ann") == first
+    assert house.directory.holder_of("token-of-ann").account_id == first.id
     assert house.store.read(lambda: tables.AccountToken.select().count()) == 1
 
 
@@ -68,7 +68,7 @@ def test_a_new_token_in_the_configuration_ends_the_old_one_and_no_other(house):
     own = house.accounts.create("ann@example.com")
     house.accounts.ensure("ann@example.com", "token-of-ann")
     house.accounts.ensure("ann@example.com", "another-token")
-    known = [house.directory.account_by_token(token) is not None for token in (own, "token-of-ann", "another-token")]
+    known = [house.directory.holder_of(token) is not None for token in (own, "token-of-ann", "another-token")]
     assert known == [True, False, True]
 
 
@@ -92,7 +92,7 @@ def test_a_regenerated_token_ends_all_others(house):
     own = house.accounts.create("ann@example.com")
     house.accounts.ensure("ann@example.com", "token-of-ann")
     fresh = house.accounts.regenerate_token(house.principal())
-    known = [house.directory.account_by_token(token) is not None for token in (own, "token-of-ann", fresh)]
+    known = [house.directory.holder_of(token) is not None for token in (own, "token-of-ann", fresh)]
     assert known == [False, False, True]
 
 
@@ -110,7 +110,7 @@ def test_a_deleted_account_leaves_nothing_of_itself(house, ann, bob):
     private = house.share(ann, house.env(ann), private=True, permission=Permission.OPEN)
     house.accesses.access(away, private.token, bob)
     house.accounts.delete(" Ann@example.com")
-    assert house.directory.account_by_token(token) is None
+    assert house.directory.holder_of(token) is None
     assert [account.email for account in house.accounts.list()] == ["bob@example.com"]
     assert house.hosts() == {} and house.accesses.list(bob) == ()
     assert set(house.overlay.held("environments")) == {away}

@@ -22,14 +22,14 @@ def test_ensuring_twice_is_as_good_as_once(house):
     for _ in range(2):
         house.frontends.ensure("edge", "token-of-edge")
     assert house.frontends.list() == ("edge",)
-    assert house.directory.frontend_by_token("token-of-edge") == "edge"
+    assert house.directory.holder_of("token-of-edge") .frontend == "edge"
 
 
 def test_a_new_token_ends_the_old_one(house):
     house.frontends.ensure("edge", "token-of-edge")
     house.frontends.ensure("edge", "another-token")
-    assert house.directory.frontend_by_token("token-of-edge") is None
-    assert house.directory.frontend_by_token("another-token") == "edge"
+    assert house.directory.holder_of("token-of-edge") is None
+    assert house.directory.holder_of("another-token").frontend == "edge"
 
 
 def test_two_frontends_do_not_share_a_token(house):

@@ -1,4 +1,4 @@
-"""Accounts, their tokens, and their limits."""
+"""Accounts and their limits."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,16 +6,8 @@ import pytest
 
 from zrokd.errors import Conflict, NotFound
 from zrokd.model.limits import LimitClass, Limits
-from zrokd.store import accounts, limit_classes, names, namespaces, shares
+from zrokd.store import accounts, limit_classes, names, namespaces, shares, tokens
 from zrokd.store.hashing import digest
-
-
-def hold(store, account, token, expires=None, label=""):
-    store.write(accounts.add_token, account.id, digest(token), label, 1)
-    if expires is not None:
-        from zrokd.store.tables import AccountToken
-
-        store.write(lambda: AccountToken.update(expires_at_ms=expires).execute())
 
 
 def test_an_account_is_found_by_its_address(store, rows):
@@ -49,50 +41,15 @@ def test_accounts_are_listed_by_address(store, rows):
     assert set(store.read(accounts.ids_by_email, ("bob@example.com", "eve@example.com"))) == {"bob@example.com"}
 
 
-def test_a_token_leads_to_its_account(store, rows):
-    ann, bob = rows.account(), rows.account("bob@example.com")
-    hold(store, ann, "one")
-    hold(store, ann, "two")
-    hold(store, bob, "three")
-    assert [store.read(accounts.by_token, digest(t), 5) for t in ("one", "two", "three", "four")] == [
-        ann,
-        ann,
-        bob,
-        None,
-    ]
-
-
-@pytest.mark.parametrize(("now_ms", "valid"), [(99, True), (100, False), (101, False)])
-def test_a_token_ends_when_it_expires(store, rows, now_ms, valid):
-    ann = rows.account()
-    hold(store, ann, "one", expires=100)
-    assert (store.read(accounts.by_token, digest("one"), now_ms) is not None) == valid
-
-
-def test_a_token_is_held_once(store, rows):
-    hold(store, rows.account(), "one")
-    with pytest.raises(Conflict, match="in use already"):
-        hold(store, rows.account("bob@example.com"), "one")
-
-
-@pytest.mark.parametrize(("label", "left"), [(None, []), ("configuration", ["own"]), ("nothing", ["own", "given"])])
-def test_tokens_are_dropped_all_or_by_label(store, rows, label, left):
-    ann = rows.account()
-    hold(store, ann, "own")
-    hold(store, ann, "given", label="configuration")
-    store.write(accounts.drop_tokens, ann.id, label)
-    assert [t for t in ("own", "given") if store.read(accounts.by_token, digest(t), 1)] == left
-
-
 def test_a_removed_account_leaves_only_history(store, rows):
     ann, bob = rows.account(), rows.account("bob@example.com")
-    hold(store, ann, "one")
+    store.write(tokens.add, ann.id, digest("one"), "", 1)
     share = rows.share(rows.environment(bob))
     space = rows.namespace()
     store.write(lambda: (shares.grant(share.id, [ann.id]), namespaces.grant(space, ann.id)))
     store.write(accounts.remove, ann.id, 9)
     assert store.read(accounts.by_email, ann.email) is None
-    assert store.read(accounts.by_token, digest("one"), 1) is None
+    assert store.read(tokens.holder_of, digest("one"), 1) is None
     assert not store.read(shares.is_granted, share.id, ann.id)
     assert store.read(accounts.every) == (bob,)
     assert rows.account().id != ann.id

@@ -27,31 +27,25 @@ class OneAccount:
 
     ann = Account(id=1, email="ann@example.com")
 
-    def account_by_token(self, token: str) -> Account | None:
-        """Ann, by her token."""
-        return self.ann if token == "ann-token" else None
+    def holder_of(self, token: str) -> Principal | None:
+        """Ann or the frontend."""
+        if token == "ann-token":
+            return Principal(account_id=self.ann.id, email=self.ann.email)
+        return Principal(frontend="edge") if token == "edge-token" else None
 
     def account_by_email(self, email: str) -> Account | None:
         """Ann, by her address."""
         return self.ann if email == self.ann.email else None
 
-    def frontend_by_token(self, token: str) -> str | None:
-        """The frontend, by its token."""
-        return "edge" if token == "edge-token" else None
-
 
 class NoDirectory:
     """A directory whose database is away."""
 
-    def account_by_token(self, token: str) -> Account | None:  # noqa: ARG002
+    def holder_of(self, token: str) -> Principal | None:  # noqa: ARG002
         """Nobody can be found now."""
         raise StoreError("the database is away")
 
     def account_by_email(self, email: str) -> Account | None:  # noqa: ARG002
-        """Nobody can be found now."""
-        raise StoreError("the database is away")
-
-    def frontend_by_token(self, token: str) -> str | None:  # noqa: ARG002
         """Nobody can be found now."""
         raise StoreError("the database is away")
 
