@@ -22,10 +22,10 @@ from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
 from zrokd.net.http1.tracker import ConnectionTracker
 from zrokd.net.stream import connect
+from zrokd.net.tls.stream import TlsStream
 
 from .pool import TargetPool
 from .target import TargetSetting
-from .tls import TlsStream
 
 _IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"}  # Source: RFC 9110 §9.2.2
 _KEEP_ALIVE_S = 120.0  # longer than frontends keep an unused stream, so that it is they who end it
@@ -99,11 +99,13 @@ class ProxyMode(Mode):
         if self._tls is None:
             return stream
         try:
-            inside = TlsStream(stream, self._tls, target.tls_name)
+            inside = TlsStream(stream, self._tls, name=target.tls_name)
             inside.handshake(self.ctx.offload, timeout_s)
             return inside
-        except BaseException:
+        except BaseException as error:
             stream.abort()
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise StreamError(f"{error}; `insecure: true` takes any") from error
             raise
 
     def serve(self, stream: Stream, caller: Caller) -> None:

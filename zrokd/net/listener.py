@@ -13,7 +13,6 @@ import gevent
 from gevent import Greenlet
 from gevent.pool import Pool
 
-from zrokd.contracts.overlay import Stream
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
 from zrokd.net.stream import SocketStream, find_dead_peers
@@ -35,7 +34,7 @@ class Listener:
     def __init__(
         self,
         sock: socket.socket,
-        handle: Callable[[Stream], None],
+        handle: Callable[[SocketStream], None],
         *,
         log: logging.Logger,
         limit: int = 10000,
