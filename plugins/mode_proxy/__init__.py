@@ -174,7 +174,7 @@ class ProxyMode(Mode):
 
     def _edited(self, head: RequestHead) -> RequestHead:
         target, choice = self.settings.target, self.settings.host_header
-        head = RequestHead(head.method, target.path(head.target), head.minor, head.fields)
+        head = RequestHead(head.method, target.path(head.target), head.minor, head.fields, head.secure)
         if choice == "keep":
             return head
         return head.with_field(b"Host", target.host if choice == "target" else choice.encode())

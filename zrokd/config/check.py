@@ -51,7 +51,8 @@ def _note_misfits(model: type[Settings], data: dict[str, Any], instance: Any, ba
         if sentence := part.misfit():
             tree.refuse(sentence, (*base, *path))
         if sentence := part.caution():
-            tree.warnings.append(tree.problem(sentence, (*base, *path)))
+            place = (*base, *path)
+            tree.warnings.append(tree.problem(sentence, place, hint=tree.files_of(place)))
 
 
 def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any]:
