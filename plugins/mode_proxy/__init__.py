@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, Stream
 from zrokd.errors import MessageError, StreamError
 from zrokd.model.http import ExchangeSummary, RequestHead, printable
+from zrokd.model.units import Address
 from zrokd.net.http1.answer import answer, refuse
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded, forward
@@ -21,6 +22,7 @@ from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
 from zrokd.net.http1.tracker import ConnectionTracker
+from zrokd.net.proxy_protocol import encode
 from zrokd.net.stream import connect
 from zrokd.net.tls.stream import TlsStream
 
@@ -51,6 +53,11 @@ class ProxySettings(Settings):
     insecure: bool = Field(default=False, description="Whether an https target may show any certificate.")
     connect_timeout: DurationS = Field(default=5.0, description="How long the target may take to accept a connection.")
     answer_timeout: DurationS = Field(default=60.0, description="How long the target may take to begin its answer.")
+    proxy_protocol: Literal["v1", "v2"] | None = Field(
+        default=None,
+        description="Begin connections with a PROXY header that names the visitor, as the frontend's filter "
+        "`forwarded` says who it is; each request has a connection of its own then. Left out: none.",
+    )
     idle: DurationS = Field(default=60.0, description="How long an unused connection to the target is kept.")
     idle_connections: int = Field(default=32, ge=0, description="How many unused connections to the target are kept.")
 
@@ -93,12 +100,14 @@ class ProxyMode(Mode):
             return str(error)
         return ""
 
-    def _connect(self) -> Stream:
+    def _connect(self, visitor: Address | None = None) -> Stream:
         target, timeout_s = self.settings.target, self.settings.connect_timeout
         stream = connect(target.address, timeout_s)
-        if self._tls is None:
-            return stream
         try:
+            if self.settings.proxy_protocol:
+                stream.send(encode(self.settings.proxy_protocol, visitor, target.address), timeout_s)
+            if self._tls is None:
+                return stream
             inside = TlsStream(stream, self._tls, name=target.tls_name)
             inside.handshake(self.ctx.offload, timeout_s)
             return inside
@@ -153,6 +162,8 @@ class ProxyMode(Mode):
         self._down = True
 
     def _try(self, client: HttpConnection, head: RequestHead) -> Forwarded:
+        if self.settings.proxy_protocol:
+            return self._over(client, head, HttpConnection(self._connect(_visitor(head)), self._limits))
         upstream, reused = self._pool.take()
         done = self._over(client, head, upstream)
         if reused and done.retryable and head.method in _IDEMPOTENT:
@@ -167,7 +178,7 @@ class ProxyMode(Mode):
             reusable = done.reusable_upstream
             return done
         finally:
-            if reusable:
+            if reusable and not self.settings.proxy_protocol:
                 self._pool.give(upstream)
             else:
                 upstream.stream.close()
@@ -194,6 +205,12 @@ class ProxyMode(Mode):
                 outcome=done.outcome,
             )
         )
+
+
+def _visitor(head: RequestHead) -> Address | None:
+    """Who asks, as far as frontends tell; they know no port."""
+    told = head.get(b"X-Real-IP")
+    return Address(told.decode("latin-1")) if told else None
 
 
 def _tls_context(insecure: bool) -> ssl.SSLContext:  # noqa: FBT001
