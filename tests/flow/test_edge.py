@@ -14,7 +14,6 @@ import time
 import gevent
 import pytest
 from websockets.sync.client import connect as websocket
-from zrokd_plugins.role_frontend import role
 
 from tests.certificates import Issued, issue
 from tests.flow.conftest import Person, Process, free_ports
@@ -67,9 +66,8 @@ def visit():
 
 
 @pytest.fixture
-def begin(tmp_path, target, monkeypatch):
+def begin(tmp_path, target):
     """begin(frontend keys, controller keys): a running zrokd that shares the target as `app`."""
-    monkeypatch.setattr(role, "_LAST_REPORT_S", 0.1)  # the controller ends together with the frontend
     with contextlib.ExitStack() as ends:
 
         def started(frontend, controller=None, target_url=target.url):
