@@ -11,6 +11,7 @@ from tests.unit.net.tls.conftest import client_context, offload, server_context
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 from zrokd.net.relay import relay
 from zrokd.net.tls.stream import TlsStream
+from zrokd.net.wsgi import WsgiHandler
 
 
 def read_all(stream):
@@ -233,3 +234,22 @@ def test_http1_is_the_protocol_agreed_on(accepted, issued):
     client.handshake(offload, 5.0)
     serving.get(timeout=5)
     assert client._tls.selected_alpn_protocol() == "http/1.1"
+
+
+# -- what is above it ---
+
+
+def test_an_application_is_told_that_it_is_asked_inside_tls(ends):
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [f"{environ['wsgi.url_scheme']} {environ['SERVER_PORT']}".encode()]
+
+    serving = gevent.spawn(WsgiHandler(app), ends.server)
+    ends.client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    got = b""
+    while not got.endswith(b"https 443"):
+        piece = ends.client.recv(65536, 5.0)
+        assert piece, got
+        got += piece
+    ends.client.close()
+    serving.join(5)
