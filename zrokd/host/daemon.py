@@ -28,6 +28,7 @@ from zrokd.host.sockets import Sockets
 from zrokd.host.systemd import Inherited, Notifier, take_sockets
 from zrokd.host.watchdog import Watchdog
 from zrokd.model.units import Address
+from zrokd.net.faults import FAULTS
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration
@@ -228,6 +229,9 @@ class Daemon:
         except ZrokdError as error:
             LOG.error("reload failed, the old state stays: %s", error)
             return False
+        except FAULTS:
+            LOG.exception("reload failed in a way nobody foresaw, the old state stays")
+            return False
         known, self.configuration = self.configuration.warnings, fresh
         self._apply_logs(fresh)
         _warn(problem for problem in fresh.warnings if problem not in known)
@@ -294,7 +298,7 @@ class _Attempt:
     def _go(self) -> None:
         try:
             self._function()
-        except Exception as error:
+        except FAULTS as error:
             self._error = error
         finally:
             self._queue.put(_ENDED)

@@ -15,6 +15,7 @@ from gevent.pool import Pool
 
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
+from zrokd.net.faults import FAULTS
 from zrokd.net.stream import SocketStream, find_dead_peers
 from zrokd.net.waiter import Waiter
 
@@ -131,7 +132,7 @@ class Listener:
             self._handle(stream)
         except StreamError as error:
             log.debug("%s: %s", self.name, error)
-        except Exception:
+        except FAULTS:
             log.exception("%s: a connection from %s failed", self.name, stream.peer)
         finally:
             stream.close()
