@@ -6,6 +6,7 @@ this folder, needs no root and no git.
 """
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -243,20 +245,28 @@ def fetch(url: str) -> bool:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """pytest. The default run goes in two halves at once, as tests wait about as long as they compute."""
+    """pytest. The default run goes in one part more than there are cores, as tests wait as well as compute."""
     ensure("test")
     command = [PYTHON, "-m", "pytest", *arguments.further]
-    if arguments.further or (os.cpu_count() or 1) < 2:
+    count = min(os.cpu_count() or 1, 7) + 1
+    if arguments.further or count == 2:
         return subprocess.call(command, cwd=ROOT)
-    with (
-        tempfile.TemporaryFile("w+") as output,
-        subprocess.Popen([*command, "--part", "2/2"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT) as second,
-    ):
-        first = subprocess.call([*command, "--part", "1/2"], cwd=ROOT)
-        second.wait()
-        output.seek(0)
-        print(output.read(), flush=True)
-    return first or second.returncode
+    with contextlib.ExitStack() as ends:
+        outputs = [ends.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, count)]
+        others = [
+            ends.enter_context(_part(command, f"{number}/{count}", output)) for number, output in enumerate(outputs, 2)
+        ]
+        outcomes = [subprocess.call([*command, "--part", f"1/{count}"], cwd=ROOT)]
+        for process, output in zip(others, outputs, strict=True):
+            outcomes.append(process.wait())
+            output.seek(0)
+            print(output.read(), flush=True)
+    return next(filter(None, outcomes), 0)
+
+
+def _part(command: list[str], which: str, output: IO[str]) -> subprocess.Popen[bytes]:
+    """One part of the tests, begun in a process of its own."""
+    return subprocess.Popen([*command, "--part", which], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
 
 
 def bench(arguments: argparse.Namespace) -> int:

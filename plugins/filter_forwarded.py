@@ -57,16 +57,16 @@ class ForwardedFilter(Filter):
         return replace(head, fields=(*kept, *_fields(visitor)))
 
     def _visitor(self, head: RequestHead, peer: Address | None) -> _Visitor:
-        host = head.get(b"host") or b""
+        host, proto = head.get(b"host") or b"", b"https" if head.secure else b"http"
         if peer is None:  # a UNIX socket: no address to tell
-            return _Visitor((), "", b"http", host)
+            return _Visitor((), "", proto, host)
         if not self._trusts(peer):
-            return _Visitor((str(peer),), str(peer), b"http", host)
+            return _Visitor((str(peer),), str(peer), proto, host)
         chain = (*_claimed(head), peer)
         return _Visitor(
             chain=tuple(str(address) for address in chain),
             address=str(self._rightmost_untrusted(chain)),
-            proto=_one_of(head.get(b"x-forwarded-proto"), b"http", b"https"),
+            proto=_one_of(head.get(b"x-forwarded-proto"), proto, b"http", b"https"),
             host=head.get(b"x-forwarded-host") or host,
         )
 

@@ -101,16 +101,19 @@ def test_arguments_of_test_go_to_pytest(dev, commands, words, further):
     assert commands[-1][1:] == ["-m", "pytest", *further]
 
 
-@pytest.mark.parametrize(("first", "second", "outcome"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 1, 5)])
-def test_all_tests_run_in_two_halves_and_either_may_fail(dev, tmp_path, monkeypatch, capfd, first, second, outcome):
+@pytest.mark.parametrize(
+    ("codes", "outcome"), [((0, 0, 0), 0), ((1, 0, 0), 1), ((0, 2, 0), 2), ((0, 0, 3), 3), ((5, 1, 0), 5)]
+)
+def test_all_tests_run_in_parts_and_each_may_fail(dev, tmp_path, monkeypatch, capfd, codes, outcome):
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\necho half "$4"\n[ "$4" = 1/2 ] && exit {first}\nexit {second}\n')
+    cases = " ".join(f"{number}/3) exit {code} ;;" for number, code in enumerate(codes, start=1))
+    python.write_text(f'#!/bin/sh\necho part "$4"\ncase "$4" in {cases} esac\nexit 9\n')
     python.chmod(0o755)
     monkeypatch.setattr(dev, "PYTHON", str(python))
     monkeypatch.setattr(dev, "ensure", lambda *_: None)
     monkeypatch.setattr(dev.os, "cpu_count", lambda: 2)
     assert dev.main(["test"]) == outcome
-    assert capfd.readouterr().out.splitlines()[:2] == ["half 1/2", "half 2/2"]
+    assert [line for line in capfd.readouterr().out.splitlines() if line] == ["part 1/3", "part 2/3", "part 3/3"]
 
 
 @pytest.mark.parametrize("words", [[], ["nothing"], ["demo", "--twice"], ["lint", "-x"]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, Stream
 from zrokd.errors import MessageError, StreamError
 from zrokd.model.http import ExchangeSummary, RequestHead, printable
+from zrokd.model.units import Address
 from zrokd.net.http1.answer import answer, refuse
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded, forward
@@ -21,11 +22,12 @@ from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
 from zrokd.net.http1.tracker import ConnectionTracker
+from zrokd.net.proxy_protocol import encode
 from zrokd.net.stream import connect
+from zrokd.net.tls.stream import TlsStream
 
 from .pool import TargetPool
 from .target import TargetSetting
-from .tls import TlsStream
 
 _IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"}  # Source: RFC 9110 §9.2.2
 _KEEP_ALIVE_S = 120.0  # longer than frontends keep an unused stream, so that it is they who end it
@@ -51,6 +53,11 @@ class ProxySettings(Settings):
     insecure: bool = Field(default=False, description="Whether an https target may show any certificate.")
     connect_timeout: DurationS = Field(default=5.0, description="How long the target may take to accept a connection.")
     answer_timeout: DurationS = Field(default=60.0, description="How long the target may take to begin its answer.")
+    proxy_protocol: Literal["v1", "v2"] | None = Field(
+        default=None,
+        description="Begin connections with a PROXY header that names the visitor, as the frontend's filter "
+        "`forwarded` says who it is; each request has a connection of its own then. Left out: none.",
+    )
     idle: DurationS = Field(default=60.0, description="How long an unused connection to the target is kept.")
     idle_connections: int = Field(default=32, ge=0, description="How many unused connections to the target are kept.")
 
@@ -93,17 +100,21 @@ class ProxyMode(Mode):
             return str(error)
         return ""
 
-    def _connect(self) -> Stream:
+    def _connect(self, visitor: Address | None = None) -> Stream:
         target, timeout_s = self.settings.target, self.settings.connect_timeout
         stream = connect(target.address, timeout_s)
-        if self._tls is None:
-            return stream
         try:
-            inside = TlsStream(stream, self._tls, target.tls_name)
+            if self.settings.proxy_protocol:
+                stream.send(encode(self.settings.proxy_protocol, visitor, target.address), timeout_s)
+            if self._tls is None:
+                return stream
+            inside = TlsStream(stream, self._tls, name=target.tls_name)
             inside.handshake(self.ctx.offload, timeout_s)
             return inside
-        except BaseException:
+        except BaseException as error:
             stream.abort()
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise StreamError(f"{error}; `insecure: true` takes any") from error
             raise
 
     def serve(self, stream: Stream, caller: Caller) -> None:
@@ -151,6 +162,8 @@ class ProxyMode(Mode):
         self._down = True
 
     def _try(self, client: HttpConnection, head: RequestHead) -> Forwarded:
+        if self.settings.proxy_protocol:
+            return self._over(client, head, HttpConnection(self._connect(_visitor(head)), self._limits))
         upstream, reused = self._pool.take()
         done = self._over(client, head, upstream)
         if reused and done.retryable and head.method in _IDEMPOTENT:
@@ -165,14 +178,14 @@ class ProxyMode(Mode):
             reusable = done.reusable_upstream
             return done
         finally:
-            if reusable:
+            if reusable and not self.settings.proxy_protocol:
                 self._pool.give(upstream)
             else:
                 upstream.stream.close()
 
     def _edited(self, head: RequestHead) -> RequestHead:
         target, choice = self.settings.target, self.settings.host_header
-        head = RequestHead(head.method, target.path(head.target), head.minor, head.fields)
+        head = RequestHead(head.method, target.path(head.target), head.minor, head.fields, head.secure)
         if choice == "keep":
             return head
         return head.with_field(b"Host", target.host if choice == "target" else choice.encode())
@@ -192,6 +205,12 @@ class ProxyMode(Mode):
                 outcome=done.outcome,
             )
         )
+
+
+def _visitor(head: RequestHead) -> Address | None:
+    """Who asks, as far as frontends tell; they know no port."""
+    told = head.get(b"X-Real-IP")
+    return Address(told.decode("latin-1")) if told else None
 
 
 def _tls_context(insecure: bool) -> ssl.SSLContext:  # noqa: FBT001

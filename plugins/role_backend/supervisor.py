@@ -23,6 +23,7 @@ from zrokd.errors import (
     Unavailable,
     ZrokdError,
 )
+from zrokd.net.faults import FAULTS, within
 
 from .office import Offer, Office
 from .settings import BackendSettings, ShareSettings
@@ -30,6 +31,7 @@ from .verify import ask, ask_until
 
 _SLOW_S = 30.0  # between two tries when the controller said no
 _LONGEST_S = 5.0  # between two tries when it said nothing
+_LATE_DRAIN_S = 1.0  # beyond the limit that a mode was told
 _LATE_S = 60.0  # how long we go on to ask a public URL that did not answer in time
 
 
@@ -98,6 +100,9 @@ class Supervisor:
                     continue
                 if not self._try_later(error):
                     return
+            except FAULTS as error:
+                self._log.exception("share %s cannot be offered, in a way nobody foresaw", self.share.label)
+                self._try_later(OverlayError(f"{type(error).__name__}: {error}"))
             else:
                 if not self._serve(offer, listener):
                     return
@@ -224,7 +229,11 @@ class Supervisor:
     def drain(self, deadline_s: float) -> None:
         """After `stop`: let connections end, and cut what still runs after `deadline_s` seconds."""
         until = time.monotonic() + deadline_s
-        self.mode.drain(deadline_s)
+        try:
+            within(deadline_s + _LATE_DRAIN_S, self.mode.drain, deadline_s)
+        except FAULTS:
+            self._log.exception("share %s: its mode could not be drained; its connections are cut", self.share.label)
+            until = time.monotonic()
         for stream, task in list(self._streams.items()):
             if not task.join(max(0.0, until - time.monotonic())):
                 stream.abort()

@@ -29,6 +29,10 @@ class Crowd:
         """Count by these from now on; connections that are open stay."""
         self._visitors.change(settings.per_address, settings.trusted_proxies)
 
+    def welcomes(self, peer: str) -> bool:
+        """Whether one more connection from `peer` would be answered."""
+        return self._visitors.has_room(peer)
+
     def __call__(self, stream: Stream) -> None:
         """Answer the requests of one connection until it ends. Switches greenlets. :raises StreamError: it broke."""
         if self._active() > self._crowded:

@@ -12,9 +12,11 @@ from typing import cast
 from zrokd.contracts import Authenticator, Component, Directory
 from zrokd.errors import Denied, Unavailable
 from zrokd.model.account import Credentials, Principal
+from zrokd.net.faults import FAULTS, within
 
 _STRANGERS = 2  # at a time; more would take the threads that every query needs
 _MOST_KNOWN = 10_000
+_LIMIT_S = 20.0  # of one authenticator: a directory's server may be slow
 
 
 class Identifier:
@@ -46,12 +48,14 @@ class Identifier:
     def _ask(self, credentials: Credentials) -> Principal | None:
         for component in self._authenticators():
             try:
-                principal = cast(Authenticator, component).authenticate(credentials, self._directory)
+                principal = within(_LIMIT_S, cast(Authenticator, component).authenticate, credentials, self._directory)
+                if not isinstance(principal, Principal | None):
+                    raise TypeError(f"an authenticator answers a Principal or None, not {principal!r}")
             except Denied:
                 return None
             except Unavailable:
                 raise
-            except Exception:  # noqa: BLE001  # whatever it was, it denies
+            except FAULTS:  # whatever it was, it denies
                 self._log.exception("the authenticator %s failed; denied", component.name)
                 return None
             if principal is not None:

@@ -20,6 +20,7 @@ from zrokd.model.units import Address
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.listener import Listener
 from zrokd.net.signal import Bell
+from zrokd.net.threshold import Threshold
 from zrokd.net.wsgi import WsgiHandler
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.services import Services, make_services
@@ -55,6 +56,7 @@ class ControllerRole(Role):
     _directory: StoreDirectory
     _identifier: Identifier
     _crowd: Crowd
+    _threshold: Threshold
     _company: Company | None = None
 
     def __init__(self, settings: ControllerSettings, ctx: Any) -> None:
@@ -86,12 +88,14 @@ class ControllerRole(Role):
         app = create_app(lambda: self.services, self._identify, self._api_settings)
         self._handler = WsgiHandler(app, HttpLimits(body_bytes=self.settings.max_body), log=self.ctx.log)
         self._crowd = Crowd(self._handler, self.settings, lambda: self.active)
+        self._threshold = Threshold(self._crowd, self.ctx.offload, self.ctx.log, self._crowd.welcomes)
+        self._threshold.change(self.settings.tls, self.settings.proxy_protocol)
         self._listeners.append(self._listen(self.settings.listen))
 
     def serve(self) -> None:
         """Answer the API, and keep store and overlay equal."""
         self._listeners[-1].start()
-        self.ctx.log.info("the API answers on %s", self.address)
+        self.ctx.log.info("the API answers on %s://%s", self._threshold.scheme, self.address)
         self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
         self._posting = self.ctx.spawn(self._post.run, name="mail")
         self._noting = self.ctx.spawn(self._note_uses_forever, name="token uses")
@@ -158,6 +162,7 @@ class ControllerRole(Role):
         self.settings = settings
         self._post.settings = settings.mail
         self._crowd.change(settings)
+        self._threshold.change(settings.tls, settings.proxy_protocol)
         if fresh is not None:
             self._move_to(fresh)
 
@@ -172,7 +177,7 @@ class ControllerRole(Role):
         self._listeners[-1].stop()
         self._listeners = [old for old in self._listeners if old.active] + [fresh]
         fresh.start()
-        self.ctx.log.info("the API answers on %s now", self.address)
+        self.ctx.log.info("the API answers on %s://%s now", self._threshold.scheme, self.address)
 
     # -- parts ---
 
@@ -202,7 +207,7 @@ class ControllerRole(Role):
     def _listen(self, address: Address) -> Listener:
         sock = self.ctx.listen(address)
         return Listener(
-            sock, self._crowd, log=self.ctx.log, limit=self.settings.max_connections, name="the controller's API"
+            sock, self._threshold, log=self.ctx.log, limit=self.settings.max_connections, name="the controller's API"
         )
 
     def _identify(self, credentials: Credentials) -> Principal | None:

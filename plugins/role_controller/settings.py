@@ -12,6 +12,8 @@ from zrokd.contracts import AddressSetting, DurationS, NetworkSetting, SecretSet
 from zrokd.errors import Invalid
 from zrokd.model.naming import check_zone
 from zrokd.model.units import Address, Secret
+from zrokd.net.threshold import ProxyProtocolSettings
+from zrokd.net.tls.settings import TlsSettings
 from zrokd.service.checks import check_email, check_token
 
 
@@ -109,8 +111,10 @@ class SignUpSettings(Settings):
 class ControllerSettings(Settings):
     """The controller."""
 
-    listen: AddressSetting = Field(
-        default=Address(host="127.0.0.1", port=18080), description="Where the API listens. Put TLS before it."
+    listen: AddressSetting = Field(default=Address(host="127.0.0.1", port=18080), description="Where the API listens.")
+    tls: TlsSettings | None = Field(default=None, description="TLS on `listen`; left out: plain HTTP.")
+    proxy_protocol: ProxyProtocolSettings | None = Field(
+        default=None, description="Balancers in front of `listen` that tell who connects; left out: clients connect."
     )
     instance: str = Field(
         default="",

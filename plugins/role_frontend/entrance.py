@@ -7,6 +7,7 @@ import socket
 from zrokd.contracts import Context, Health, Stream
 from zrokd.model.http import RequestHead, Route
 from zrokd.net.listener import Listener
+from zrokd.net.threshold import Threshold
 from zrokd.proxy.route import route
 
 from .doors import Doors
@@ -21,6 +22,8 @@ class Entrance:
         self._sock, self._doors, self._ctx = sock, doors, ctx
         self._names = Names(source, ctx)
         self._pipeline = doors.make(self._route, self._dial, self._names.table.leads_to)
+        self._threshold = Threshold(self._pipeline, ctx.offload, ctx.log, doors.visitors.has_room)
+        self.change()
         self._names.on_gone = self._pipeline.pool.forget
         self._listeners: list[Listener] = []  # the one that accepts comes last
 
@@ -28,6 +31,11 @@ class Entrance:
         """Follow the controller and take connections."""
         self._names.start()
         self._listen(self._sock)
+
+    def change(self) -> None:
+        """Connections that come from now on pass TLS and balancers as the doors' settings say; those inside stay."""
+        settings = self._doors.settings
+        self._threshold.change(settings.tls, settings.proxy_protocol)
 
     def move(self, sock: socket.socket) -> None:
         """Take connections on another socket, which is taken over; those that run go on. Switches greenlets."""
@@ -68,10 +76,10 @@ class Entrance:
 
     def _listen(self, sock: socket.socket) -> None:
         limit = self._doors.settings.limits.max_connections
-        listener = Listener(sock, self._pipeline, log=self._ctx.log, limit=limit, name="frontend")
+        listener = Listener(sock, self._threshold, log=self._ctx.log, limit=limit, name="frontend")
         listener.start()
         self._listeners.append(listener)
-        self._ctx.log.info("visitors are served on %s", listener.address)
+        self._ctx.log.info("visitors are served on %s://%s", self._threshold.scheme, listener.address)
 
     def _route(self, head: RequestHead) -> Route:
         return route(head, self._names.table)

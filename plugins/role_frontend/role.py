@@ -142,8 +142,10 @@ class FrontendRole(Role):
             undo.pop_all()
         self._doors.change(settings, fittings)
         self.settings = settings
-        if moved and self._entrance:
-            self._entrance.move(moved)
+        if self._entrance:
+            self._entrance.change()
+            if moved:
+                self._entrance.move(moved)
         gone = [access for access in self._accesses if access not in kept]
         self._accesses = [*kept, *added]
         for access in gone:

@@ -16,6 +16,8 @@ from zrokd.contracts import (
 )
 from zrokd.model.units import Secret
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.threshold import ProxyProtocolSettings
+from zrokd.net.tls.settings import TlsSettings
 from zrokd.proxy.upstream import PoolLimits
 
 _KIB, _MIB = 1024, 1024 * 1024
@@ -128,6 +130,10 @@ class FrontendSettings(Settings):
 
     listen: AddressSetting | None = Field(
         default=None, description="Where visitors of public shares come in; left out: only `accesses` are served."
+    )
+    tls: TlsSettings | None = Field(default=None, description="TLS on `listen`; left out: plain HTTP.")
+    proxy_protocol: ProxyProtocolSettings | None = Field(
+        default=None, description="Balancers in front of `listen` that tell who connects; left out: visitors connect."
     )
     controller: UrlSetting = Field(default="", description="URL of the controller; needed with `listen`.")
     token: SecretSetting = Field(

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+from tests.certificates import issue
 from zrokd.config.effective import effective
 from zrokd.config.kinds import models_in
 from zrokd.config.load import Configuration
@@ -41,8 +42,11 @@ def load(tmp_path: Path, registry: Registry) -> Callable[[str], Configuration]:
     for name in ("admin", "frontend", "account", "database"):
         (tmp_path / name).write_text(f"s3cret-{name}\n")
         (tmp_path / name).chmod(0o600)
+    for name in ("api", "share.example.com"):
+        issue("*.share.example.com").write(tmp_path, name)
     environ = {
         "HOME": str(tmp_path),
+        "ZROKD_TLS": str(tmp_path),
         "ZROKD_SECRETS": str(tmp_path),
         "ZROKD_ACCOUNT_TOKEN": "s3cret-account",
         "ZROKD_DEMO_DIR": str(tmp_path / "demo"),

@@ -215,13 +215,20 @@ def other_target() -> Iterator[Target]:
         yield made
 
 
-@pytest.fixture
-def echo_server() -> Iterator[int]:
+@contextlib.contextmanager
+def echoing() -> Iterator[int]:
     """A websocket server that answers what it hears; its port. A process: its threads and the hub do not mix."""
     with subprocess.Popen([sys.executable, "-c", _ECHO], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield int(server.stdout.readline())
         server.kill()
+
+
+@pytest.fixture
+def echo_server() -> Iterator[int]:
+    """The port of a websocket server that answers what it hears."""
+    with echoing() as port:
+        yield port
 
 
 @pytest.fixture

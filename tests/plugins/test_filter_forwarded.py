@@ -33,6 +33,24 @@ def test_a_share_learns_who_asks_how_and_for_what():
     }
 
 
+@pytest.mark.parametrize(
+    ("peer", "said", "proto"),
+    [
+        ("203.0.113.9:4711", [], b"https"),
+        ("203.0.113.9:4711", [(b"X-Forwarded-Proto", b"http")], b"https"),
+        ("unix:/run/x", [], b"https"),
+        ("10.0.0.1:80", [], b"https"),
+        ("10.0.0.1:80", [(b"X-Forwarded-Proto", b"http")], b"http"),
+        ("10.0.0.1:80", [(b"X-Forwarded-Proto", b"gopher")], b"https"),
+    ],
+)
+def test_what_came_inside_tls_is_https_unless_a_trusted_proxy_says_otherwise(peer, said, proto):
+    made = ForwardedFilter(ForwardedSettings(trusted_proxies=TRUSTED), None)
+    head = made.on_request(RequestHead(b"GET", b"/", 1, ((b"Host", b"a.example"), *said), secure=True), ROUTE, peer)
+    assert head.get(b"X-Forwarded-Proto") == proto
+    assert head.get(b"Forwarded").endswith(b";proto=" + proto)
+
+
 FORGED = [
     (b"X-Forwarded-For", b"6.6.6.6"),
     (b"X_Forwarded_For", b"6.6.6.6"),

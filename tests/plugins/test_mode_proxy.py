@@ -20,7 +20,9 @@ from zrokd_plugins.mode_proxy.target import parse_target
 
 from zrokd.contracts import Caller
 from zrokd.errors import StreamError
+from zrokd.net.proxy_protocol import HeaderReader
 from zrokd.net.stream import SocketStream
+from zrokd.net.tls.stream import TlsStream
 
 WEBSOCKET_SERVER = """
 from websockets.sync.server import serve
@@ -570,6 +572,66 @@ def test_the_handshake_runs_off_the_hub(proxy, tls_origin, visit, small_ctx):
     before = small_ctx.offloaded
     visit(mode).get("/")
     assert small_ctx.offloaded > before
+
+
+# -- PROXY protocol ---
+
+
+class Announced(Server):
+    """An origin that wants a PROXY header before anything else."""
+
+    def __init__(self):
+        super().__init__()
+        self.sources = []
+
+    def __call__(self, stream):
+        header = HeaderReader()
+        while header.wants:
+            header.feed(stream.recv(header.wants, 10))
+        self.sources.append(header.source and header.source.host)
+        super().__call__(stream)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_target_is_told_each_visitor_when_asked_for(proxy, origin, visit, version):
+    server = Announced()
+    visitor = visit(proxy(origin(server), proxy_protocol=version))
+    told = [b"X-Real-IP: 203.0.113.9\r\n", b"X-Real-IP: 2001:db8::7\r\n", b"", b"X-Real-IP: a b\r\n"]
+    for fields in told:
+        visitor.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+        assert visitor.answer()[0] == 200
+    assert server.sources == ["203.0.113.9", "2001:db8::7", None, None]
+    assert server.connections == 4
+
+
+def test_the_header_comes_before_tls(proxy, visit, origin, certificate):
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert", certificate / "key")
+    sources = []
+
+    def serve(stream):
+        header = HeaderReader()
+        while header.wants:
+            header.feed(stream.recv(header.wants, 10))
+        sources.append(header.source.host)
+        inside = TlsStream(stream, context)
+        inside.handshake(lambda function: function(), 10)
+        Server()(inside)
+
+    visitor = visit(proxy(f"https://localhost:{origin(serve)}", insecure=True, proxy_protocol="v2"))
+    visitor.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 203.0.113.9\r\n\r\n")
+    assert visitor.answer()[0] == 200
+    assert sources == ["203.0.113.9"]
+
+
+def test_asking_whether_the_target_is_there_speaks_for_nobody(proxy, origin):
+    server = Announced()
+    assert proxy(origin(server), proxy_protocol="v2").probe() == ""
+    deadline = time.monotonic() + 10
+    while not server.sources:
+        assert time.monotonic() < deadline
+        gevent.sleep(0.005)
+    assert server.sources == [None]
 
 
 # -- settings ---

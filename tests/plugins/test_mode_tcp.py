@@ -4,7 +4,9 @@ import pytest
 from pydantic import ValidationError
 from zrokd_plugins.mode_tcp import TcpMode, TcpSettings, zrokd_provide_modes
 
+from zrokd.contracts import Caller
 from zrokd.errors import StreamError
+from zrokd.net.stream import pair
 
 
 def make(ctx, target, **settings):
@@ -43,6 +45,32 @@ def test_a_connection_is_told_once_with_its_bytes(small_ctx, origin, visit):
     assert (summary.role, summary.share_token, summary.rx_bytes, summary.tx_bytes) == ("backend", "tok", 5, 9)
     assert summary.outcome == "ok"
     assert summary.peer == "pid:1"
+
+
+@pytest.mark.parametrize(
+    ("version", "address", "header"),
+    [
+        ("v1", "pid:1", b"PROXY UNKNOWN\r\n"),
+        ("v1", "", b"PROXY UNKNOWN\r\n"),
+        ("v1", "203.0.113.9:4711", b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 %d\r\n"),
+        ("v1", "[2001:db8::7]:4711", b"PROXY TCP6 2001:db8::7 :: 4711 %d\r\n"),
+        ("v2", "ziti:router", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"),
+    ],
+)
+def test_the_target_is_told_who_connects_as_far_as_the_overlay_tells(small_ctx, origin, version, address, header):
+    port = origin(echo_to_the_end)
+    mode = make(small_ctx, f"127.0.0.1:{port}", proxy_protocol=version)
+    near, far = pair()
+    serving = small_ctx.spawn(mode.serve, far, Caller(identity="x", address=address))
+    near.send(b"hello")
+    near.send_eof()
+    got = b""
+    while piece := near.recv(65536, 10):
+        got += piece
+    assert got == b"got " + (header % port if b"%d" in header else header) + b"hello"
+    assert serving.join(10)
+    near.close()
+    far.close()
 
 
 def test_megabytes_pass_in_both_directions(small_ctx, origin, visit):

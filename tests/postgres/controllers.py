@@ -18,7 +18,7 @@ from zrokd.client.controller import Controller
 from zrokd.model.units import Secret
 
 ANN, BOB, EDGE, ADMIN = "anns-own-token", "bobs-own-token", "edges-own-token", "the-administrators-own-secret-token"
-_ANSWERS = re.compile(r"the API answers on 127\.0\.0\.1:(\d+)")
+_ANSWERS = re.compile(r"the API answers on http://127\.0\.0\.1:(\d+)")
 _READY_S = 30.0
 
 TREE = """\

@@ -25,7 +25,7 @@ def controllers(postgres, tmp_path):
         for each in made:
             each.start(wait=False)
         for each in made:
-            each.port = int(each.told(r"the API answers on 127\.0\.0\.1:(\d+)"))
+            each.port = int(each.told(r"the API answers on http://127\.0\.0\.1:(\d+)"))
         return made
 
     yield start

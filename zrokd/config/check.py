@@ -39,15 +39,20 @@ def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree
             at(instance, found.path).resolve(component, settings)
         complete &= settings is not None
     if complete:
-        _refuse_misfits(model, data, instance, base, tree)
+        _note_misfits(model, data, instance, base, tree)
     return instance
 
 
-def _refuse_misfits(model: type[Settings], data: dict[str, Any], instance: Any, base: KeyPath, tree: Tree) -> None:
+def _note_misfits(model: type[Settings], data: dict[str, Any], instance: Any, base: KeyPath, tree: Tree) -> None:
     for path, _, _ in models_in(model, data, ()):
         part = at(instance, path)
-        if isinstance(part, Settings) and (sentence := part.misfit()):
+        if not isinstance(part, Settings):
+            continue
+        if sentence := part.misfit():
             tree.refuse(sentence, (*base, *path))
+        if sentence := part.caution():
+            place = (*base, *path)
+            tree.warnings.append(tree.problem(sentence, place, hint=tree.files_of(place)))
 
 
 def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any]:

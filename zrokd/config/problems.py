@@ -69,7 +69,7 @@ def _problem(
     message, hint = _words(items, shown)
     for inner in tree.origins_below(place):
         message = hide(message, inner)
-    return tree.problem(message, place, hint=hint)
+    return tree.problem(message, place, hint=hint or tree.files_of(place))
 
 
 def _words(items: Sequence[Mapping[str, Any]], shown: str) -> tuple[str, str]:

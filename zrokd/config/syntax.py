@@ -27,6 +27,7 @@ _WORDS = {
     "found duplicate anchor": "this anchor stands twice",
     "found unknown escape character": "a `\\` in \"double quotes\" begins an escape; use 'single quotes'",
     "but found another document": "a second document begins here; take the `---` away",
+    "exceeded maximum nesting depth": "the file is nested too deeply",
     "did not find expected <document start>": "the file must hold keys and values, like `version: 1`",
 }
 

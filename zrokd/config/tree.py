@@ -108,6 +108,13 @@ class Tree:
         path = self.as_written(path)
         return (origin for place, origin in self.origins.items() if place[: len(path)] == path)
 
+    def files_of(self, path: KeyPath) -> str:
+        """For hints: the files that all of a map's values were read from; "" where some stand in the YAML itself."""
+        path = self.as_written(path)
+        origins = [self.origins.get(key) for key in self.keys if key[:-1] == path]
+        files = [str(origin.file) for origin in origins if origin and origin.file]
+        return f"read from {' and '.join(files)}" if files and len(files) == len(origins) else ""
+
     def is_broken(self, path: KeyPath) -> bool:
         """Whether the value was found unreadable before."""
         return self.as_written(path) in self.broken

@@ -41,6 +41,11 @@ class Stream(ABC):
 
     peer: str = ""  # for logs
 
+    @property
+    def secure(self) -> bool:
+        """Whether it comes to us inside TLS. What a visitor's address bar shows depends on it."""
+        return False
+
     @abstractmethod
     def recv(self, max_bytes: int, timeout_s: float | None = None) -> bytes:
         """Up to `max_bytes` bytes as soon as some are there; b"" at the peer's end of stream."""

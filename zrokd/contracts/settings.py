@@ -43,6 +43,10 @@ class Settings(BaseModel):
         """
         return ""
 
+    def caution(self) -> str:
+        """What an operator should hear about settings that can be used, in one sentence; "" when there is nothing."""
+        return ""
+
 
 def _duration(value: object) -> float:
     if not isinstance(value, str | int | float):

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gevent
-
 from zrokd.contracts import Component, Overlay, Role, Storage
 from zrokd.errors import PluginError, ZrokdError
 from zrokd.host.context import HostContext
@@ -16,6 +14,7 @@ from zrokd.host.greenlets import Threads
 from zrokd.host.plugins import PluginHost
 from zrokd.host.registry import Registry
 from zrokd.host.sockets import Sockets
+from zrokd.net.faults import FAULTS, within
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Plan
@@ -106,7 +105,7 @@ class Components:
             return call(*args)
         except ZrokdError:
             raise
-        except Exception as error:
+        except FAULTS as error:
             origin = self._registry.origin(cls)
             who = f"{cls.slot}.{cls.name}" + (f" of {origin}" if origin else "")
             self._log.debug("%s could not be %s", who, done, exc_info=True)
@@ -127,9 +126,8 @@ class Components:
         ctx.ending = True
         self.plugins.unregister(component)
         try:
-            with gevent.Timeout(_CLOSE_S):
-                component.close()
-        except (Exception, gevent.Timeout):
+            within(_CLOSE_S, component.close)
+        except FAULTS:
             self._log.exception("%s could not be closed", ctx.label)
         ctx.end()
         del self._contexts[component]

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from gevent.event import Event
 from gevent.queue import Empty, Queue
 
 from zrokd.contracts import Role
-from zrokd.errors import ConfigError, RestartNeeded, ZrokdError
+from zrokd.errors import ConfigError, Problem, RestartNeeded, ZrokdError
 from zrokd.host.components import Components
 from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.health import HealthServer
@@ -28,6 +28,7 @@ from zrokd.host.sockets import Sockets
 from zrokd.host.systemd import Inherited, Notifier, take_sockets
 from zrokd.host.watchdog import Watchdog
 from zrokd.model.units import Address
+from zrokd.net.faults import FAULTS
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration
@@ -195,8 +196,7 @@ class Daemon:
         for role in self.components.roles.values():
             self.components.attempt(type(role), "started", role.serve)
         self._watchdog.start()
-        for problem in self.configuration.warnings:
-            LOG.warning("%s", ConfigError([problem]))
+        _warn(self.configuration.warnings)
         for unused in self._sockets.unused():
             LOG.warning("the service manager handed over a socket that nothing listens on: %s", unused)
 
@@ -229,8 +229,12 @@ class Daemon:
         except ZrokdError as error:
             LOG.error("reload failed, the old state stays: %s", error)
             return False
-        self.configuration = fresh
+        except FAULTS:
+            LOG.exception("reload failed in a way nobody foresaw, the old state stays")
+            return False
+        known, self.configuration = self.configuration.warnings, fresh
         self._apply_logs(fresh)
+        _warn(problem for problem in fresh.warnings if problem not in known)
         for role in step.retired:
             self._greenlets.spawn(self._retire, role, name="retire a role")
         LOG.info("reloaded: %s", ", ".join(step.changed) or "nothing changed")
@@ -270,6 +274,11 @@ class Daemon:
         return ", ".join(self.components.roles) or "no role"
 
 
+def _warn(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        LOG.warning("%s", ConfigError([problem]))
+
+
 def _next(signals: Any, timeout_s: float) -> int | None:
     """The next number in the queue, or None after `timeout_s` seconds."""
     try:
@@ -289,7 +298,7 @@ class _Attempt:
     def _go(self) -> None:
         try:
             self._function()
-        except Exception as error:
+        except FAULTS as error:
             self._error = error
         finally:
             self._queue.put(_ENDED)

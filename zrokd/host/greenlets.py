@@ -9,6 +9,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 import gevent
 from gevent.threadpool import ThreadPool
 
+from zrokd.net.faults import FAULTS
+
 P = ParamSpec("P")
 T = TypeVar("T")
 _CLOSE_S = 5.0
@@ -67,15 +69,15 @@ class Greenlets:
     def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         try:
             function(*args)
-        except Exception:
+        except FAULTS:
             self._log.exception("%s failed", gevent.getcurrent().name)
 
 
-def _outcome(function: Callable[..., object], args: Any, kwargs: Any) -> tuple[object, Exception | None]:
+def _outcome(function: Callable[..., object], args: Any, kwargs: Any) -> tuple[object, BaseException | None]:
     """What `function` returns and raises: of what is raised through it, the pool prints a traceback."""
     try:
         return function(*args, **kwargs), None
-    except Exception as error:
+    except FAULTS as error:
         return None, error
 
 

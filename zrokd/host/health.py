@@ -9,10 +9,12 @@ import socket
 from zrokd.contracts import Component, Health, Stream
 from zrokd.host.components import Components
 from zrokd.model.units import Address
+from zrokd.net.faults import FAULTS, within
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.server import HttpExchange, serve
 from zrokd.net.listener import Listener
 
+_LIMIT_S = 5.0  # of one component's answer
 _JSON = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
 
 
@@ -73,7 +75,10 @@ class HealthServer:
 
     def _health(self, component: Component) -> Health:
         try:
-            return component.health()
-        except Exception as error:
+            told = within(_LIMIT_S, component.health)
+            if not isinstance(told, Health):
+                raise TypeError(f"health() answers a Health, not {told!r}")
+        except FAULTS as error:
             self._log.exception("the health of %s cannot be told", self._components.label(component))
             return Health(ok=False, detail=f"its health cannot be told: {type(error).__name__}")
+        return told

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from gevent.monkey import get_original
 
+from zrokd.host.ration import Ration
 from zrokd.model.units import Secret
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x80-\x9f\u2028\u2029]")
@@ -49,6 +50,8 @@ class _Formatter(logging.Formatter):
             text = record.getMessage()
         except (TypeError, ValueError):  # a plugin's arguments that do not fit
             text = f"{record.msg} {record.args!r}"
+        if left_out := getattr(record, "left_out", 0):
+            text += f" (and {left_out:,} more like it, left out here)"
         return escape(self._redactor.clean(text))
 
     def _traceback(self, record: logging.LogRecord) -> str:
@@ -115,6 +118,7 @@ class Logs:
         self.close()
         logging._lock = _real_lock()  # type: ignore[attr-defined]  # noqa: SLF001 - loggers take it to look up their level
         self._handler = _Handler(self._stream)
+        self._handler.addFilter(Ration())
         text = style == "text" or (style == "auto" and self._stream.isatty())
         self._handler.setFormatter(TextFormatter(self._redactor) if text else JsonFormatter(self._redactor))
         root = logging.getLogger("zrokd")

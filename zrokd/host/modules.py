@@ -99,7 +99,7 @@ def _reason(error: pluggy.PluginValidationError, manager: pluggy.PluginManager) 
 def _ask(module: ModuleType, hook: str, who: str) -> list[Any]:
     try:
         return list(getattr(module, hook)())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{who}: {hook} failed: {type(error).__name__}: {error}") from error
 
 

@@ -14,8 +14,11 @@ from zrokd.model.environment import Environment, EnvironmentDraft
 from zrokd.model.http import ConnectionSummary, ExchangeSummary
 from zrokd.model.limits import Refusal
 from zrokd.model.share import Access, Share, ShareDraft
+from zrokd.net.faults import FAULTS, within
 
 _Caller = tuple[str, Callable[..., Any]]  # who is called, and the call
+_LIMIT_S = 10.0  # of one call that may wait; somebody's answer waits for it
+_GO_ON = "%s failed in %s; the others go on"
 _BROKEN = "a policy of this site could not be evaluated; ask its operator"
 
 
@@ -74,11 +77,11 @@ class PluginHost:
         first: Refusal | None = None
         for name, call in self._callers_of(hook):
             try:
-                answers = call(**arguments)
-            except Exception:
-                self._log.exception("%s raised in %s: refused", name, hook)
-                answers = [Refusal(reason=_BROKEN, plugin=name)]
-            first = first or next((answer for answer in answers if answer is not None), None)
+                answer = _refusal(within(_LIMIT_S, call, **arguments))
+            except FAULTS:
+                self._log.exception("%s failed in %s: refused", name, hook)
+                answer = Refusal(reason=_BROKEN, plugin=name)
+            first = first or answer
         return first
 
     # -- tell ---
@@ -129,18 +132,26 @@ class PluginHost:
 
     def on_exchange(self, summary: ExchangeSummary) -> None:
         """As `zrokd.contracts.Hooks` says."""
-        self._tell("zrokd_on_exchange", summary=summary)
+        self._note("zrokd_on_exchange", summary=summary)
 
     def on_connection_closed(self, summary: ConnectionSummary) -> None:
         """As `zrokd.contracts.Hooks` says."""
-        self._tell("zrokd_on_connection_closed", summary=summary)
+        self._note("zrokd_on_connection_closed", summary=summary)
 
     def _tell(self, hook: str, **arguments: object) -> None:
         for name, call in self._callers_of(hook):
             try:
+                within(_LIMIT_S, call, **arguments)
+            except FAULTS:
+                self._log.exception(_GO_ON, name, hook)
+
+    def _note(self, hook: str, **arguments: object) -> None:
+        """`_tell` where a request waits: those hooks must not switch greenlets, so they need no limit."""
+        for name, call in self._callers_of(hook):
+            try:
                 call(**arguments)
-            except Exception:
-                self._log.exception("%s raised in %s; the others go on", name, hook)
+            except FAULTS:
+                self._log.exception(_GO_ON, name, hook)
 
     # -- callers ---
 
@@ -162,3 +173,11 @@ class PluginHost:
     def _who(self, instance: object, name: str) -> str:
         origin = self._registry.origin(type(instance)) if isinstance(instance, Component) else None
         return f"{name} of {origin}" if origin else name
+
+
+def _refusal(answers: Sequence[object]) -> Refusal | None:
+    """What a reviewer said; None: it may be. Its None is not among the answers."""
+    answer = answers[0] if answers else None
+    if answer is None or isinstance(answer, Refusal):
+        return answer
+    raise TypeError(f"a review answers None or a Refusal, not {answer!r}")

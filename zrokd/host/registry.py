@@ -130,7 +130,7 @@ class Registry:
         origin = _origin(entry)
         try:
             module = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"{key} of {origin} cannot be imported: {type(error).__name__}: {error}") from error
         self._add(module, origin, f"{key} of {origin}")
         self._loaded.add(entry.value)
@@ -172,7 +172,7 @@ def _import_file(file: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         raise PluginError(f"the plugin {file} cannot be imported: {type(error).__name__}: {error}") from error
     return module

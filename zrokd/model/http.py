@@ -34,6 +34,7 @@ class RequestHead:
     target: bytes  # origin-form; bytes as sent
     minor: int
     fields: Fields
+    secure: bool = False  # whether it came to this daemon inside TLS
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, or None. The name's case does not matter."""

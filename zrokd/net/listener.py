@@ -13,9 +13,9 @@ import gevent
 from gevent import Greenlet
 from gevent.pool import Pool
 
-from zrokd.contracts.overlay import Stream
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
+from zrokd.net.faults import FAULTS
 from zrokd.net.stream import SocketStream, find_dead_peers
 from zrokd.net.waiter import Waiter
 
@@ -35,7 +35,7 @@ class Listener:
     def __init__(
         self,
         sock: socket.socket,
-        handle: Callable[[Stream], None],
+        handle: Callable[[SocketStream], None],
         *,
         log: logging.Logger,
         limit: int = 10000,
@@ -132,7 +132,7 @@ class Listener:
             self._handle(stream)
         except StreamError as error:
             log.debug("%s: %s", self.name, error)
-        except Exception:
+        except FAULTS:
             log.exception("%s: a connection from %s failed", self.name, stream.peer)
         finally:
             stream.close()

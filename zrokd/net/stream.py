@@ -104,11 +104,12 @@ class SocketStream(Stream):
 
     def send(self, data: bytes | bytearray | memoryview, timeout_s: float | None = None) -> None:
         """As the contract says."""
-        sent = self._send_some(data)
+        sent = self.send_some(data)
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout_s)
 
-    def _send_some(self, data: bytes | bytearray | memoryview) -> int:
+    def send_some(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand over what the kernel takes at once; how many bytes that was. Never switches greenlets."""
         try:
             return self._sock.send(data)
         except BlockingIOError:
@@ -119,7 +120,7 @@ class SocketStream(Stream):
     def _send_rest(self, rest: memoryview, timeout_s: float | None) -> None:
         while rest:
             self.wait_writable(timeout_s)
-            rest = rest[self._send_some(rest) :]
+            rest = rest[self.send_some(rest) :]
 
     def wait_writable(self, timeout_s: float | None = None) -> None:
         """Wait until the kernel takes bytes. :raises StreamTimeout: it took none for `timeout_s` seconds."""

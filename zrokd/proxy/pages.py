@@ -18,7 +18,7 @@ from zrokd.model.http import Fields, Respond
 from zrokd.net.http1.pages import standard_page
 
 
-def page_for(error: Exception) -> Respond:
+def page_for(error: BaseException) -> Respond:
     """The page that answers a request which failed with `error`. The error's text stays with us."""
     if isinstance(error, MessageError):
         return standard_page(error.status)

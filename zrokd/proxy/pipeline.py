@@ -11,6 +11,7 @@ from functools import partial
 from zrokd.contracts import Hooks, Stream
 from zrokd.errors import MessageError, StreamError, ZrokdError
 from zrokd.model.http import RequestHead, Respond, Route
+from zrokd.net.faults import FAULTS
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded
 from zrokd.net.http1.limits import HttpLimits
@@ -108,7 +109,7 @@ class Pipeline:
             token = route.token
             head = rules.admit(sent, route, visit.peer)
             done = respond(client, sent, head) if isinstance(head, Respond) else self._pass(client, head, route, rules)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the visitor gets an answer and we a record
+        except FAULTS as error:  # whatever went wrong, the visitor gets an answer and we a record
             done = self._failed(client, sent, error)
         visit.tell_exchange(sent, token, done, since_s)
         return done.reusable_client
@@ -127,7 +128,7 @@ class Pipeline:
         told = respond(client, head, standard_page(done.answer), more=False)
         return replace(told, rx=done.rx, outcome=done.outcome)
 
-    def _failed(self, client: HttpConnection, sent: RequestHead, error: Exception) -> Forwarded:
+    def _failed(self, client: HttpConnection, sent: RequestHead, error: BaseException) -> Forwarded:
         if not isinstance(error, ZrokdError):
             self._log.error("a request failed in a way nobody foresaw", exc_info=error)
         more = not isinstance(error, MessageError)  # a refused one may mean something else to others: end it there

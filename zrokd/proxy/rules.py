@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from zrokd.contracts import Filter, Gate
 from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route, Verdict
+from zrokd.net.faults import FAULTS, within
 from zrokd.net.http1.pages import standard_page
 from zrokd.proxy.headers import inbound, with_identity
 
 _MOST_TOLD = 1000
+_GATE_LIMIT_S = 10.0
 
 
 class Rules:
@@ -50,8 +52,8 @@ class Rules:
             self._tell_missing(route)
             return standard_page(503)
         try:
-            return _decided(gate.check(head, route), head)
-        except Exception:  # noqa: BLE001 - whatever a gate raises denies
+            return _decided(within(_GATE_LIMIT_S, gate.check, head, route), head)
+        except FAULTS:  # whatever a gate raises denies
             self._log.exception("the gate %r failed for share %s, so the visitor is denied", route.gate, route.token)
             return standard_page(500)
 
@@ -68,7 +70,9 @@ class Rules:
         for each in self.filters:
             try:
                 changed = each.on_request(head, route, peer)
-            except Exception:  # noqa: BLE001 - whatever a filter raises answers 500
+                if not isinstance(changed, RequestHead | Respond):
+                    raise TypeError(f"a filter answers a RequestHead or Respond, not {changed!r}")
+            except FAULTS:  # whatever a filter raises answers 500
                 self._log.exception("the filter %r failed for share %s", each.name, route.token)
                 return standard_page(500)
             if isinstance(changed, Respond):

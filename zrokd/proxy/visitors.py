@@ -42,6 +42,11 @@ class Visitors:
             if not self._open[place]:
                 del self._open[place]
 
+    def has_room(self, peer: str) -> bool:
+        """Whether one more connection from `peer` would be welcome."""
+        place = self._place(peer)
+        return place is None or self._open[place] < self._limit
+
     def _place(self, peer: str) -> _Network | None:
         address = parse_peer(peer)
         if address is None or address.is_loopback or any(address in network for network in self._exempt):

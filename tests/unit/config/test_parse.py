@@ -132,7 +132,8 @@ def test_a_bomb_of_aliases_says_so() -> None:
 
 def test_towers_are_refused_before_they_are_built() -> None:
     found = complaint(BOMBS["brackets"].encode())
-    assert (found.message, found.line, found.column) == ("the file is nested too deeply", 1, 43)
+    assert (found.message, found.line) == ("the file is nested too deeply", 1)
+    assert found.column in (43, 1003)  # ours, or that of libyaml from 0.2.6 on: it reads a piece ahead of its events
     assert complaint(BOMBS["many items"].encode()).message == "the file holds too much for a configuration"
 
 

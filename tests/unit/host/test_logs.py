@@ -9,7 +9,7 @@ from gevent.threadpool import ThreadPool
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrokd.host.logs import Logs, escape
+from zrokd.host.logs import Logs, Redactor, TextFormatter, escape
 from zrokd.model.units import Secret
 
 LOG = logging.getLogger("zrokd.role.frontend")
@@ -161,3 +161,16 @@ def test_greenlets_and_threads_that_log_at_once_all_get_their_line(tmp_path):
             logs.close()
             threads.kill()
     assert len((tmp_path / "log").read_text().splitlines()) == 28 * 400
+
+
+def test_a_flood_of_one_trouble_is_told_a_few_times(written):
+    stream = written("text")
+    for number in range(10_000):
+        LOG.error("plugin %d failed", number)
+    assert stream.getvalue().count("\n") == 50
+
+
+def test_a_record_tells_how_many_were_left_out_before_it():
+    record = logging.LogRecord("zrokd.a", logging.ERROR, "f.py", 1, "it %s", ("failed",), None)
+    record.left_out = 1234
+    assert TextFormatter(Redactor()).format(record).endswith("it failed (and 1,234 more like it, left out here)")

@@ -57,3 +57,15 @@ def test_this_machine_and_trusted_proxies_are_not_counted(peer):
 def test_no_peer_breaks_it(peer):
     parse_peer(peer)
     assert crowd(Visitors(5), peer) == [True]
+
+
+def test_whether_there_is_room_can_be_asked_without_taking_it():
+    visitors = Visitors(1)
+    assert visitors.has_room("192.0.2.1:1")
+    with visitors.enter("192.0.2.1:1"):
+        assert not visitors.has_room("192.0.2.1:2")
+        assert visitors.has_room("192.0.2.2:1")
+        assert visitors.has_room("127.0.0.1:1")
+        assert visitors.has_room("unix:/run/x")
+    assert visitors.has_room("192.0.2.1:1")
+    assert visitors._open == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import gevent
 
@@ -27,6 +28,7 @@ class HttpConnection:
     def __init__(self, stream: Stream, limits: HttpLimits) -> None:
         self.stream = stream
         self.limits = limits
+        self._secure = stream.secure
         self.keep_alive = True  # what the last head read allows; a caller may set it to False
         self.idle = True  # between two exchanges: may be closed without loss
         self.framing = NONE  # of the body that follows the request head read last
@@ -56,6 +58,8 @@ class HttpConnection:
             self._take_turns()
         self.idle = False
         head = parse_request(self._read_head(self.limits.head_s, request=True), self.limits)
+        if self._secure:
+            head = replace(head, secure=True)
         self.requests += 1
         self.framing = request_framing(head)
         self.keep_alive &= keeps_alive(head) and self.requests < self.limits.keep_alive_requests

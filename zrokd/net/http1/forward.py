@@ -257,7 +257,7 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
     fields = clean.fields if upgrade or not wants_websocket(clean) else clean.fields[:-2]
     kept = tuple([field for field in fields if field[0].lower() not in _REPLACED])
     fields = kept + _framing_fields(framing) + _expect_fields(head, framing)
-    return RequestHead(clean.method, clean.target, 1, fields), upgrade
+    return RequestHead(clean.method, clean.target, 1, fields, clean.secure), upgrade
 
 
 def _framing_fields(framing: Framing) -> tuple[tuple[bytes, bytes], ...]:

@@ -41,7 +41,7 @@ def hop_by_hop(head: Head) -> Head:
     if b"upgrade" in nominated and (head.get(b"Upgrade") or b"").lower() == b"websocket":
         fields += _UPGRADE
     if isinstance(head, RequestHead):
-        return RequestHead(head.method, head.target, head.minor, fields)
+        return RequestHead(head.method, head.target, head.minor, fields, head.secure)
     return ResponseHead(head.status, head.reason, fields, head.minor)
 
 

@@ -1,0 +1,32 @@
+import gevent
+import pytest
+
+from zrokd.net.faults import FAULTS, within
+
+
+def test_what_returns_in_time_is_passed_on():
+    assert within(5, lambda a, *, b: (a, b), 1, b=2) == (1, 2)
+
+
+def test_what_does_not_return_is_ended_where_it_waits():
+    ended = []
+
+    def hang():
+        try:
+            gevent.sleep(100)
+        finally:
+            ended.append(True)
+
+    with pytest.raises(TimeoutError, match=r"within 0\.01 s"):
+        within(0.01, hang)
+    assert ended == [True]
+
+
+@pytest.mark.parametrize("raised", [ValueError(), SystemExit(3), gevent.Timeout(1), MemoryError(), RecursionError()])
+def test_what_a_plugin_may_raise_is_a_fault(raised):
+    assert isinstance(raised, FAULTS)
+
+
+@pytest.mark.parametrize("raised", [gevent.GreenletExit(), KeyboardInterrupt()])
+def test_what_ends_a_greenlet_or_the_program_is_none(raised):
+    assert not isinstance(raised, FAULTS)

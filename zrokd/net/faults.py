@@ -1,0 +1,25 @@
+"""What the code of a plugin may do wrong without harm to others: raise anything, or never return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import gevent
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: What a plugin's call may raise. A library that calls `sys.exit()` would end the whole daemon, and a leaked timeout of
+#: gevent passes every `except Exception`; a killed greenlet must end, so its exit is none of them.
+FAULTS: tuple[type[BaseException], ...] = (Exception, SystemExit, gevent.Timeout)
+
+
+def within(limit_s: float, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """`call(...)`, which may switch greenlets, for at most `limit_s` seconds.
+
+    What stands on the loop without switching is not ended by this; the watchdog tells of it.
+    :raises TimeoutError: it did not return in time; it was ended where it waited.
+    """
+    with gevent.Timeout(limit_s, TimeoutError(f"it did not return within {limit_s:g} s")):
+        return call(*args, **kwargs)
