@@ -115,7 +115,8 @@ class ControllerRole(Role):
         self._bell.ring()
         for listener in self._listeners:
             listener.drain(max(0.0, until - time.monotonic()))
-        self._note_uses()
+        if self._noting is not None:
+            self._note_uses()
 
     def close(self) -> None:
         """Close the port and cut what is left."""

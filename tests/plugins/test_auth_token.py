@@ -5,7 +5,6 @@ from zrokd.contracts import Settings
 from zrokd.errors import StoreError
 from zrokd.model.account import Credentials, Principal, Scope
 
-
 HOLDERS = {
     "anns": Principal(account_id=0, email="ann@example.com", scope=Scope.READ, token="phone"),
     "edges": Principal(frontend="edge"),

@@ -100,8 +100,8 @@ def anns(api, ann, admin):
     api.ok("POST", "/agent/enroll", token=ann, body={"envZId": env})
     api.ok("POST", "/zrokd/tokens", token=ann, body={"name": "laptop"})
     return {
-        "ORGANIZATION": club, "NUMBER": number,
-        "TOKEN": "laptop", "ENV": env, "SHARE": share, "ACCESS": access, "NAMESPACE": "closed", "NAME": "blog", "EMAIL": "ann@example.com"
+        "ORGANIZATION": club, "NUMBER": number, "TOKEN": "laptop",
+        "ENV": env, "SHARE": share, "ACCESS": access, "NAMESPACE": "closed", "NAME": "blog", "EMAIL": "ann@example.com"
     }  # fmt: skip
 
 

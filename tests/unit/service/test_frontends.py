@@ -22,7 +22,7 @@ def test_ensuring_twice_is_as_good_as_once(house):
     for _ in range(2):
         house.frontends.ensure("edge", "token-of-edge")
     assert house.frontends.list() == ("edge",)
-    assert house.directory.holder_of("token-of-edge") .frontend == "edge"
+    assert house.directory.holder_of("token-of-edge").frontend == "edge"
 
 
 def test_a_new_token_ends_the_old_one(house):
