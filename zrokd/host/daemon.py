@@ -163,12 +163,24 @@ class Daemon:
             starting.kill()
             return 128 + number
         starting.get()
-        while self._failure is None and self._is_reload(number := int(self._signals.get())):
-            self.reload()
+        number = self._reload_until_told()
         if self._failure is not None:
             self._stop_unless_asked_again(lambda _left_s: None)
             raise self._failure
         return self._stop_unless_asked_again(partial(on_drain, number) if on_drain else lambda _left_s: None)
+
+    def _reload_until_told(self) -> int:
+        """Reload at each SIGHUP; the first other signal, which also ends a reload that hangs in some plugin."""
+        again = number = 0
+        while self._failure is None and self._is_reload(number := again or int(self._signals.get())):
+            reloading, again = _Attempt(self.reload, self._signals), 0
+            while self._is_reload(number := int(self._signals.get())):
+                again = number
+            if number != _ENDED:
+                reloading.kill()
+                break
+            reloading.get()
+        return number
 
     def _stop_unless_asked_again(self, told: Callable[[float], None]) -> int:
         until = time.monotonic() + self.configuration.drain_s
@@ -293,6 +305,7 @@ class _Attempt:
     def __init__(self, function: Callable[[], object], queue: Any) -> None:
         self._function, self._queue = function, queue
         self._error: BaseException | None = None
+        self._tells = True
         self._greenlet = gevent.spawn(self._go)
 
     def _go(self) -> None:
@@ -301,7 +314,8 @@ class _Attempt:
         except FAULTS as error:
             self._error = error
         finally:
-            self._queue.put(_ENDED)
+            if self._tells:
+                self._queue.put(_ENDED)
 
     def get(self) -> None:
         """Wait for its end."""
@@ -310,5 +324,6 @@ class _Attempt:
             raise self._error
 
     def kill(self) -> None:
-        """End it; its own clean-up runs first."""
+        """End it, untold; its own clean-up runs first."""
+        self._tells = False
         self._greenlet.kill()

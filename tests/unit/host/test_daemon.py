@@ -308,6 +308,35 @@ def test_sighup_reloads(running, diary):
     assert run.get(timeout=10) == 0
 
 
+def test_a_sighup_during_a_reload_makes_it_read_its_file_once_more(running, diary, registry, monkeypatch):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    gate = Event()
+    read = lambda _, settings: (diary.append(settings.note), gate.wait())  # noqa: E731
+    monkeypatch.setattr(registry("role", "desk"), "reload", read)
+    for note in ("new", "newest"):
+        one.next = {"roles": {"desk": {"note": note}}}
+        os.kill(os.getpid(), signal.SIGHUP)
+        until(lambda: "new" in diary)
+    gevent.sleep(0)
+    gate.set()
+    until(lambda: "newest" in diary)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 0
+
+
+def test_a_reload_that_hangs_does_not_keep_it_from_ending(running, diary, registry, monkeypatch):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    monkeypatch.setattr(registry("role", "desk"), "reload", lambda *_: (diary.append("hangs"), gevent.sleep(100)))
+    one.next = {"roles": {"desk": {"note": "new"}}}
+    os.kill(os.getpid(), signal.SIGHUP)
+    until(lambda: "hangs" in diary)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 0
+    assert diary[-1] == "role.desk close"
+
+
 def test_a_second_sigint_ends_at_once(running, diary):
     one, run = running()
     until(lambda: "role.desk ready" in diary)
