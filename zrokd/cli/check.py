@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zrokd.cli.sets import SETS, parse_sets
+
+if TYPE_CHECKING:
+    from zrokd.host.registry import Registry
 
 
 @click.command()
@@ -39,11 +43,8 @@ def check(file: Path | None, *, effective: bool, schema: bool, sets: tuple[str, 
         click.echo(f"{file}: fine; roles: {', '.join(configuration.roles) or 'none'}")
 
 
-def _schema(registry: object) -> str:
+def _schema(registry: Registry) -> str:
     from zrokd.cli.plugins import installed_classes
-    from zrokd.config.editor import json_schema
-    from zrokd.config.schema import TopLevel
-    from zrokd.host.registry import Registry
+    from zrokd.config.schema import json_schema
 
-    assert isinstance(registry, Registry)
-    return json.dumps(json_schema(TopLevel, installed_classes(registry)), indent=2)
+    return json.dumps(json_schema(installed_classes(registry)), indent=2)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zrokd.config.tree import KeyPath, Tree, dotted
 from zrokd.config.values import find_all
+from zrokd.config.words import guess
 from zrokd.model.units import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zrokd.contracts import Use
 
 _ANY = ("", "0.0.0.0", "::", "*")  # noqa: S104  only compared with
 
@@ -21,6 +27,16 @@ def refuse_ports_taken_twice(value: Any, tree: Tree) -> None:
             if _meet(address, first):
                 tree.refuse(f"{address} is taken by {dotted(tree.as_written(other))}; choose another port", path)
         taken.append((path, address))
+
+
+def warn_of_gates_unknown(roles: Mapping[str, Use], tree: Tree) -> None:
+    """Shares that choose a gate which no frontend of this file has. One elsewhere may have it, so it is no mistake."""
+    maps = [role.settings.gates for role in roles.values() if isinstance(getattr(role.settings, "gates", None), dict)]
+    known = {name for gates in maps for name in gates}
+    for path, gate in find_all(str, dict(roles), ("roles",)) if maps else ():
+        if path[-1] == "gate" and gate and gate not in known:
+            sentence = f"no frontend in this file has a gate {gate!r}; where none has it, visitors get 503"
+            tree.warnings.append(tree.problem(sentence, path, hint=guess(gate, known)))
 
 
 def _meet(one: Address, other: Address) -> bool:

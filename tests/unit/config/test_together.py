@@ -8,6 +8,7 @@ import pytest
 from zrokd.config.load import Lookup
 from zrokd.config.load import load as load_file
 from zrokd.errors import ConfigError
+from zrokd.host.registry import Registry
 
 FILE = """\
 version: 1
@@ -61,3 +62,34 @@ def test_addresses_that_differ_are_fine(problems: Callable[..., list[str]], list
 )
 def test_an_address_is_one_listeners(problems: Callable[..., list[str]], listen: dict[str, str], message: str) -> None:
     assert problems(**listen) == [message]
+
+
+GATES = """\
+version: 1
+roles:
+  public: {{use: frontend, listen: "127.0.0.1:0", controller: "http://x", token: a-frontend, gates: {{office: basic}} }}
+  backend: {{controller: "http://x", token: sesame-sesame, shares: [{{target: "http://x", gate: "{gate}"}}]}}
+"""
+NO_GATE = "no frontend in this file has a gate 'offce'; where none has it, visitors get 503; did you mean 'office'?"
+
+
+@pytest.mark.parametrize(
+    ("gate", "warning"),
+    [
+        ("office", ""),
+        ("", ""),
+        ("offce", f"roles.backend.shares[0].gate:4: {NO_GATE}"),
+    ],
+)
+def test_a_gate_that_no_frontend_here_has_is_warned_of(tmp_path: Path, gate: str, warning: str) -> None:
+    file = tmp_path / "zrokd.yml"
+    file.write_text(GATES.format(gate=gate))
+    found = load_file(file, registry=Registry(), environ={}).warnings
+    told = [f"{each.path}:{each.line}: {each.message}; {each.hint}" for each in found if "gate" in each.message]
+    assert told == ([warning] if warning else [])
+
+
+def test_where_no_frontend_is_in_the_file_nothing_is_said_of_gates(tmp_path: Path) -> None:
+    file = tmp_path / "zrokd.yml"
+    file.write_text("\n".join(line for line in GATES.format(gate="x").splitlines() if "public" not in line))
+    assert not [each for each in load_file(file, registry=Registry(), environ={}).warnings if "gate" in each.message]
