@@ -151,7 +151,9 @@ class FrontendSettings(Settings):
         description="Filters of every head: requests in this order, answers in reverse.",
     )
     trusted_proxies: list[NetworkSetting] = Field(
-        default=[], description="Reverse proxies in front of this frontend, whose connections per_address leaves out."
+        default=[],
+        description="Reverse proxies in front of this frontend: per_address leaves their connections out, and inside TLS "
+        "they may lead to any name.",
     )
     limits: LimitSettings = Field(default=LimitSettings(), description="What visitors and shares may take.")
     dial_timeout: DurationS = Field(default=5.0, description="How long a share may take to answer a dial; beyond: 503.")

@@ -98,6 +98,24 @@ def test_without_it_the_share_is_told_http(begin, target):
     assert target.heads[-1]["forwarded"].endswith(";proto=http")
 
 
+def test_a_connection_made_for_one_name_does_not_lead_to_another_share(begin, visit, target):
+    zrokd = begin({"tls": tls(ZONE)})
+    visitor = visit(zrokd.frontend.port, host=f"nobody.{HOST.partition('.')[2]}")
+    visitor.host = HOST
+    status, page = visitor.get()
+    assert (status, b"made for another name" in page) == (421, True)
+    assert target.heads == []
+    shouting = visit(zrokd.frontend.port, host=HOST.upper())
+    assert shouting.get()[0] == 200
+
+
+def test_behind_a_trusted_proxy_one_connection_may_lead_to_many_shares(begin, visit):
+    zrokd = begin({"tls": tls(ZONE), "trusted_proxies": ["127.0.0.0/8"]})
+    visitor = visit(zrokd.frontend.port, host=f"nobody.{HOST.partition('.')[2]}")
+    visitor.host = HOST
+    assert visitor.get()[0] == 200
+
+
 def test_bodies_pass_whole_both_ways(begin, visit, pieces, digest_of):
     visitor = visit(begin({"tls": tls(ZONE)}).frontend.port)
     size = 4 * MIB

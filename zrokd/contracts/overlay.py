@@ -40,6 +40,7 @@ class Stream(ABC):
     """
 
     peer: str = ""  # for logs
+    server_name: str = ""  # the host name that a visitor asked for inside TLS, in lower case; "" where none was told
 
     @property
     def secure(self) -> bool:

@@ -19,6 +19,7 @@ class Visit:
     hooks: Hooks
     clock: Callable[[], float]
     since_s: float
+    server_name: str = ""  # the host it asked for inside TLS, where its requests must keep to it
     token: str = ""  # of the share it came to last
     rx: int = 0
     tx: int = 0

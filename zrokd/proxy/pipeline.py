@@ -62,6 +62,8 @@ class Pipeline:
     def __call__(self, stream: Stream) -> None:
         """Answer the requests of one connection until it ends. Switches greenlets; the caller closes the stream."""
         visit = Visit(self._role, stream.peer, self._hooks, self._clock, self._clock())
+        if stream.server_name and not self._visitors.trusts(stream.peer):
+            visit.server_name = stream.server_name
         client = HttpConnection(stream, self._limits_now())
         try:
             with self._tracker.track(client), self._visitors.enter(stream.peer) as welcome:
@@ -105,7 +107,7 @@ class Pipeline:
         """Handle one request; whether the connection can serve another."""
         rules, since_s, token = self.rules, self._clock(), ""
         try:
-            route = rules.route(sent)
+            route = rules.find(sent, visit.server_name)
             token = route.token
             head = rules.admit(sent, route, visit.peer)
             done = respond(client, sent, head) if isinstance(head, Respond) else self._pass(client, head, route, rules)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from zrokd.contracts import Filter, Gate
+from zrokd.errors import MessageError, ZrokdError
 from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route, Verdict
 from zrokd.net.faults import FAULTS, within
 from zrokd.net.http1.pages import standard_page
@@ -28,6 +29,23 @@ class Rules:
         """`route` decides where a request goes, and raises ZrokdError when nowhere."""
         self.route, self.gates, self.filters, self._log = route, dict(gates), tuple(filters), log
         self._told: set[tuple[str, str]] = set()  # shares whose gate is missing
+
+    def find(self, head: RequestHead, server_name: str) -> Route:
+        """Where a request goes, on a connection that was made for the host `server_name` ("": for any).
+
+        :raises MessageError: 421, for the share of another name. Source: RFC 9110 §15.5.20.
+        :raises ZrokdError: nowhere.
+        """
+        route = self.route(head)
+        if server_name and server_name != route.host and self._token_of(server_name) != route.token:
+            raise MessageError(421, f"a connection made for {server_name!r} asks for {route.host!r}")
+        return route
+
+    def _token_of(self, host: str) -> str:
+        try:
+            return self.route(RequestHead(b"GET", b"/", 1, ((b"Host", host.encode("latin-1", "replace")),))).token
+        except ZrokdError:
+            return ""
 
     def admit(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
         """The head to send to the share, or the answer in its place. May switch greenlets.

@@ -47,6 +47,11 @@ class Visitors:
         place = self._place(peer)
         return place is None or self._open[place] < self._limit
 
+    def trusts(self, peer: str) -> bool:
+        """Whether `peer` is in an exempt network."""
+        address = parse_peer(peer)
+        return address is not None and any(address in network for network in self._exempt)
+
     def _place(self, peer: str) -> _Network | None:
         address = parse_peer(peer)
         if address is None or address.is_loopback or any(address in network for network in self._exempt):

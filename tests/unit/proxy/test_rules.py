@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from zrokd.errors import MessageError
+from zrokd.errors import MessageError, NotFound
 from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route
 from zrokd.proxy.rules import Rules
 
@@ -34,6 +34,30 @@ class Part:
 
 def rules(gates=None, filters=()):
     return Rules(lambda head: OPEN, gates or {}, filters, LOG)
+
+
+NAMES = {b"a.zone": "tok-a", b"also-a.zone": "tok-a", b"b.zone": "tok-b"}
+
+
+def find(host, server_name):
+    def route(head):
+        if (name := head.get(b"host")) not in NAMES:
+            raise NotFound("nothing is shared there")
+        return Route(host=name.decode(), token=NAMES[name])
+
+    return Rules(route, {}, (), LOG).find(RequestHead(b"GET", b"/", 1, ((b"Host", host),)), server_name)
+
+
+@pytest.mark.parametrize("server_name", ["", "a.zone", "also-a.zone"])
+def test_a_connection_leads_to_the_share_it_was_made_for_by_any_of_its_names(server_name):
+    assert find(b"a.zone", server_name).token == "tok-a"
+
+
+@pytest.mark.parametrize("server_name", ["b.zone", "nobody.zone", "zone", "\u20ac.zone"])
+def test_and_to_no_other_share(server_name):
+    with pytest.raises(MessageError) as refused:
+        find(b"a.zone", server_name)
+    assert refused.value.status == 421
 
 
 def test_gates_and_filters_see_a_head_without_what_visitors_may_not_say():

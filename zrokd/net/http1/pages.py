@@ -23,6 +23,7 @@ _TEXTS = {
     413: ("Too large", "The request is larger than what is taken here."),
     414: ("Address too long", "The address is longer than what is taken here."),
     417: ("Not met", "What the request expects is not offered here."),
+    421: ("Another door", "This connection was made for another name."),
     431: ("Header too large", "The header of the request is larger than what is taken here."),
     500: ("Something broke", "The request could not be handled."),
     501: ("Not known", "The request asks for something that is not known here."),
