@@ -152,7 +152,7 @@ class FrontendSettings(Settings):
     )
     trusted_proxies: list[NetworkSetting] = Field(
         default=[],
-        description="Reverse proxies in front of this frontend: per_address leaves their connections out, and inside TLS "
+        description="Reverse proxies in front of this frontend: per_address leaves their connections out, and in TLS "
         "they may lead to any name.",
     )
     limits: LimitSettings = Field(default=LimitSettings(), description="What visitors and shares may take.")

@@ -38,6 +38,7 @@ class TlsStream(Stream):
         self.peer = inner.peer
         self._inner = inner
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Debian 12's Python sets it: a cut would look like an end
         self._tls = context.wrap_bio(self._in, self._out, server_side=name is None, server_hostname=name)
         self._in.write(came)
         self._ready = False  # before that a thread may be at work on it
