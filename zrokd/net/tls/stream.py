@@ -38,7 +38,7 @@ class TlsStream(Stream):
         self.peer = inner.peer
         self._inner = inner
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Debian 12's Python sets it: a cut would look like an end
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Python 3.11.2 sets it: a cut would look like an end
         self._tls = context.wrap_bio(self._in, self._out, server_side=name is None, server_hostname=name)
         self._in.write(came)
         self._ready = False  # before that a thread may be at work on it
@@ -213,7 +213,7 @@ class TlsStream(Stream):
             raise StreamClosed(f"the stream {self.peer} was closed here")
 
     def _failure(self, error: ssl.SSLError) -> StreamError:
-        if isinstance(error, ssl.SSLEOFError):
+        if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
             return StreamError(f"TLS with {self.peer} was cut off")
         if isinstance(error, ssl.SSLCertVerificationError):
             return StreamError(f"the certificate of {self.peer} is not trusted ({error.verify_message})")
