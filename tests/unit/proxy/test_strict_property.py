@@ -9,7 +9,7 @@ import re
 
 import h11
 import httptools
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.net.http1.rows import BODIES, GOOD, HEADS, NEXT, field
@@ -118,6 +118,11 @@ def forwarded(frontend: Frontend) -> list[Request]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(hostile(), st.lists(st.integers(0, 500), max_size=4), st.booleans())
+@example(
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    [],
+    False,
+)
 def test_what_passes_is_what_others_read(data, places, more):
     check(data, places, more=more)
 
@@ -129,11 +134,13 @@ def check(data: bytes, places: list[int], *, more: bool) -> None:
     passed = iter(forwarded(frontend))
     h11_read = by_h11(sent)
     llhttp_read = [] if b"pgrade" in sent else Llhttp(sent).found  # it gives up a body behind an Upgrade, which we drop
+    is_plain = plain(sent)
     for number, summary in enumerate(frontend.exchanges):
         assert summary.status != 500
         if summary.status != 200:
             continue
         ours = next(passed)
+        is_plain &= ours.method in _METHODS  # a length may end within what looks like a request line
         if number < len(h11_read):
             assert same(ours, h11_read[number])
         else:
@@ -141,7 +148,7 @@ def check(data: bytes, places: list[int], *, more: bool) -> None:
         if number < len(llhttp_read):
             assert same(ours, llhttp_read[number])
         else:
-            assert not plain(sent), "llhttp does not take it"
+            assert not is_plain, "llhttp does not take it"
     assert next(passed, None) is None
 
 
@@ -151,14 +158,16 @@ _FRAMING_TRAILER = re.compile(
 )
 
 
+_METHODS = {b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"DELETE", b"PATCH", b"PROPFIND", b"REPORT", b"M-SEARCH"}
+
+
 @functools.cache
 def plain(data: bytes) -> bool:
     """Whether llhttp knows all that stands in it: no upgrade, no tab, its own methods, versions 1.0 and 1.1."""
     lines = re.findall(rb"([^\r\n ]+) [^\r\n ]+ HTTP/([0-9.]+)\r\n", data)
-    known = {b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"DELETE", b"PATCH", b"PROPFIND", b"REPORT", b"M-SEARCH"}
     if b"pgrade" in data or b"\t" in data or _FRAMING_TRAILER.search(data):
         return False
-    return all(method in known and minor in (b"1.0", b"1.1") for method, minor in lines)
+    return all(method in _METHODS and minor in (b"1.0", b"1.1") for method, minor in lines)
 
 
 # -- single fields ---
