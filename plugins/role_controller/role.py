@@ -112,7 +112,7 @@ class ControllerRole(Role):
             listener.stop()
         if self._handler is not None:
             self._handler.drain()
-        self._bell.ring()
+        self._bell.retire()  # also for those who are about to wait
         for listener in self._listeners:
             listener.drain(max(0.0, until - time.monotonic()))
         if self._noting is not None:

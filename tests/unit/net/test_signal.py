@@ -47,3 +47,13 @@ def test_a_ring_between_two_waits_is_seen_by_the_second(spawn):
         bell.ring()
     following.get(timeout=5)
     assert seen[-1] == 3
+
+
+def test_nobody_waits_for_one_that_is_retired():
+    bell = Bell()
+    waiting = gevent.spawn(bell.wait, 0, 10)
+    gevent.sleep(0)
+    bell.retire()
+    assert waiting.get(timeout=1) == 1
+    with gevent.Timeout(1):
+        assert bell.wait(bell.version, 10) == 1
