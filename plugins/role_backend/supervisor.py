@@ -31,6 +31,7 @@ from .verify import ask, ask_until
 
 _SLOW_S = 30.0  # between two tries when the controller said no
 _LONGEST_S = 5.0  # between two tries when it said nothing
+_OFFER_END_S = 2.0  # at the end, for a call to a controller that is silent
 _LATE_DRAIN_S = 1.0  # beyond the limit that a mode was told
 _LATE_S = 60.0  # how long we go on to ask a public URL that did not answer in time
 
@@ -237,7 +238,8 @@ class Supervisor:
         for stream, task in list(self._streams.items()):
             if not task.join(max(0.0, until - time.monotonic())):
                 stream.abort()
-        if self._task is not None and not self._task.join(max(0.1, until - time.monotonic())):
+        limit_s = min(max(0.1, until - time.monotonic()), _OFFER_END_S)
+        if self._task is not None and not self._task.join(limit_s):
             self._task.kill()
 
     @property

@@ -704,6 +704,19 @@ def test_a_no_to_one_share_does_not_hold_up_another(world, backend, patient):
 # -- what other processes of this host serve, and leave behind ---
 
 
+def test_a_controller_that_falls_silent_while_a_share_is_offered_does_not_use_up_the_drain(
+    world, backend, patient, monkeypatch
+):
+    monkeypatch.setattr("zrokd_plugins.role_backend.supervisor._OFFER_END_S", 0.05)
+    asked = []
+    monkeypatch.setattr(world, "share", lambda draft: (asked.append(draft), gevent.sleep(100)))
+    role = backend({"mode": "hello"})
+    patient(lambda: asked)
+    began = time.monotonic()
+    role.drain(30.0)
+    assert time.monotonic() - began < 5.0
+
+
 @pytest.fixture
 def process(world, small_ctx, tmp_path):
     """process(name, *shares): a backend with a state folder of its own, in one environment with the others."""
