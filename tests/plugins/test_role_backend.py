@@ -710,7 +710,7 @@ def test_a_controller_that_falls_silent_while_a_share_is_offered_does_not_use_up
     monkeypatch.setattr("zrokd_plugins.role_backend.supervisor._OFFER_END_S", 0.05)
     asked = []
     monkeypatch.setattr(world, "share", lambda draft: (asked.append(draft), gevent.sleep(100)))
-    role = backend({"mode": "hello"})
+    role = backend(share(name="docs"))
     patient(lambda: asked)
     began = time.monotonic()
     role.drain(30.0)
