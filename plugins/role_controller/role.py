@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import zrokd
@@ -26,7 +27,7 @@ from zrokd.service.directory import StoreDirectory
 from zrokd.service.services import Services, make_services
 from zrokd.store import migrate
 from zrokd.store.database import Store
-from zrokd.store.meta import instance_id
+from zrokd.store.meta import instance_id, note_boot
 
 from .client import client_address
 from .company import Company
@@ -38,6 +39,7 @@ from .settings import ControllerSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # Source: random(4); another after each start of the machine
 _HASHES = 2  # of passwords at a time; more would take the threads that every query needs
 _HASH_WAIT_S = 10.0
 _USES_EVERY_S = 30.0  # it is kept when tokens were used
@@ -80,6 +82,8 @@ class ControllerRole(Role):
         self._migrate()
         self._company = company = Company(self._store, self._worker, self._bell, self.ctx.log)
         company.join()
+        if self._store.alone:
+            self._store.write(note_boot, _BOOT.read_text().strip())
         self._admin = self.ctx.overlay.admin(self.settings.instance or self._store.write(instance_id))
         self.services = self._make_services(self.settings)
         self._directory = self.services.directory

@@ -28,6 +28,7 @@ from zrokd.model.limits import Limits
 from zrokd.model.share import ShareDraft, ShareMode
 from zrokd.model.units import Secret
 from zrokd.net.signal import Bell
+from zrokd.store import meta
 
 CONTROLLER = {
     "listen": "127.0.0.1:0",
@@ -145,6 +146,18 @@ def test_what_cannot_be_declared_stops_the_start_and_leaves_nothing_open(start, 
     with pytest.raises(error, match=sentence) as caught:
         start(**changes)
     assert "of-two-accounts" not in str(caught.value)
+
+
+def test_after_a_start_of_the_machine_frontends_ask_for_all_names_again(start, tmp_path, monkeypatch):
+    boot = tmp_path / "boot_id"
+    monkeypatch.setattr("zrokd_plugins.role_controller.role._BOOT", boot)
+    epochs = []
+    for each in ("one", "one", "two"):
+        boot.write_text(f"{each}\n")
+        daemon, role = start()
+        epochs.append(role._store.read(meta.epoch))
+        daemon.stop(0.1)
+    assert epochs[0] == epochs[1] != epochs[2]
 
 
 def test_a_port_in_use_stops_the_start(start):

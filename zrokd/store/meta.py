@@ -6,6 +6,7 @@ from zrokd.model.naming import new_token
 from zrokd.store.tables import Meta
 
 _INSTANCE, _EPOCH, _VERSION, _PRUNED = "instance", "epoch", "mapping_version", "mapping_pruned"
+_BOOT = "boot"
 
 
 def instance_id() -> str:
@@ -26,6 +27,20 @@ def ensure_epoch() -> None:
 def begin_epoch() -> None:
     """Make every frontend ask for all names again."""
     _set(_EPOCH, new_token())
+
+
+def note_boot(boot: str) -> bool:
+    """Whether the machine of this store started anew since the last call; then a new epoch begins.
+
+    A power cut takes the last transactions with it, and the versions they gave are given again, to other changes: a
+    frontend that heard of the first would never hear of the second.
+    """
+    if _get(_BOOT, "") == boot:
+        return False
+    _set(_BOOT, boot)
+    if epoch():
+        begin_epoch()
+    return True
 
 
 def version() -> int:

@@ -48,6 +48,17 @@ def test_an_epoch_is_made_once_and_can_be_ended(store):
     assert store.read(meta.epoch) not in ("", first)
 
 
+def test_an_epoch_ends_when_the_machine_starts_anew(store):
+    assert store.write(meta.note_boot, "first")
+    assert store.read(meta.epoch) == ""
+    store.write(meta.ensure_epoch)
+    before = store.read(meta.epoch)
+    assert not store.write(meta.note_boot, "first")
+    assert store.read(meta.epoch) == before
+    assert store.write(meta.note_boot, "second")
+    assert store.read(meta.epoch) not in ("", before)
+
+
 def test_pruning_remembers_how_far(store):
     assert store.read(meta.pruned_version) == 0
     store.write(meta.set_pruned_version, 7)
