@@ -16,7 +16,7 @@ from zrokd.config.exposure import secrets_in, warnings_for
 from zrokd.config.masking import masked
 from zrokd.config.references import Resolver
 from zrokd.config.schema import TopLevel, default_state_dir
-from zrokd.config.together import refuse_ports_taken_twice, warn_of_gates_unknown
+from zrokd.config.together import refuse_ports_taken_twice, warn_of_gates_unknown, warn_of_plain_urls
 from zrokd.config.tree import Tree
 from zrokd.errors import ConfigError, PluginError, Problem
 
@@ -70,6 +70,7 @@ def _build(
     if top is not None:
         refuse_ports_taken_twice(top, tree)
         warn_of_gates_unknown(top.roles, tree)
+        warn_of_plain_urls(top.roles, tree)
     if tree.problems or top is None:
         raise ConfigError(masked(_sorted(tree.problems), tree))
     return _configuration(top, tree, folder, environ, files)

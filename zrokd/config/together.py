@@ -39,6 +39,17 @@ def warn_of_gates_unknown(roles: Mapping[str, Use], tree: Tree) -> None:
             tree.warnings.append(tree.problem(sentence, path, hint=guess(gate, known)))
 
 
+def warn_of_plain_urls(roles: Mapping[str, Use], tree: Tree) -> None:
+    """Namespaces whose URLs begin with http:// beside a frontend that speaks TLS only."""
+    entrances = [role.settings for role in roles.values() if getattr(role.settings, "gates", None) is not None]
+    if not any(getattr(entrance, "tls", None) for entrance in entrances):
+        return
+    for path, url in find_all(str, dict(roles), ("roles",)):
+        if path[-3::2] == ("namespaces", "url") and url.startswith("http://"):
+            sentence = f"these are URLs without TLS, and a frontend in this file speaks nothing else: {url}"
+            tree.warnings.append(tree.problem(sentence, path, hint=f"write {url.replace('http', 'https', 1)}"))
+
+
 def _meet(one: Address, other: Address) -> bool:
     if one.path or other.path:
         return one.path == other.path

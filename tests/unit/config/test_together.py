@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import issue
 from zrokd.config.load import Lookup
 from zrokd.config.load import load as load_file
 from zrokd.errors import ConfigError
@@ -93,3 +94,41 @@ def test_where_no_frontend_is_in_the_file_nothing_is_said_of_gates(tmp_path: Pat
     file = tmp_path / "zrokd.yml"
     file.write_text("\n".join(line for line in GATES.format(gate="x").splitlines() if "public" not in line))
     assert not [each for each in load_file(file, registry=Registry(), environ={}).warnings if "gate" in each.message]
+
+
+NAMESPACES = """\
+version: 1
+roles:
+  controller:
+    namespaces:
+      public: {{zone: a.example.com, {url}}}
+  public: {{use: frontend, listen: "127.0.0.1:0", controller: "http://x", token: a-frontend, {tls}}}
+"""
+
+
+@pytest.fixture
+def plain_urls(tmp_path: Path) -> Callable[..., list[str]]:
+    """plain_urls(url, tls): places and hints of the warnings about URLs."""
+    made = issue("a.example.com")
+    (tmp_path / "chain").write_text(made.chain)
+    (tmp_path / "key").write_text(made.key)
+
+    def call(url: str, *, tls: bool) -> list[str]:
+        certificates = "tls: {certificates: [{chain: !file chain, key: !file key}]}" if tls else "gates: {}"
+        file = tmp_path / "zrokd.yml"
+        file.write_text(NAMESPACES.format(url=url, tls=certificates))
+        found = load_file(file, registry=Registry(), environ={}).warnings
+        return [f"{each.path} {each.hint}" for each in found if "URLs without TLS" in each.message]
+
+    return call
+
+
+def test_a_namespace_without_tls_beside_a_frontend_with_it_is_warned_of(plain_urls: Callable[..., list[str]]) -> None:
+    place = "roles.controller.namespaces.public.url"
+    assert plain_urls('url: "http://{host}:81"', tls=True) == [f"{place} write https://{{host}}:81"]
+    assert plain_urls("open: true", tls=True) == [f"{place} write https://{{host}}"]
+
+
+def test_other_namespaces_are_not(plain_urls: Callable[..., list[str]]) -> None:
+    assert plain_urls('url: "https://{host}"', tls=True) == []
+    assert plain_urls('url: "http://{host}"', tls=False) == []
