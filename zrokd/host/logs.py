@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from gevent.monkey import get_original
 
+from zrokd.host.outlet import Outlet
 from zrokd.host.ration import Ration
 from zrokd.model.units import Secret
 
@@ -88,16 +89,38 @@ class JsonFormatter(_Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-class _Handler(logging.StreamHandler[IO[str]]):
-    """Writes under a lock of the thread library's own.
+class _Handler(logging.Handler):
+    """Writes under a lock of the thread library's own; lines that nobody takes are counted, and told of later.
 
-    gevent's, shared by the hub and pool threads that log at once, can lose a wake-up and stop both for good. Nothing
-    switches greenlets while this one is held.
+    gevent's lock, shared by the hub and pool threads that log at once, can lose a wake-up and stop both for good.
+    Nothing switches greenlets while this one is held.
     """
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__()
+        self._outlet = Outlet(stream)
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line. Never raises."""
+        try:
+            if self._lost and self._outlet.write(self.format(_lost(self._lost))):
+                self._lost = 0
+            if self._lost or not self._outlet.write(self.format(record)):
+                self._lost += 1
+        except OSError:
+            self._lost += 1  # whoever read it is gone
+        except Exception:  # as handlers do: what cannot be logged harms nobody
+            self.handleError(record)
 
     def createLock(self) -> None:  # noqa: N802
         """The lock; named by the base class."""
         self.lock = _real_lock()
+
+
+def _lost(count: int) -> logging.LogRecord:
+    text = "%d lines of this log are lost: its reader did not take them"
+    return logging.LogRecord("zrokd.log", logging.WARNING, __file__, 0, text, (count,), None)
 
 
 def _real_lock() -> Any:

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import os
 import re
 
 import gevent
@@ -174,3 +175,20 @@ def test_a_record_tells_how_many_were_left_out_before_it():
     record = logging.LogRecord("zrokd.a", logging.ERROR, "f.py", 1, "it %s", ("failed",), None)
     record.left_out = 1234
     assert TextFormatter(Redactor()).format(record).endswith("it failed (and 1,234 more like it, left out here)")
+
+
+def test_lines_that_nobody_took_are_counted_and_told():
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        logs = Logs(stream)
+        logs.apply("info", "json", ())
+        for _ in range(2000):
+            LOG.info("x" * 200)
+        seen = os.read(reader, 1 << 20)
+        LOG.info("afterwards")
+        told = [json.loads(line)["message"] for line in os.read(reader, 1 << 20).splitlines() if line]
+        logs.close()
+    os.close(reader)
+    whole = [line for line in seen.split(b"\n")[:-1] if line]
+    assert told[-1] == "afterwards"
+    assert told[0] == f"{2000 - len(whole)} lines of this log are lost: its reader did not take them"
