@@ -36,8 +36,9 @@ def main(given: list | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     demo_parser = commands.add_parser("demo", help="a whole zrokd on this machine, with two shares")
     demo_parser.add_argument("--once", action="store_true", help="fetch the shares once, print what came, and end")
-    what = "the tests (--ziti: on a real network; --postgres: on a real server); the rest is for pytest"
-    commands.add_parser("test", help=what, add_help=False)
+    what = "the tests (--ziti: real network; --postgres: real server; --parts N: N processes); the rest is for pytest"
+    test_parser = commands.add_parser("test", help=what, add_help=False, allow_abbrev=False)
+    test_parser.add_argument("--parts", type=int, metavar="N", default=0)
     bench_parser = commands.add_parser("bench", help="the benchmarks, or those named (forward, http, relay, ...)")
     bench_parser.add_argument("names", nargs="*")
     commands.add_parser("lint", help="ruff")
@@ -245,11 +246,11 @@ def fetch(url: str) -> bool:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """pytest. The default run goes in one part more than there are cores, as tests wait as well as compute."""
+    """pytest, in `--parts` processes. The default run has one more than there are cores: tests wait, too."""
     ensure("test")
     command = [PYTHON, "-m", "pytest", *arguments.further]
-    count = min(os.cpu_count() or 1, 7) + 1
-    if arguments.further or count == 2:
+    count = arguments.parts or (1 if arguments.further else _usual_parts())
+    if count == 1:
         return subprocess.call(command, cwd=ROOT)
     with contextlib.ExitStack() as ends:
         outputs = [ends.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, count)]
@@ -262,6 +263,11 @@ def test(arguments: argparse.Namespace) -> int:
             output.seek(0)
             print(output.read(), flush=True)
     return next(filter(None, outcomes), 0)
+
+
+def _usual_parts() -> int:
+    cores = min(os.cpu_count() or 1, 7)
+    return cores + 1 if cores > 1 else 1
 
 
 def _part(command: list[str], which: str, output: IO[str]) -> subprocess.Popen[bytes]:
