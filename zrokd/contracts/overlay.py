@@ -40,12 +40,16 @@ class Stream(ABC):
     """
 
     peer: str = ""  # for logs
-    server_name: str = ""  # the host name that a visitor asked for inside TLS, in lower case; "" where none was told
 
     @property
     def secure(self) -> bool:
         """Whether it comes to us inside TLS. What a visitor's address bar shows depends on it."""
         return False
+
+    @property
+    def server_name(self) -> str:
+        """The host name that a visitor asked for inside TLS, in lower case; "" where none was told."""
+        return ""
 
     @abstractmethod
     def recv(self, max_bytes: int, timeout_s: float | None = None) -> bytes:

@@ -15,7 +15,7 @@ from zrokd.errors import StreamError
 from zrokd.net.stream import SocketStream
 from zrokd.net.tls.certificate import Certificate
 from zrokd.net.tls.settings import TlsSettings
-from zrokd.net.tls.stream import ASKED_FOR, TlsStream
+from zrokd.net.tls.stream import SERVER_NAME, TlsStream
 
 _FIRST_BYTES = 4096
 _HANDSHAKE = b"\x16"  # the first byte of TLS's first record
@@ -56,7 +56,6 @@ class TlsServer:
                 raise NoTls(stream.peer, came)
             inside = TlsStream(stream, self._context, came=came)
             inside.handshake(partial(self._compute, stream), max(until_s - time.monotonic(), 0.0))
-            inside.server_name = inside.asked_for
             return inside
         finally:
             self._running.pop(stream, None)
@@ -92,8 +91,8 @@ def context_for(certificates: Iterable[Certificate]) -> ssl.SSLContext:
 
     def choose(inside: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         """Runs in the thread of the handshake."""
-        vars(inside)[ASKED_FOR] = (name or "").lower().rstrip(".")
-        inside.context = _chosen(exact, vars(inside)[ASKED_FOR], first)
+        known = vars(inside)[SERVER_NAME] = (name or "").lower().rstrip(".")
+        inside.context = _chosen(exact, known, first)
 
     # gevent's own property gives the callback no SSLObject; this is the one beneath it.
     vars(_SSLContext)["sni_callback"].__set__(first, choose)

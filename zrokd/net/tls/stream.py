@@ -20,7 +20,7 @@ from zrokd.net.stream import SocketStream
 
 _WRITE_BYTES = 1 << 16  # encrypted at a time, and held until the peer takes it
 _READ_BYTES = 1 << 15
-ASKED_FOR = "asked_for"  # attribute of a server's SSLObject: the client's server_name
+SERVER_NAME = "asked_name"  # attribute of a server's SSLObject: what its client asked for, in lower case
 _RECORD_BYTES = 1 << 14  # no record holds more
 T = TypeVar("T")
 
@@ -51,9 +51,9 @@ class TlsStream(Stream):
         return True
 
     @property
-    def asked_for(self) -> str:
-        """The host name that the client of this server told in its handshake; or ""."""
-        return str(vars(self._tls).get(ASKED_FOR, ""))
+    def server_name(self) -> str:
+        """As the contract says; known after the handshake."""
+        return str(vars(self._tls).get(SERVER_NAME, ""))
 
     # -- beginning ---
 
