@@ -31,9 +31,9 @@ def refuse_ports_taken_twice(value: Any, tree: Tree) -> None:
 
 def warn_of_gates_unknown(roles: Mapping[str, Use], tree: Tree) -> None:
     """Shares that choose a gate which no frontend of this file has. One elsewhere may have it, so it is no mistake."""
-    maps = [role.settings.gates for role in roles.values() if isinstance(getattr(role.settings, "gates", None), dict)]
-    known = {name for gates in maps for name in gates}
-    for path, gate in find_all(str, dict(roles), ("roles",)) if maps else ():
+    frontends = _frontends(roles)
+    known = {name for frontend in frontends for name in frontend.gates}
+    for path, gate in find_all(str, dict(roles), ("roles",)) if frontends else ():
         if path[-1] == "gate" and gate and gate not in known:
             sentence = f"no frontend in this file has a gate {gate!r}; where none has it, visitors get 503"
             tree.warnings.append(tree.problem(sentence, path, hint=guess(gate, known)))
@@ -41,13 +41,17 @@ def warn_of_gates_unknown(roles: Mapping[str, Use], tree: Tree) -> None:
 
 def warn_of_plain_urls(roles: Mapping[str, Use], tree: Tree) -> None:
     """Namespaces whose URLs begin with http:// beside a frontend that speaks TLS only."""
-    entrances = [role.settings for role in roles.values() if getattr(role.settings, "gates", None) is not None]
-    if not any(getattr(entrance, "tls", None) for entrance in entrances):
+    if not any(getattr(frontend, "tls", None) for frontend in _frontends(roles)):
         return
     for path, url in find_all(str, dict(roles), ("roles",)):
         if path[-3::2] == ("namespaces", "url") and url.startswith("http://"):
             sentence = f"these are URLs without TLS, and a frontend in this file speaks nothing else: {url}"
             tree.warnings.append(tree.problem(sentence, path, hint=f"write {url.replace('http', 'https', 1)}"))
+
+
+def _frontends(roles: Mapping[str, Use]) -> list[Any]:
+    """The settings of roles that let visitors in: those with gates."""
+    return [role.settings for role in roles.values() if isinstance(getattr(role.settings, "gates", None), dict)]
 
 
 def _meet(one: Address, other: Address) -> bool:
