@@ -281,9 +281,8 @@ class ControllerRole(Role):
             self.ctx.log.warning("the controller cannot tidy up now: %s", error)
 
     def _note_uses_forever(self) -> None:
-        never = Bell()
         while True:
-            never.wait(0, _USES_EVERY_S)
+            time.sleep(_USES_EVERY_S)
             self._note_uses()
 
     def _note_uses(self) -> None:

@@ -113,8 +113,9 @@ def drop_admin(label: str) -> int:
 def note_uses(uses: Mapping[str, int]) -> None:
     """When tokens were shown last, by digest."""
     for digest, at_ms in uses.items():
-        for table in (AccountToken, AdminToken):
-            table.update(last_used_at_ms=at_ms).where(table.digest == digest).execute()
+        used = {"last_used_at_ms": at_ms}
+        if not AccountToken.update(used).where(AccountToken.digest == digest).execute():
+            AdminToken.update(used).where(AdminToken.digest == digest).execute()
 
 
 def prune(before_ms: int) -> int:
