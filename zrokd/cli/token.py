@@ -59,7 +59,9 @@ def token() -> None:
     show_default=True,
     help="read: look. share: what a machine does that shares. account: all, also tokens and the password.",
 )
-@click.option("--expires", "expires_in_s", metavar="TIME", callback=duration_s, help="Its end, such as 90d; or never.")
+@click.option(
+    "--expires", "expires_in_s", metavar="TIME", callback=duration_s, help="Its end, such as 90d; left out: never."
+)
 @_at
 def create_token(name: str, scope: str, expires_in_s: int, *, as_json: bool, **at: str | None) -> None:
     """Make a token called NAME, and print its secret: it is shown this once."""

@@ -312,7 +312,11 @@ def test_a_sighup_during_a_reload_makes_it_read_its_file_once_more(running, diar
     one, run = running()
     until(lambda: "role.desk ready" in diary)
     gate = Event()
-    read = lambda _, settings: (diary.append(settings.note), gate.wait())  # noqa: E731
+
+    def read(_role, settings):
+        diary.append(settings.note)
+        gate.wait()
+
     monkeypatch.setattr(registry("role", "desk"), "reload", read)
     for note in ("new", "newest"):
         one.next = {"roles": {"desk": {"note": note}}}
