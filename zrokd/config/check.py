@@ -8,10 +8,12 @@ from pydantic import ValidationError
 
 from zrokd.config import scalars
 from zrokd.config.masking import learn
-from zrokd.config.problems import paths_of, problems_of
+from zrokd.config.partial import ask, broken_rules, partial
+from zrokd.config.problems import MOST, paths_of, problems_of
 from zrokd.config.tree import KeyPath, Tree, at
-from zrokd.config.uses import gather, models_in, uses_in
-from zrokd.contracts import Component, Settings
+from zrokd.config.uses import gather, uses_in
+from zrokd.config.values import models_of
+from zrokd.contracts import Component, Settings, Use
 from zrokd.errors import PluginError
 
 
@@ -23,36 +25,41 @@ class Lookup(Protocol):
 
 
 def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree, registry: Lookup) -> Any:
-    """An instance of `model` with all its components resolved, or None. `data` stands at `base` of the tree.
+    """An instance of `model` with all its components resolved. `data` stands at `base` of the tree.
 
-    Mistakes go to the tree. What a file may leave out is written into `data`.
+    Mistakes go to the tree; with some, the instance lacks what is wrong, or is None where nothing can be kept. What a
+    file may leave out is written into `data`.
     """
     gather(model, data, base, tree)
     learn(model, data, base, tree)
-    uses = uses_in(model, data)
+    uses, before = uses_in(model, data), len(tree.problems)
     instance = _validate(model, data, base, tree)
-    complete = instance is not None
     for found in uses:
         entry = at(data, found.path)
         component, settings = _resolve(entry, found.slot, (*base, *found.path), tree, registry)
-        if instance is not None and settings is not None:
-            at(instance, found.path).resolve(component, settings)
-        complete &= settings is not None
-    if complete:
-        _note_misfits(model, data, instance, base, tree)
+        if settings is not None and (use := _use_at(instance, found.path)) is not None:
+            use.resolve(component, settings)
+    _note_misfits(instance, base, tree, whole=len(tree.problems) == before)
     return instance
 
 
-def _note_misfits(model: type[Settings], data: dict[str, Any], instance: Any, base: KeyPath, tree: Tree) -> None:
-    for path, _, _ in models_in(model, data, ()):
-        part = at(instance, path)
+def _use_at(instance: Any, path: KeyPath) -> Use | None:
+    """The component's place in an instance; None where a mistake took it away."""
+    try:
+        use = at(instance, path)
+    except LookupError:
+        return None
+    return use if isinstance(use, Use) else None
+
+
+def _note_misfits(instance: Any, base: KeyPath, tree: Tree, *, whole: bool) -> None:
+    for path, part in models_of(instance, base):
         if not isinstance(part, Settings):
             continue
-        if sentence := part.misfit():
-            tree.refuse(sentence, (*base, *path))
-        if sentence := part.caution():
-            place = (*base, *path)
-            tree.warnings.append(tree.problem(sentence, place, hint=tree.files_of(place)))
+        if sentence := part.misfit() if whole else ask(part.misfit):
+            tree.refuse(sentence, path)
+        if sentence := part.caution() if whole else "":
+            tree.warnings.append(tree.problem(sentence, path, hint=tree.files_of(path)))
 
 
 def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any]:
@@ -78,26 +85,25 @@ def _refuse_plugin(error: PluginError, name: str, path: KeyPath, tree: Tree) -> 
 
 
 def _validate(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree) -> Any:
-    """An instance of `model`, or None with the mistakes added to the tree."""
+    """An instance of `model`; with mistakes, which are added to the tree, what is right of it, or None."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
         if _read_as_yaml(paths_of(error, data), data, base, tree):
             return _validate(model, data, base, tree)
         tree.problems += problems_of(error, model, data, base, tree)
-        if _drop_unknown(error, data):
-            _validate(model, data, base, tree)  # rules over several keys are asked only when each of them is right
-        return None
+        if error.error_count() > MOST:
+            return None
+        return _rest(model, data, paths_of(error, data), base, tree)
 
 
-def _drop_unknown(error: ValidationError, data: dict[str, Any]) -> bool:
-    """Take the keys out that nobody knows; whether nothing else was wrong."""
-    unknown = paths_of(error, data, all_of="extra_forbidden")
-    if len(unknown) != error.error_count():
-        return False
-    for path in unknown:
-        at(data, path[:-1]).pop(path[-1])
-    return True
+def _rest(model: type[Settings], data: dict[str, Any], wrong: list[KeyPath], base: KeyPath, tree: Tree) -> Any:
+    """What is right of `data`, after the rules over several values that it breaks were added to the tree."""
+    instance = partial(model, data, wrong)
+    if (error := broken_rules(instance)) is not None:
+        told = problems_of(error, model, data, base, tree)
+        tree.problems += [problem for problem in told if problem not in tree.problems]
+    return instance
 
 
 def _read_as_yaml(paths: list[KeyPath], data: dict[str, Any], base: KeyPath, tree: Tree) -> bool:

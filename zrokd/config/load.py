@@ -67,12 +67,11 @@ def _build(
     _imply(tree.data)
     _add_plugin_path(registry, folder, tree)
     top = check(TopLevel, tree.data, (), tree, registry)
-    if top is not None:
-        refuse_ports_taken_twice(top, tree)
-        warn_of_gates_unknown(top.roles, tree)
-        warn_of_plain_urls(top.roles, tree)
-    if tree.problems or top is None:
+    refuse_ports_taken_twice(top, tree)
+    if tree.problems:
         raise ConfigError(masked(_sorted(tree.problems), tree))
+    warn_of_gates_unknown(top.roles, tree)
+    warn_of_plain_urls(top.roles, tree)
     return _configuration(top, tree, folder, environ, files)
 
 

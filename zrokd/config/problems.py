@@ -30,11 +30,9 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: Any, base:
     ]
 
 
-def paths_of(error: ValidationError, data: Any, *, all_of: str = "") -> list[KeyPath]:
-    """Where in `data` the errors are: the first ones, or all of one type."""
-    found = error.errors(include_url=False)
-    chosen = [item for item in found if item["type"] == all_of] if all_of else found[:MOST]
-    return [_in_data(item, data) for item in chosen]
+def paths_of(error: ValidationError, data: Any) -> list[KeyPath]:
+    """Where in `data` the first of the errors are."""
+    return [_in_data(item, data) for item in error.errors(include_url=False)[:MOST]]
 
 
 def _in_data(item: Mapping[str, Any], data: Any) -> KeyPath:
