@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from zrokd.client.access import Access, Handler
 from zrokd.client.controller import Controller
 from zrokd.client.environment import EnvironmentFile, default_folder
+from zrokd.client.grants import Grants
 from zrokd.client.holds import holds_folder
 from zrokd.contracts import Health, Node, Role, Stream, Task
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
@@ -15,10 +17,8 @@ from zrokd.model.http import RequestHead, Route
 from zrokd.model.units import Secret
 from zrokd.net.meter import Meter
 
-from .access import Access, Handler
 from .doors import Doors
 from .entrance import Entrance
-from .grants import Grants
 from .raw import RawHandler
 from .settings import AccessSettings, FrontendSettings
 from .usage import Ledger, flush, report

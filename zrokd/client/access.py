@@ -5,15 +5,14 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from zrokd.client.backoff import Backoff
+from zrokd.client.grants import Grants
 from zrokd.contracts import Context, Health, Stream, Task
 from zrokd.errors import Invalid, Unavailable, ZrokdError
 from zrokd.model.units import Address
 from zrokd.net.listener import Listener
-
-from .grants import Grants
-from .settings import AccessSettings
 
 _RAW = frozenset(["tcp", "socks"])
 _DATAGRAMS = frozenset(["udp"])
@@ -21,12 +20,36 @@ _DATAGRAMS = frozenset(["udp"])
 Handler = Callable[[Stream], None]
 
 
+class Wish(Protocol):
+    """What an access is to be."""
+
+    @property
+    def share(self) -> str:
+        """Token of the share."""
+
+    @property
+    def listen(self) -> Address:
+        """Where to listen for it."""
+
+    @property
+    def description(self) -> str:
+        """What the owner of the share reads about it."""
+
+    @property
+    def http(self) -> bool | None:
+        """Whether the share speaks HTTP; None: as its mode says."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a refusal of the controller's is an error of who wants it."""
+
+
 class Access:
     """Binds at once, so that a taken port is told at once; listens as soon as the controller has granted it."""
 
     def __init__(
         self,
-        settings: AccessSettings,
+        settings: Wish,
         sock: socket.socket,
         grants: Grants,
         handler: Callable[[str, str, bool], Handler],
