@@ -21,6 +21,7 @@ from zrokd.net.http1.framing import NONE
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
+from zrokd.net.http1.status import LATE, UNANSWERED, UNREACHED, tells
 from zrokd.net.http1.tracker import ConnectionTracker
 from zrokd.net.proxy_protocol import encode
 from zrokd.net.stream import connect
@@ -148,12 +149,13 @@ class ProxyMode(Mode):
             done = self._try(client, self._edited(head))
         except StreamError as error:
             self._note_down(str(error))
-            return _refused(client, head, 502, str(error))
+            return _refused(client, head, 502, str(error), UNREACHED)
         if done.status or not done.answer:
             self._down = False
             return done
         self._note_down(f"{self.settings.target}: {done.outcome}")
-        return _refused(client, head, done.answer, done.outcome)
+        fault = {502: UNANSWERED, 504: LATE}.get(done.answer, "")
+        return _refused(client, head, done.answer, done.outcome, fault)
 
     def _note_down(self, reason: str) -> None:
         """Log the first failure of a row: a target that is down for long would fill the log."""
@@ -221,8 +223,8 @@ def _tls_context(insecure: bool) -> ssl.SSLContext:  # noqa: FBT001
     return context
 
 
-def _refused(client: HttpConnection, head: RequestHead, status: int, outcome: str) -> Forwarded:
-    page = standard_page(status)
+def _refused(client: HttpConnection, head: RequestHead, status: int, outcome: str, fault: str) -> Forwarded:
+    page = standard_page(status, *([tells(fault)] if fault else []))
     kept = answer(client, status, page.fields, page.body, request=head, keep_alive=client.framing == NONE)
     size = len(page.body)
     return Forwarded(status=status, rx=0, tx=size, reusable_client=kept, reusable_upstream=False, outcome=outcome)

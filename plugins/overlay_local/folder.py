@@ -134,8 +134,8 @@ class Service:
         """Names of the bound terminators, stale ones included."""
         return [name for name in os.listdir(self._descriptor) if not name.startswith(".")]  # noqa: PTH208 - a descriptor
 
-    def dial(self, terminators: list[str], timeout_s: float) -> socket.socket:
-        """A connected socket to the first of these that answers. Stale ones are removed. May switch greenlets.
+    def dial(self, terminators: list[str], timeout_s: float) -> tuple[socket.socket, str]:
+        """A connected socket to the first of these that answers, and its name. Stale ones are removed. May switch.
 
         :raises NoTerminator: all are stale. :raises OverlayTimeout: those that live are too busy to answer.
         :raises OverlayError: we may not.
@@ -146,7 +146,7 @@ class Service:
             for name in terminators:
                 sock, failure = self._connect(name)
                 if sock is not None:
-                    return sock
+                    return sock, name
                 if self._is_busy(name, failure):
                     busy.append(name)
             terminators = busy

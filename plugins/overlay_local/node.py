@@ -9,7 +9,7 @@ import random
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from zrokd.contracts import Caller, Listener, Node, Stream
 from zrokd.errors import OverlayError, StreamClosed, UnknownService
@@ -36,7 +36,15 @@ class LocalNode(Node):
         with self._folder.open(service) as opened:
             names = [terminator] if terminator is not None else opened.sockets()
             random.shuffle(names)
-            return SocketStream(opened.dial(names, timeout_s), f"local:{service}")
+            sock, name = opened.dial(names, timeout_s)
+        stream = SocketStream(sock, f"local:{service}")
+        stream.terminator = name
+        return stream
+
+    def terminators(self, service: str) -> Sequence[str]:
+        """All sockets of the service; some may be left over from processes that were killed, until they are dialled."""
+        with self._folder.open(service) as opened:
+            return opened.sockets()
 
     def bind(self, service: str, *, terminator: str | None = None) -> Listener:
         """Serve `service`."""

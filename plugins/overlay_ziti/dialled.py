@@ -26,6 +26,7 @@ class DialledStream(ZitiStream):
     ) -> None:
         """`limits.stall_s`: how long a host that is none of ours can be asked to wait. `reach`: of its service."""
         super().__init__(channel, opened, limits, peer)
+        self.terminator = opened.host
         self._known, self._reach = known, reach
         self._ours = False  # it said that it has a flow control of its own
         self._stall_s, self._full_since = limits.stall_s, 0.0

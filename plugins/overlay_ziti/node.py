@@ -28,6 +28,7 @@ from .reach import DIAL_S, Reach
 from .refusals import is_absent, is_stale, is_unknown, words_of
 from .settings import EdgeSettings
 
+_HOST_BYTES = 8
 _LATE_S = 0.5  # after an unbind some still dial; without an answer of ours they would wait for 5 s
 
 
@@ -190,14 +191,16 @@ class _Attempt:
 
     def _opened(self, answer: Frame) -> Opened:
         keys, circuit = None, answer.headers.get(Key.CIRCUIT, b"")
+        public = answer.headers.get(Key.PUBLIC_KEY, b"")
         if self._pair is not None:
             try:
-                keys = self._pair.dialler_keys(answer.headers.get(Key.PUBLIC_KEY, b""))
+                keys = self._pair.dialler_keys(public)
             except CryptoError as error:
                 self._channel.post(Kind.CIRCUIT_CLOSE, b"", circuit)
                 words = f"service {self._service.name!r} is to be encrypted, and its host sent no key that can be used"
                 raise OverlayError(words) from error
-        return Opened(connection=self._id, circuit=circuit, hosting=False, flow=answer.flag(Key.FLOW), keys=keys)
+        flow, host = answer.flag(Key.FLOW), public[:_HOST_BYTES].hex()
+        return Opened(connection=self._id, circuit=circuit, hosting=False, flow=flow, keys=keys, host=host)
 
     @property
     def stale(self) -> bool:

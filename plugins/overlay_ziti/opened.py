@@ -16,3 +16,4 @@ class Opened:
     hosting: bool
     flow: bool
     keys: Keys | None
+    host: str = ""  # the host's key for all streams of one bind, shortened

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from zrokd.contracts import Context, Stream
+from zrokd.contracts import Context
 from zrokd.model.http import RequestHead, Route
 from zrokd.net.meter import Meter
 from zrokd.proxy.pipeline import Pipeline
@@ -14,6 +14,7 @@ from zrokd.proxy.upstream import UpstreamPool
 from zrokd.proxy.visitors import Visitors
 
 from .fittings import Fittings
+from .reach import Reach
 from .settings import FrontendSettings
 
 Router = Callable[[RequestHead], Route]
@@ -49,12 +50,18 @@ class Doors:
             pipeline.pool.http, pipeline.pool.limits = settings.limits.http(), settings.limits.pool()
         old.release(self._ctx, but=fittings)
 
-    def make(
-        self, router: Router, dial: Callable[[str], Stream], allows: Callable[[str], bool] = lambda _: True
-    ) -> Pipeline:
+    def make(self, router: Router, reach: Reach, allows: Callable[[str], bool] = lambda _: True) -> Pipeline:
         """A pipeline that follows the settings until `close`. `allows`: see UpstreamPool."""
         limits = self.settings.limits
-        pool = UpstreamPool(dial, limits.http(), limits.pool(), allows=allows, clock=self._ctx.clock.monotonic)
+        pool = UpstreamPool(
+            reach.dial,
+            limits.http(),
+            limits.pool(),
+            terminators=reach.terminators,
+            allows=allows,
+            clock=self._ctx.clock.monotonic,
+            log=self._ctx.log,
+        )
         pipeline = Pipeline(
             self._rules(router),
             pool,

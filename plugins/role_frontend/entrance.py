@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from zrokd.contracts import Context, Health, Stream
+from zrokd.contracts import Context, Health
 from zrokd.model.http import RequestHead, Route
 from zrokd.net.listener import Listener
 from zrokd.net.threshold import Threshold
@@ -12,6 +12,7 @@ from zrokd.proxy.route import route
 
 from .doors import Doors
 from .names import Names, Source
+from .reach import Reach
 
 
 class Entrance:
@@ -21,7 +22,8 @@ class Entrance:
         """`sock` is taken over."""
         self._sock, self._doors, self._ctx = sock, doors, ctx
         self._names = Names(source, ctx)
-        self._pipeline = doors.make(self._route, self._dial, self._names.table.leads_to)
+        reach = Reach(self._names.node.get, lambda: doors.settings.dial_timeout)
+        self._pipeline = doors.make(self._route, reach, self._names.table.leads_to)
         self._threshold = Threshold(self._pipeline, ctx.offload, ctx.log, doors.visitors.has_room)
         self.change()
         self._names.on_gone = self._pipeline.pool.forget
@@ -83,6 +85,3 @@ class Entrance:
 
     def _route(self, head: RequestHead) -> Route:
         return route(head, self._names.table)
-
-    def _dial(self, token: str) -> Stream:
-        return self._names.node.dial(token, self._doors.settings.dial_timeout)

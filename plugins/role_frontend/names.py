@@ -7,7 +7,7 @@ from typing import Protocol
 
 from zrokd.client.backoff import Backoff
 from zrokd.client.files import read_json, write_json
-from zrokd.contracts import Context, Health, Node, Stream, Task
+from zrokd.contracts import Context, Health, Node, Task
 from zrokd.errors import OverlayError, StartError
 from zrokd.model.environment import Identity
 from zrokd.model.naming import MappingChanges
@@ -65,11 +65,11 @@ class OwnNode:
         except StartError as error:
             self._ctx.log.warning("%s", error)
 
-    def dial(self, token: str, timeout_s: float) -> Stream:
-        """A stream to a share. :raises OverlayError: see Node.dial; or we have no identity yet."""
+    def get(self) -> Node:
+        """The handle. :raises OverlayError: we have no identity yet."""
         if self._node is None:
             raise OverlayError("this frontend has no overlay identity yet")
-        return self._node.dial(token, timeout_s=timeout_s)
+        return self._node
 
     def health(self) -> Health:
         """Whether the overlay lets us in, as far as it knows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 
 from zrokd.contracts import Context, Stream
@@ -12,13 +11,14 @@ from zrokd.model.http import ConnectionSummary
 from zrokd.net.relay import Relayed, relay
 
 from .doors import Doors
+from .reach import Reach
 
 
 class RawHandler:
     """Relays each connection to one share: give it to a Listener as `handle`."""
 
-    def __init__(self, share: str, dial: Callable[[str], Stream], doors: Doors, ctx: Context) -> None:
-        self._share, self._dial, self._doors, self._ctx = share, dial, doors, ctx
+    def __init__(self, share: str, reach: Reach, doors: Doors, ctx: Context) -> None:
+        self._share, self._reach, self._doors, self._ctx = share, reach, doors, ctx
 
     def __call__(self, stream: Stream) -> None:
         """Serve one connection until both directions ended. Switches greenlets; the caller closes the stream."""
@@ -48,7 +48,7 @@ class RawHandler:
         with self._doors.visitors.enter(stream.peer) as welcome:
             if not welcome:
                 raise LimitReached("too many connections of one address")
-            there = self._dial(self._share)
+            there = self._reach.dial(self._share)
             try:
                 idle_s = self._doors.settings.limits.stream_idle
                 return relay(stream, there, idle_s=idle_s, on_bytes=partial(self._doors.meter.add, self._share))

@@ -11,7 +11,7 @@ from zrokd.client.controller import Controller
 from zrokd.client.environment import EnvironmentFile, default_folder
 from zrokd.client.grants import Grants
 from zrokd.client.holds import holds_folder
-from zrokd.contracts import Health, Node, Role, Stream, Task
+from zrokd.contracts import Health, Node, Role, Task
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.units import Secret
@@ -20,6 +20,7 @@ from zrokd.net.meter import Meter
 from .doors import Doors
 from .entrance import Entrance
 from .raw import RawHandler
+from .reach import Reach
 from .settings import AccessSettings, FrontendSettings
 from .usage import Ledger, flush, report
 
@@ -43,6 +44,7 @@ class FrontendRole(Role):
         self._leaving: list[Access] = []  # no longer wanted; their connections go on
         self._grants: Grants | None = None
         self._node: Node | None = None  # of the environment that accesses use
+        self._reach = Reach(self._environment_node, lambda: self._doors.settings.dial_timeout)
         self._controllers: list[Controller] = []
         self._tasks: list[Task] = []
 
@@ -212,17 +214,17 @@ class FrontendRole(Role):
 
     def _handler(self, share: str, mode: str, http: bool) -> Handler:  # noqa: FBT001
         if not http:
-            return RawHandler(share, self._dial, self._doors, self.ctx)
+            return RawHandler(share, self._reach, self._doors, self.ctx)
         fixed = Route(host=share, token=share, mode=mode)
 
         def router(_head: RequestHead) -> Route:
             return fixed
 
-        return self._doors.make(router, self._dial)
+        return self._doors.make(router, self._reach)
 
-    def _dial(self, share: str) -> Stream:
+    def _environment_node(self) -> Node:
         assert self._node is not None
-        return self._node.dial(share, timeout_s=self._doors.settings.dial_timeout)
+        return self._node
 
 
 def _folder(text: str) -> Path:

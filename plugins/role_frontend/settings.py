@@ -66,6 +66,14 @@ class LimitSettings(Settings):
     linger_size: SizeBytes = Field(default=_MIB, description="Read and thrown away after an early answer.")
     linger_time: DurationS = Field(default=5.0, description="How long, at most, that goes on.")
     share_requests: int = Field(default=128, gt=0, description="Requests to one share at once; beyond: 503.")
+    terminator_failures: int = Field(
+        default=3,
+        gt=0,
+        description="Failed dials or requests in a row after which one of those who serve a share is left out.",
+    )
+    terminator_rest: DurationS = Field(
+        default=10.0, description="Then, before one request tries whether it answers again."
+    )
     pool_idle: DurationS = Field(default=60.0, description="How long an unused overlay stream is kept.")
     pool_each: int = Field(default=32, ge=0, description="Unused overlay streams kept for one share.")
     pool_total: int = Field(default=1000, ge=0, description="Unused overlay streams kept for all shares.")
@@ -106,6 +114,8 @@ class LimitSettings(Settings):
             idle_each=self.pool_each,
             idle_total=self.pool_total,
             busy_each=self.share_requests,
+            failures=self.terminator_failures,
+            rest_s=self.terminator_rest,
         )
 
 

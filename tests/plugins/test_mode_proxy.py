@@ -332,6 +332,19 @@ def test_a_target_that_hangs_up_is_502(proxy, origin, visit):
     assert visit(proxy(origin(Server(lambda head, body: None)))).get("/")[0] == 502
 
 
+def test_a_frontend_is_told_why_there_is_no_answer(proxy, origin, visit):
+    def silent(_head, _body):
+        gevent.sleep(5)
+
+    reasons = {
+        "destination_unavailable": proxy(1),
+        "connection_terminated": proxy(origin(Server(lambda head, body: None))),
+        "http_response_timeout": proxy(origin(Server(silent)), answer_timeout=0.05),
+    }
+    for reason, where in reasons.items():
+        assert visit(where).get("/")[1]["proxy-status"] == f"zrokd; error={reason}"
+
+
 def test_a_target_that_talks_nonsense_is_502(proxy, origin, visit):
     assert visit(proxy(origin(Server(lambda head, body: b"SSH-2.0-x\r\n\r\n")))).get("/")[0] == 502
 

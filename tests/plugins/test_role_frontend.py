@@ -9,6 +9,7 @@ import logging
 import socket
 import stat
 import time
+from collections import Counter
 from pathlib import Path
 
 import gevent
@@ -1357,6 +1358,28 @@ def test_unused_overlay_streams_are_kept_within_limits(host, controller, start, 
         gevent.sleep(0.005)
         role._entrance._pipeline.pool.sweep()
     assert len(host.streams) == dials
+
+
+def test_several_backends_of_a_share_get_requests_in_turn_and_a_dead_one_none(host, controller, start):
+    host.share("tok-a", speaks(b"first"))
+    host.share("tok-a", speaks(b"second"))
+    controller.name("a.zone", "tok-a")
+    role = start()
+    knows(role, "a.zone")
+    with contextlib.closing(Client(address(role)).stream):
+        assert Counter(body_of(role) for _ in range(10)) == {b"first": 5, b"second": 5}
+        host.listeners[0].close()
+        for stream in list(host.streams):
+            stream.close()
+        assert {body_of(role) for _ in range(10)} == {b"second"}
+        host.share("tok-a", speaks(b"third"))
+        eventually(lambda: b"third" in {body_of(role) for _ in range(2)}, "a newcomer is found within seconds")
+
+
+def body_of(role) -> bytes:
+    status, body = ask(address(role), "a.zone")
+    assert status == 200
+    return body.partition(b"\n")[0]
 
 
 def test_every_limit_of_connections_is_a_key():

@@ -40,6 +40,7 @@ class Stream(ABC):
     """
 
     peer: str = ""  # for logs
+    terminator: str = ""  # of a dialled one: to which of those who serve the service it leads, where that is known
 
     @property
     def secure(self) -> bool:
@@ -116,6 +117,13 @@ class Node(ABC):
         :raises OverlayTimeout: no answer within `timeout_s`.
         :raises OverlayError: anything else.
         """
+
+    def terminators(self, service: str) -> Sequence[str]:
+        """Those who bind `service` now, by the names that `dial` takes as `terminator`; () where the overlay chooses.
+
+        Answers at once. :raises UnknownService: no such service, or not ours. :raises OverlayError: anything else.
+        """
+        return ()
 
     @abstractmethod
     def bind(self, service: str, *, terminator: str | None = None) -> Listener:

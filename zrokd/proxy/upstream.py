@@ -5,15 +5,28 @@ Deciding changes state without a greenlet switch; dialling happens outside of th
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from zrokd.contracts.overlay import Stream
-from zrokd.errors import NotFound, StreamClosed, Unavailable
+from zrokd.errors import (
+    NoTerminator,
+    NotFound,
+    OverlayError,
+    OverlayTimeout,
+    StreamClosed,
+    Unavailable,
+    UnknownService,
+)
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.proxy.terminators import BreakerLimits, Terminator, Terminators
+
+LOG = logging.getLogger("zrokd.proxy")
+_MORE_DIALS = 2  # of one request, when those dialled before are not there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +37,13 @@ class PoolLimits:
     idle_each: int = 32
     idle_total: int = 1000
     busy_each: int = 128  # exchanges at once; tunnels are not counted
+    failures: int = 3  # in a row, of one who serves a share
+    rest_s: float = 10.0  # that it is left out then
+
+    @property
+    def breaker(self) -> BreakerLimits:
+        """What concerns those who fail."""
+        return BreakerLimits(failures=self.failures, rest_s=self.rest_s)
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +52,9 @@ class Upstream:
 
     token: str
     connection: HttpConnection
+    end: Terminator  # to whom it leads
     reused: bool = False
+    trial: bool = False  # its terminator was left out, and this exchange tries whether it still must be
     idle_since_s: float = 0.0
     tunnel: bool = False  # it was upgraded, and is no exchange any more
 
@@ -42,41 +64,74 @@ class UpstreamPool:
 
     def __init__(
         self,
-        dial: Callable[[str], Stream],
+        dial: Callable[[str, str | None], Stream],
         http: HttpLimits,
         limits: PoolLimits,
         *,
+        terminators: Callable[[str], Sequence[str]] = lambda _token: (),
         allows: Callable[[str], bool] = lambda _token: True,
         clock: Callable[[], float] = time.monotonic,
+        log: logging.Logger = LOG,
     ) -> None:
-        """`allows` says whether a share may be reached now; it is asked before and after each dial."""
-        self.http, self.limits = http, limits
+        """`dial(token, terminator)` and `terminators(token)`: those of a Node.
+
+        `allows` says whether a share may be reached now; it is asked before and after each dial.
+        """
+        self.http, self._limits = http, limits
         self._dial, self._allows, self._clock = dial, allows, clock
+        self._ends = Terminators(terminators, limits.breaker, log=log, clock=clock)
         self._idle: defaultdict[str, deque[Upstream]] = defaultdict(deque)
         self._by_age: dict[Upstream, None] = {}  # every idle one, the longest idle first
         self._lent: defaultdict[str, set[Upstream]] = defaultdict(set)
         self._busy: defaultdict[str, int] = defaultdict(int)
         self._closed = False
 
-    def take(self, token: str, *, fresh: bool = False) -> Upstream:
-        """A connection to a share: an idle one, or (always when `fresh`) a new one. Switches greenlets when it dials.
+    @property
+    def limits(self) -> PoolLimits:
+        """How much it keeps; may be replaced at any time."""
+        return self._limits
 
-        The caller gives it back by `give` or `drop`.
+    @limits.setter
+    def limits(self, limits: PoolLimits) -> None:
+        self._limits, self._ends.limits = limits, limits.breaker
+
+    def take(self, token: str, *, spare: bool = False, instead: Upstream | None = None) -> Upstream:
+        """A connection to a share: an idle one, or (always when `instead` of another) a new one.
+
+        It leads to the terminator with the least in flight. `spare`: should that fail, the request can go to another.
+        The caller gives it back by `give` or `drop`. Switches greenlets when it dials.
         :raises NotFound: the share went away.
-        :raises Unavailable: too many exchanges with this share run already.
+        :raises Unavailable: too many exchanges with this share run already, or all who serve it fail.
         :raises OverlayError: it cannot be dialled.
         """
         self._admit(token)
-        upstream = None if fresh else self._take_idle(token)
-        if upstream is None:
+        upstream = self._found(token, spare, instead)
+        if isinstance(upstream, Terminator):
             self._busy[token] += 1  # counts while it dials
             try:
-                upstream = Upstream(token, self._dialled(token))
+                upstream = self._dialled(upstream, spare)
             finally:
                 self._release(token)
+        upstream.trial = upstream.end.out
+        upstream.end.busy += 1
         self._busy[token] += 1
         self._lent[token].add(upstream)
         return upstream
+
+    def answered(self, upstream: Upstream) -> None:
+        """An answer began to come. Never switches greenlets."""
+        if upstream.end.failures:
+            self._ends.answered(upstream.end)
+
+    def failed(self, upstream: Upstream, why: str) -> None:
+        """The exchange got no answer, for which its terminator is to blame. Never switches greenlets."""
+        if self._ends.failed(upstream.end, why):
+            for idle in [each for each in self._idle.get(upstream.token, ()) if each.end is upstream.end]:
+                self._discard(idle)
+
+    def has_other(self, upstream: Upstream) -> bool:
+        """Whether another terminator than this connection's could be asked."""
+        return self._ends.others(upstream.end)
 
     def give(self, upstream: Upstream) -> None:
         """Take back a connection whose exchange ended cleanly, both messages read to their end."""
@@ -110,6 +165,7 @@ class UpstreamPool:
 
     def sweep(self) -> None:
         """Close what was idle for too long, or ended meanwhile. To be called every few seconds; never switches."""
+        self._ends.sweep()
         until = self._clock() - self.limits.idle_s
         for upstream in tuple(self._by_age):
             if upstream.idle_since_s <= until or not _is_clean(upstream):
@@ -138,21 +194,57 @@ class UpstreamPool:
         if self._busy.get(token, 0) >= self.limits.busy_each:
             raise Unavailable(f"{self.limits.busy_each} requests to this share run already", retry_after_s=1.0)
 
-    def _dialled(self, token: str) -> HttpConnection:
-        stream = self._dial(token)
-        if self._closed or not self._allows(token):
-            stream.close()
-            raise NotFound("the share went away")
-        return HttpConnection(stream, self.http)
+    def _dialled(self, end: Terminator, spare: bool) -> Upstream:  # noqa: FBT001
+        """A new connection; when a terminator is not there, to another."""
+        token, left = end.token, _MORE_DIALS
+        while True:
+            try:
+                stream = self._dial(token, end.name or None)
+            except OverlayError as error:
+                self._blame(end, error)
+                end = self._next_after(end, error, left, spare)
+            else:
+                if self._closed or not self._allows(token):
+                    stream.close()
+                    raise NotFound("the share went away")
+                reached = end if end.name else self._ends.reached(token, stream.terminator)
+                if not left or end.name or not self._ends.is_resting(reached):
+                    return Upstream(token, HttpConnection(stream, self.http), reached)
+                stream.close()  # the overlay chose one that we leave out
+            left -= 1
 
-    def _take_idle(self, token: str) -> Upstream | None:
-        while kept := self._idle.get(token):
-            upstream = kept[-1]  # the one used last is the likeliest to live
-            self._forget_idle(upstream)
+    def _blame(self, end: Terminator, error: OverlayError) -> None:
+        """Note why a dial failed, unless the overlay said at once that nobody is there."""
+        if end.name and isinstance(error, NoTerminator):
+            self._ends.gone(end)
+        elif not isinstance(error, NoTerminator | UnknownService) and (end.name or isinstance(error, OverlayTimeout)):
+            self._ends.failed(end, str(error))
+
+    def _next_after(self, end: Terminator, error: OverlayError, left: int, spare: bool) -> Terminator:  # noqa: FBT001
+        if not left or not end.name or isinstance(error, UnknownService):
+            raise error
+        try:
+            following = self._ends.choose(end.token, (), spare=spare, but=end)
+        except Unavailable:
+            raise error from None
+        if following is end:
+            raise error
+        return following
+
+    def _found(self, token: str, spare: bool, instead: Upstream | None) -> Upstream | Terminator:  # noqa: FBT001
+        """A connection, or to whom one is to be made."""
+        if instead is not None:
+            return self._ends.choose(token, (), spare=spare, but=instead.end)
+        while True:
+            kept = self._idle.get(token, ())
+            end = self._ends.choose(token, (each.end for each in kept), spare=spare)
+            upstream = next((each for each in reversed(kept) if each.end is end), None)
+            if upstream is None:
+                return end
+            self._forget_idle(upstream)  # the one used last is the likeliest to live
             if _is_clean(upstream):
                 return upstream
             upstream.connection.stream.close()
-        return None
 
     def _return(self, upstream: Upstream) -> bool:
         """Whether it was lent."""
@@ -160,6 +252,7 @@ class UpstreamPool:
         if upstream not in lent:
             return False
         lent.discard(upstream)
+        upstream.end.busy -= 1
         if not lent:
             del self._lent[upstream.token]
         if not upstream.tunnel:

@@ -106,6 +106,7 @@ class Rig:
     def __init__(self) -> None:
         self.shares: dict[str, Callable[[SocketStream], None] | Exception] = {"tok-a": speaking(echo)}
         self.dials: list[str] = []
+        self.ends: dict[str, list[str]] = {}  # names of those who serve a share; they are shares "token/name"
         self.told = Told()
         self.table = MappingTable()
         self.meter = Meter(lambda: 0)
@@ -126,7 +127,13 @@ class Rig:
     @property
     def pipeline(self) -> Pipeline:
         if self._pipeline is None:
-            pool = UpstreamPool(self.dial, self.limits, self.pool_limits, allows=self.table.leads_to)
+            pool = UpstreamPool(
+                self.dial,
+                self.limits,
+                self.pool_limits,
+                terminators=lambda token: self.ends.get(token, ()),
+                allows=self.table.leads_to,
+            )
             self._pipeline = Pipeline(
                 self.rules(),
                 pool,
@@ -138,9 +145,10 @@ class Rig:
             )
         return self._pipeline
 
-    def dial(self, token: str) -> SocketStream:
-        self.dials.append(token)
-        share = self.shares[token]
+    def dial(self, token: str, terminator: str | None = None) -> SocketStream:
+        name = f"{token}/{terminator}" if terminator else token
+        self.dials.append(name)
+        share = self.shares[name]
         if isinstance(share, Exception):
             raise share
         near, far = pair()

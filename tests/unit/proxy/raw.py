@@ -182,7 +182,7 @@ class Frontend:
     def on_connection_closed(self, summary) -> None:
         self.connections.append(summary)
 
-    def _dial(self, token: str) -> Recorder:
+    def _dial(self, token: str, terminator: str | None = None) -> Recorder:
         self.streams.append(Recorder(self.answers))
         return self.streams[-1]
 

@@ -290,7 +290,7 @@ def test_an_answer_before_the_end_of_the_upload_is_delivered_whole_and_closes():
     visitor = Stalled((b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", b"x" * 1000))
     early = answer(L + b"X: early\r\n")
 
-    def dialled(token):
+    def dialled(token, _terminator):
         stream = type(frontend)._dial(frontend, token)
         stream._out = early
         return stream

@@ -14,7 +14,7 @@ class Overlay:
         self.allowed: set[str] = {"a", "b"}
         self.while_dialling = lambda: None
 
-    def dial(self, token: str) -> SocketStream:
+    def dial(self, token: str, terminator: str | None = None) -> SocketStream:
         if token == "down":
             raise NoTerminator("nobody binds it")
         near, far = pair()
@@ -98,8 +98,9 @@ def test_the_one_used_last_is_taken_first(make):
 
 def test_a_fresh_one_is_dialled_although_one_is_idle(make, overlay):
     pool = make()
-    pool.give(pool.take("a"))
-    fresh = pool.take("a", fresh=True)
+    first = pool.take("a")
+    pool.give(first)
+    fresh = pool.take("a", instead=first)
     assert not fresh.reused
     assert len(overlay.far) == 2
     pool.give(fresh)

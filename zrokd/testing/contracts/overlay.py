@@ -261,6 +261,20 @@ class OverlayContract(ComponentContract):
             near.close()
             far.close()
 
+    def test_those_who_serve_one_service_can_be_told_apart(self, rig: Rig) -> None:
+        self.needs("unbind")
+        left, right = (rig.backend.bind("svc", terminator=name) for name in ("left", "right"))
+        with closing(left), closing(right):
+            assert set(rig.visitor.terminators("svc")) in ({"left", "right"}, set())
+            told = []
+            for listener, name in ((left, "left"), (right, "right"), (left, "left")):
+                near, far = rig.pair(listener, name)
+                told.append(near.terminator)
+                near.close()
+                far.close()
+        assert told[0] == told[2]
+        assert told[0] != told[1] or told == ["", "", ""]
+
     def test_a_listener_notices_that_its_service_is_gone(self, rig: Rig, listener: Listener) -> None:
         self.needs("loss")
         waiting = rig.group.spawn(pytest.raises, OverlayError, listener.accept)
@@ -275,6 +289,8 @@ class OverlayContract(ComponentContract):
             rig.visitor.dial("nosuchservice", timeout_s=WAIT_S)
         with pytest.raises(UnknownService):
             rig.backend.bind("nosuchservice")
+        with suppress(UnknownService):
+            assert not rig.visitor.terminators("nosuchservice")
 
     def test_a_service_that_nobody_serves_is_told(self, rig: Rig) -> None:
         with pytest.raises(NoTerminator):
