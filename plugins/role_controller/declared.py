@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zrokd.model.audit import ACTOR, Actor
 from zrokd.model.limits import Limits
 from zrokd.model.naming import Namespace
 from zrokd.model.site import Invites, Site
@@ -15,6 +16,14 @@ def ensure(services: Services, settings: ControllerSettings) -> None:
 
     :raises ZrokdError: one cannot be made so; those before it are.
     """
+    before = ACTOR.set(Actor(name="configuration"))
+    try:
+        _ensure(services, settings)
+    finally:
+        ACTOR.reset(before)
+
+
+def _ensure(services: Services, settings: ControllerSettings) -> None:
     for name, frontend in settings.frontends.items():
         services.frontends.ensure(name, frontend.token.reveal())
     for token, declared in settings.namespaces.items():

@@ -277,6 +277,7 @@ class ControllerRole(Role):
             self.services.usage.prune()
             self.services.registrations.prune()
             self.services.tokens.prune()
+            self.services.trail.prune(self.settings.audit_keep)
         except ZrokdError as error:
             self.ctx.log.warning("the controller cannot tidy up now: %s", error)
 

@@ -146,6 +146,9 @@ class ControllerSettings(Settings):
         ge=0.01,
         description="How often a controller that shares its database looks for names that others changed.",
     )
+    audit_keep: DurationS = Field(
+        default=365 * 86400.0, ge=86400.0, description="How long the audit trail keeps a record; at least a day."
+    )
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")
     max_wait: DurationS = Field(default=30.0, description="The longest wait of a frontend for news.")
     max_connections: int = Field(default=2000, ge=1, description="Connections at a time; more wait in the kernel.")

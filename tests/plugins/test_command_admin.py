@@ -1,5 +1,8 @@
+import contextlib
 import json
+import re
 import socket
+import sqlite3
 import subprocess
 import sys
 
@@ -10,6 +13,7 @@ from zrokd_plugins.command_db import DbCommand
 from zrokd_plugins.overlay_ziti.authority import Authority
 
 from tests.plugins.overlay_ziti.fake import FakeController
+from zrokd.api.resources import trail
 from zrokd.config.load import from_tree
 from zrokd.contracts import Settings
 from zrokd.host.daemon import Daemon
@@ -103,6 +107,58 @@ def test_namespaces_are_made_listed_granted_and_deleted(admin):
     assert admin("delete namespace vip") == "namespace vip is deleted"
     assert "no namespace" in admin("delete namespace vip", code=1)
     assert "not a DNS zone" in admin("create namespace Not_A_Zone", code=1)
+
+
+# -- the audit trail ---
+
+
+def test_the_trail_says_who_did_what_when_and_from_where(admin):
+    admin("create account ann@example.com")
+    admin("create account bob@example.com")
+    admin("delete account nobody@example.com", code=1)
+    lines = admin("audit").splitlines()
+    assert re.fullmatch(
+        r"\d+  20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ  admin \(secret\) from 127\.0\.0\.1: account.created of bob@.*",
+        lines[-2],
+    )
+    assert lines[-1].endswith("DELETE /account refused  reason=no such account")
+    assert lines[0].endswith("configuration: frontend.created edge")
+    (line,) = admin("audit --account ann@example.com --since 1h --json").splitlines()
+    record = json.loads(line)
+    assert (record["event"], record["account"], record["outcome"]) == ("account.created", "ann@example.com", "done")
+    assert admin("audit --since 2999-01-01") == ""
+    assert "is neither a time" in admin("audit --since yesterday", code=2)
+
+
+def database_of(daemon):
+    return sqlite3.connect(daemon.components.storage.path)
+
+
+def test_a_trail_is_verified_and_what_was_seen_must_still_be_there(admin, daemon, monkeypatch):
+    monkeypatch.setattr(trail, "_MOST", 2)  # more than one page
+    for name in ("ann", "bob", "eve"):
+        admin(f"create account {name}@example.com")
+    match = re.fullmatch(r"(\d+) records hold; the last one is (\1:[0-9a-f]{64})", admin("audit --verify"))
+    assert match
+    assert json.loads(admin("audit --verify --json")) == {"verified": int(match[1]), "pruned": 0, "head": match[2]}
+    admin("create account joe@example.com")
+    admin(f"audit --verify --expect {match[2]}")
+    forged = match[2].replace(match[2][-1], "0" if match[2][-1] != "0" else "1")
+    assert f"record {match[1]} is another than the one seen earlier" in admin(
+        f"audit --verify --expect {forged}", code=1
+    )
+    with contextlib.closing(database_of(daemon)) as database:
+        database.execute("update audit_record set at_ms = 'garbled', facts = '{' where id = 2")
+        database.commit()
+    assert "the audit trail does not hold: record 2 is not what was written" in admin("audit --verify", code=1)
+    assert admin("audit").splitlines()[1].startswith("2  garbled  ")
+
+
+@pytest.mark.parametrize(
+    "words", ["audit --expect 1:00", f"audit --expect 1:{'0' * 64}", "audit --verify --since 1h", "audit --since -1d"]
+)
+def test_options_of_the_trail_that_make_no_sense_are_refused(admin, words):
+    admin(words, code=2)
 
 
 def test_frontends_are_listed(admin):

@@ -11,7 +11,7 @@ from tests.postgres.fixtures import BOTH, only_sqlite, settings
 from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
 
-NAMES = ("0001_initial", "0002_tenants", "0003_usage_batch", "0004_tokens")
+NAMES = ("0001_initial", "0002_tenants", "0003_usage_batch", "0004_tokens", "0005_audit")
 APPLIED = "".join(f"applied {name}\n" for name in NAMES)
 TEXT = "version: 1\nstate_dir: {}/state\nroles: {{controller: {{listen: 127.0.0.1:0}}}}\n{}"
 

@@ -133,10 +133,6 @@ class TestSinkLog(contracts.SinkContract):
     Component = REGISTRY("sink", "log")
 
 
-class TestObserverAudit(contracts.ObserverContract):
-    Component = REGISTRY("observer", "audit")
-
-
 class TestObserverPolicy(contracts.ObserverContract):
     Component = REGISTRY("observer", "policy")
 

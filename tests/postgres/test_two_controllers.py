@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import time
 
 import gevent
 import pytest
 
-from tests.postgres.controllers import BOB, EDGE, ControllerProcess
+from tests.postgres.controllers import ADMIN, BOB, EDGE, ControllerProcess
 from zrokd.errors import Conflict, LimitReached, Unavailable
 from zrokd.model.share import NameSelection, ShareDraft, ShareMode
 
@@ -104,6 +108,17 @@ def test_of_a_hundred_creates_at_limit_minus_one_through_both_one_succeeds(contr
     found = outcomes([lambda client=client: persistently(client.share, draft(home.z_id)) for client in clients])
     assert sum(isinstance(each, tuple) for each in found) == 1
     assert {type(each) for each in found if not isinstance(each, tuple)} <= {LimitReached, Conflict}
+
+
+def test_the_changes_of_both_make_one_audit_trail(controllers):
+    pair = controllers()
+    homes = [each.client().enable("desk", "linux") for each in pair]
+    outcomes([lambda place=number % 2: pair[place].client().share(draft(homes[place].z_id)) for number in range(60)])
+    env = {**os.environ, "ZROKD_ADMIN_TOKEN": ADMIN, "ZROKD_CONTROLLER": f"http://127.0.0.1:{pair[1].port}"}
+    command = [sys.executable, "-m", "zrokd", "admin", "audit", "--verify"]
+    verified = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert re.match(r"\d+ records hold; ", verified.stdout), verified.stderr
+    assert int(verified.stdout.split()[0]) > 60
 
 
 def persistently(function, *args):

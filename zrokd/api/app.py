@@ -27,6 +27,7 @@ from zrokd.api.resources import (
     registration,
     share,
     token,
+    trail,
     upkeep,
 )
 from zrokd.api.turns import Turns
@@ -141,6 +142,7 @@ OPERATIONS = (
     Operation("GET", "/zrokd/frontends", _ADMIN, frontend.listing),
     Operation("POST", "/zrokd/limit-class", _ADMIN, privilege.create_class),
     Operation("DELETE", "/zrokd/limit-class", _ADMIN, privilege.delete_class),
+    Operation("GET", "/zrokd/audit", _ADMIN, trail.listing),
     Operation("POST", "/zrokd/reconcile", _ADMIN, upkeep.reconcile, takes_body=False),
 )
 

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 from zrokd.model.account import Principal, Scope
+from zrokd.model.audit import Actor
 from zrokd.model.site import Site
 from zrokd.service.services import Services
 from zrokd.wire.requests import from_wire
@@ -44,6 +45,11 @@ class Needs(enum.Enum):
                 return principal.admin
         return principal.account_id is not None
 
+    @property
+    def changes(self) -> bool:
+        """Whether who tries it in vain stands in the audit trail."""
+        return self in (Needs.SHARE, Needs.ACCOUNT, Needs.ADMIN)
+
     def allowed_by(self, scope: Scope) -> bool:
         """Whether a principal whom it is for may do it by a token of this scope."""
         return self.scope is None or scope.covers(self.scope)
@@ -74,6 +80,13 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, as the audit trail has it."""
+        principal = self.principal
+        via = " ".join(filter(None, (principal.method, principal.token)))
+        return Actor(name=str(principal), via=via, address=self.peer)
 
 
 EMPTY: Any = object()

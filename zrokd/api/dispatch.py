@@ -11,8 +11,9 @@ import falcon
 from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
 from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
 from zrokd.api.turns import Turns
-from zrokd.errors import Invalid, NotEnough
+from zrokd.errors import Invalid, NotEnough, ZrokdError
 from zrokd.model.account import Credentials, Principal
+from zrokd.model.audit import ACTOR
 from zrokd.service.services import Services
 
 Authenticate = Callable[[Credentials], Principal | None]
@@ -45,13 +46,25 @@ def resource_of(
                 peer=peer,
             )
             with turns.of(principal.account_id):
-                answer = operation.handler(call)
+                answer = _carry_out(operation, call)
             _send(response, answer)
 
         return respond
 
     responders = {f"on_{operation.method.lower()}": responder(operation) for operation in operations}
     return type("Resource", (), responders)()
+
+
+def _carry_out(operation: Operation, call: Call) -> Answer:
+    before = ACTOR.set(call.actor)
+    try:
+        return operation.handler(call)
+    except ZrokdError as error:
+        if operation.needs.changes and operation.method != "GET":
+            call.services.trail.refuse(f"{operation.method} {operation.path}", error)
+        raise
+    finally:
+        ACTOR.reset(before)
 
 
 def _check_media(request: falcon.Request) -> None:

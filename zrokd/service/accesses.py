@@ -10,7 +10,7 @@ from zrokd.service import limits, removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core, account_of, heed
 from zrokd.service.environments import require_environment
-from zrokd.store import accesses, intents, shares
+from zrokd.store import accesses, audit, intents, shares
 from zrokd.store.intents import Intent
 
 _MOST_ID = 2**63 - 1
@@ -81,6 +81,7 @@ class Accesses:
             _reachable(env_z_id, share_token, account_id)
         except NotFound:
             return None  # a grant may have ended meanwhile
+        audit.note("access.created", intent.subject, share=share_token, environment=env_z_id)
         return accesses.make_live(intent.subject, self._core.clock.now_ms())
 
     def _leave(self, env_z_id: str, token: str, account_id: int) -> removal.Left:
@@ -93,6 +94,7 @@ class Accesses:
     def _modify(self, token: str, account_id: int, bind_address: str, description: str) -> None:
         _require(token, account_id)
         accesses.change(token, bind_address, description, self._core.clock.now_ms())
+        audit.note("access.changed", token, bind_address=bind_address, description=description)
 
 
 def _reachable(env_z_id: str, share_token: str, account_id: int) -> Share:

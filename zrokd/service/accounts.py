@@ -9,7 +9,7 @@ from zrokd.service import removal
 from zrokd.service.checks import check_email, check_token
 from zrokd.service.core import Core, account_of
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, environments, names, tokens
+from zrokd.store import accounts, audit, environments, names, tokens
 from zrokd.store.hashing import digest
 from zrokd.store.tokens import CONFIGURED
 
@@ -49,7 +49,7 @@ class Accounts:
     def regenerate_token(self, principal: Principal) -> str:
         """A new token for the account; all others end now. :raises NotFound: the account is gone."""
         token = new_token()
-        self._core.store.write(self._regenerate, account_of(principal), digest(token))
+        self._core.store.write(self._regenerate, account_of(principal), principal.email, digest(token))
         return token
 
     def list(self) -> tuple[Account, ...]:
@@ -60,27 +60,35 @@ class Accounts:
         now_ms = self._core.clock.now_ms()
         account = accounts.add(email, password_hash, now_ms)
         tokens.add(account.id, token_digest, "", now_ms)
+        audit.note("account.created", account=email)
 
     def _ensure(self, email: str, token_digest: str) -> Account:
         now_ms = self._core.clock.now_ms()
-        account = accounts.by_email(email) or accounts.add(email, "", now_ms)
+        account = accounts.by_email(email)
+        if account is None:
+            account = accounts.add(email, "", now_ms)
+            audit.note("account.created", account=email)
         holder = tokens.holder_of(token_digest, now_ms)
         if holder is None or holder.account_id != account.id:
             tokens.drop(account.id, CONFIGURED)
             tokens.add(account.id, token_digest, CONFIGURED, now_ms)
+            audit.note("token.created", CONFIGURED, account=email)
         return account
 
-    def _regenerate(self, account_id: int, token_digest: str) -> None:
+    def _regenerate(self, account_id: int, email: str, token_digest: str) -> None:
         now_ms = self._core.clock.now_ms()
         accounts.lock(account_id, now_ms)
         tokens.drop(account_id)
         tokens.add(account_id, token_digest, "", now_ms)
+        audit.note("token.regenerated", account=email)
 
     def _delete(self, email: str) -> tuple[removal.Left, ...]:
         now_ms, account = self._core.clock.now_ms(), accounts.by_email(email)
         if account is None:
             raise NotFound("no such account")
-        left = tuple(removal.leave_environment(self._core, one) for one in environments.of_account(account.id))
+        own = environments.of_account(account.id)
+        audit.note("account.deleted", account=email, environments=[one.z_id for one in own])
+        left = tuple(removal.leave_environment(self._core, one) for one in own)
         names.remove_of_account(account.id, now_ms)
         accounts.remove(account.id, now_ms)
         return left

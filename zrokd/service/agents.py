@@ -9,7 +9,7 @@ from zrokd.model.naming import new_share_token
 from zrokd.service import removal, saga
 from zrokd.service.core import Core, account_of
 from zrokd.service.environments import require_environment
-from zrokd.store import agents, intents
+from zrokd.store import agents, audit, intents
 from zrokd.store.intents import Intent
 
 
@@ -67,12 +67,14 @@ class Agents:
         except NotFound:
             return None
         agents.add(environment.id, intent.subject, self._core.clock.now_ms())
+        audit.note("agent.enrolled", environment.z_id)
         return intent.subject
 
     def _leave(self, env_z_id: str, account_id: int) -> removal.Left:
         token = agents.remove(_require(env_z_id, account_id).id)
         if token is None:
             raise Invalid("the agent of this environment is not enrolled")
+        audit.note("agent.unenrolled", env_z_id)
         now_ms = self._core.clock.now_ms()
         return removal.Left(intent=intents.begin(intents.DELETE, intents.AGENT, token, self._core.worker, now_ms))
 

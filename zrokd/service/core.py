@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
 from zrokd.errors import Denied, Unavailable
@@ -12,7 +13,10 @@ from zrokd.model.limits import Limits, Refusal
 from zrokd.model.naming import new_token
 from zrokd.model.site import Letter, Site
 from zrokd.service.passwords import Passwords
+from zrokd.store import audit
 from zrokd.store.database import Store, direct
+
+T = TypeVar("T")
 
 
 class Bell(Protocol):
@@ -56,6 +60,16 @@ class Core:
     mailbox: Mailbox = field(default_factory=NoMailbox)
     passwords: Passwords = field(default_factory=lambda: Passwords(direct))
     worker: str = field(default_factory=new_token)  # this run, as intents know it
+
+    def change(self, event: str, subject: str, function: Callable[[], T], *, account: str = "", **facts: Any) -> T:
+        """What `function` returns, run as `Store.write` does it, with one record in the audit trail."""
+
+        def work() -> T:
+            done = function()
+            audit.note(event, subject, account=account, **facts)
+            return done
+
+        return self.store.write(work)
 
 
 def account_of(principal: Principal) -> int:

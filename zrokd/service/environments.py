@@ -12,7 +12,7 @@ from zrokd.model.naming import new_token
 from zrokd.service import limits, removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core, account_of, heed
-from zrokd.store import environments, intents
+from zrokd.store import audit, environments, intents
 from zrokd.store.intents import Intent
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]")
@@ -68,7 +68,10 @@ class Environments:
 
     def _commit(self, intent: Intent, identity: Identity) -> tuple[Identity, Environment] | None:
         made = environments.make_live(int(intent.payload["row"]), identity.z_id, self._core.clock.now_ms())
-        return (identity, made) if made else None
+        if made is None:
+            return None
+        audit.note("environment.created", made.z_id, host=made.host, description=made.description)
+        return identity, made
 
     def _leave(self, z_id: str, account_id: int) -> removal.Left:
         environment = require_environment(z_id, account_id, leaving=True)

@@ -11,7 +11,7 @@ from zrokd.model.naming import MappingChanges, new_token
 from zrokd.service.checks import check_email, check_text, check_token, check_word
 from zrokd.service.core import Core
 from zrokd.service.saga import on_overlay
-from zrokd.store import accounts, frontends, grants, identities, mappings
+from zrokd.store import accounts, audit, frontends, grants, identities, mappings
 from zrokd.store.hashing import digest
 
 
@@ -28,7 +28,7 @@ class Frontends:
         """
         check_word(name, "name of a frontend")
         check_token(token, f"frontend {name}")
-        self._core.store.write(frontends.ensure, name, digest(token), self._core.clock.now_ms())
+        self._core.store.write(self._ensure, name, digest(token))
 
     def identity(self, name: str) -> Identity:
         """Its overlay identity, made on the first call.
@@ -80,7 +80,7 @@ class Frontends:
 
         :raises NotFound: no such frontend.
         """
-        self._core.store.write(lambda: frontends.remove(require_frontend(token)[0]))
+        self._core.change("frontend.deleted", token, lambda: frontends.remove(require_frontend(token)[0]))
 
     def details(self) -> tuple[Frontend, ...]:
         """All, by name."""
@@ -88,17 +88,27 @@ class Frontends:
 
     def grant(self, token: str, email: str) -> None:
         """Let an account use a closed frontend. Idempotent. :raises NotFound: no such frontend or account."""
-        self._core.store.write(lambda: grants.grant_frontend(*_pair(token, email)))
+        self._core.change(
+            "frontend.granted", token, lambda: grants.grant_frontend(*_pair(token, email)), account=check_email(email)
+        )
 
     def revoke(self, token: str, email: str) -> None:
         """Take that back. Idempotent. :raises NotFound: no such frontend or account."""
-        self._core.store.write(lambda: grants.revoke_frontend(*_pair(token, email)))
+        self._core.change(
+            "frontend.revoked", token, lambda: grants.revoke_frontend(*_pair(token, email)), account=check_email(email)
+        )
+
+    def _ensure(self, name: str, token_digest: str) -> None:
+        if frontends.by_digest(token_digest) != name:
+            audit.note("frontend.changed" if frontends.find(name) else "frontend.created", name)
+        frontends.ensure(name, token_digest, self._core.clock.now_ms())
 
     def _create(self, frontend: Frontend) -> None:
         if not identities.exists(frontend.z_id):
             raise NotFound("no such identity")
         nobodys = digest(new_token() + new_token())  # no text is known that has it
         frontends.add(frontend, nobodys, self._core.clock.now_ms())
+        audit.note("frontend.created", frontend.token, name=frontend.name, identity=frontend.z_id)
 
     def _modify(self, token: str, name: str, url_template: str, dynamic: bool | None) -> None:  # noqa: FBT001
         row, old = require_frontend(token)
@@ -109,6 +119,7 @@ class Frontends:
             dynamic=old.dynamic if dynamic is None else dynamic,
         )
         frontends.change(row, _checked(new), self._core.clock.now_ms())
+        audit.note("frontend.changed", token, name=new.name)
 
 
 def require_frontend(token: str) -> tuple[int, Frontend]:

@@ -11,7 +11,7 @@ from zrokd.model.naming import new_token
 from zrokd.service import removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core
-from zrokd.store import identities, intents
+from zrokd.store import audit, identities, intents
 from zrokd.store.intents import Intent
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]")
@@ -52,10 +52,12 @@ class Identities:
 
     def _commit(self, name: str, identity: Identity) -> Identity:
         identities.add(name, identity.z_id, self._core.clock.now_ms())
+        audit.note("identity.created", identity.z_id, name=name)
         return identity
 
     def _leave(self, z_id: str) -> removal.Left:
         if not identities.remove(z_id):
             raise NotFound("no such identity")
+        audit.note("identity.deleted", z_id)
         begun = intents.begin(intents.DELETE, intents.IDENTITY, z_id, self._core.worker, self._core.clock.now_ms())
         return removal.Left(intent=begun)

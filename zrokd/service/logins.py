@@ -9,7 +9,8 @@ from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, tokens
+from zrokd.service.trail import Trail
+from zrokd.store import accounts, audit, tokens
 from zrokd.store.hashing import digest
 from zrokd.store.tokens import LOGIN
 
@@ -20,8 +21,8 @@ _WRONG = "e-mail address or password are wrong"
 class Logins:
     """Log in, and change passwords. Who guesses is made to wait; an address without account is answered as any."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, trail: Trail) -> None:
+        self._core, self._trail = core, trail
         self._here = Attempts(core.clock, free=5)  # one address at one account
         self._address = Attempts(core.clock, free=50)
         self._account = Attempts(core.clock, free=100, most_s=60.0)  # whoever it is, so that its owner gets in still
@@ -33,7 +34,7 @@ class Logins:
         """
         account = self._proven(email, password, peer)
         token = new_token()
-        self._core.store.write(self._add_token, account.id, digest(token))
+        self._core.store.write(self._add_token, account, digest(token))
         return token
 
     def change(self, email: str, old: str, new: str, principal: Principal, peer: str) -> None:
@@ -44,14 +45,14 @@ class Logins:
         account = self._proven(email, old, peer)
         if account.id != account_of(principal):
             raise Denied(_WRONG)
-        self._set(account.id, new)
+        self._set(account, new)
 
     def set(self, email: str, new: str) -> None:
         """The operator's way. :raises NotFound: no such account. :raises WeakPassword: says the rule."""
         account = self._core.store.read(accounts.by_email, check_email(email))
         if account is None:
             raise NotFound("no such account")
-        self._set(account.id, new)
+        self._set(account, new)
 
     def _proven(self, email: str, password: str, peer: str) -> Account:
         known = email.strip().lower()
@@ -64,24 +65,30 @@ class Logins:
             self._here.note((known, peer))
             self._address.note(peer)
             self._account.note(known)
-            raise Denied(_WRONG)
+            wrong = Denied(_WRONG)
+            self._trail.refuse("account.login", wrong, account=known)
+            raise wrong
         self._here.forgive((known, peer))
         if self._core.passwords.is_outdated(encoded):
-            self._keep(account.id, password)
+            hashed = self._core.passwords.hash(password)
+            self._core.store.write(accounts.set_password, account.id, hashed, self._core.clock.now_ms())
         return account
 
-    def _set(self, account_id: int, new: str) -> None:
-        self._keep(account_id, check_password(new))
+    def _set(self, account: Account, new: str) -> None:
+        hashed, now_ms = self._core.passwords.hash(check_password(new)), self._core.clock.now_ms()
+        self._core.change(
+            "account.password_changed",
+            "",
+            lambda: accounts.set_password(account.id, hashed, now_ms),
+            account=account.email,
+        )
 
-    def _keep(self, account_id: int, password: str) -> None:
-        hashed = self._core.passwords.hash(password)
-        self._core.store.write(accounts.set_password, account_id, hashed, self._core.clock.now_ms())
-
-    def _add_token(self, account_id: int, token_digest: str) -> None:
+    def _add_token(self, account: Account, token_digest: str) -> None:
         now_ms = self._core.clock.now_ms()
-        accounts.lock(account_id, now_ms)
-        tokens.add(account_id, token_digest, LOGIN, now_ms)
-        tokens.keep(account_id, LOGIN, _MOST_TOKENS)
+        accounts.lock(account.id, now_ms)
+        tokens.add(account.id, token_digest, LOGIN, now_ms)
+        tokens.keep(account.id, LOGIN, _MOST_TOKENS)
+        audit.note("account.login", account=account.email)
 
 
 def _known(email: str) -> tuple[Account | None, str]:

@@ -8,7 +8,7 @@ from zrokd.model.naming import Name, Namespace, check_name
 from zrokd.service import limits
 from zrokd.service.core import Core, account_of
 from zrokd.service.drafts import usable_namespace
-from zrokd.store import names, namespaces
+from zrokd.store import audit, names, namespaces
 
 
 class Names:
@@ -49,6 +49,7 @@ class Names:
         namespace_id = usable_namespace(namespace, account_id)
         limits.room_for_name(account_id, self._core.limits, now_ms)
         names.add(namespace_id, account_id, name, now_ms, reserved=True)
+        audit.note("name.created", name, namespace=namespace)
         return next(made for made in names.of_account(account_id, namespace_id) if made.name == name)
 
     def _modify(self, namespace: str, name: str, account_id: int, *, reserved: bool) -> None:
@@ -59,12 +60,14 @@ class Names:
             if reserved:
                 limits.room_for_name(account_id, self._core.limits, now_ms)
             names.set_reserved(held.id, now_ms, reserved=reserved)
+        audit.note("name.changed", name, namespace=namespace, reserved=reserved)
 
     def _delete(self, namespace: str, name: str, account_id: int) -> None:
         held = _require(namespace, name, account_id)
         if held.share_id is not None:
             raise Conflict(f"the name {name!r} is in use by a share; end the share first")
         names.remove(held.id, self._core.clock.now_ms())
+        audit.note("name.deleted", name, namespace=namespace)
 
 
 def _require(namespace: str, name: str, account_id: int) -> names.Held:

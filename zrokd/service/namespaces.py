@@ -12,7 +12,7 @@ from zrokd.model.naming import Name, Namespace, check_zone, new_token
 from zrokd.service.checks import check_email, check_text
 from zrokd.service.core import Core
 from zrokd.service.frontends import require_frontend
-from zrokd.store import accounts, frontends, mappings, meta, names, namespaces, shares
+from zrokd.store import accounts, audit, frontends, mappings, meta, names, namespaces, shares
 
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -37,7 +37,10 @@ class Namespaces:
         :raises Invalid: a bad zone or token. :raises Conflict: token or zone are taken.
         """
         made = _checked(Namespace(token=token or new_token(), zone=zone, description=description, open=is_open))
-        self._core.store.write(namespaces.add, made, self._core.clock.now_ms())
+        now_ms = self._core.clock.now_ms()
+        self._core.change(
+            "namespace.created", made.token, lambda: namespaces.add(made, now_ms), zone=zone, open=is_open
+        )
         return made
 
     def modify(self, token: str, *, zone: str = "", description: str = "", is_open: bool | None = None) -> None:
@@ -54,11 +57,13 @@ class Namespaces:
 
     def grant(self, token: str, email: str) -> None:
         """Let an account use a closed namespace. Idempotent. :raises NotFound: no such namespace or account."""
-        self._core.store.write(lambda: namespaces.grant(*_pair(token, check_email(email))))
+        known = check_email(email)
+        self._core.change("namespace.granted", token, lambda: namespaces.grant(*_pair(token, known)), account=known)
 
     def revoke(self, token: str, email: str) -> None:
         """Take that back; names reserved so far stay. Idempotent. :raises NotFound: no such namespace or account."""
-        self._core.store.write(lambda: namespaces.revoke(*_pair(token, check_email(email))))
+        known = check_email(email)
+        self._core.change("namespace.revoked", token, lambda: namespaces.revoke(*_pair(token, known)), account=known)
 
     def add_frontend(self, token: str, frontend: str, *, is_default: bool = False) -> None:
         """Let a frontend (by token) serve it, too; running shares are reached there at once.
@@ -93,19 +98,26 @@ class Namespaces:
         row, (frontend_id, _) = _require(token)[0], require_frontend(frontend)
         namespaces.add_frontend(row, frontend_id, self._core.clock.now_ms(), is_default=is_default)
         meta.begin_epoch()  # as in _ensure
+        audit.note("namespace.mapped", token, frontend=frontend)
 
     def _remove_frontend(self, token: str, frontend: str) -> None:
         if not namespaces.remove_frontend(_require(token)[0], require_frontend(frontend)[0]):
             raise NotFound("the frontend does not serve this namespace")
         meta.begin_epoch()
+        audit.note("namespace.unmapped", token, frontend=frontend)
 
     def _ensure(self, namespace: Namespace, frontend_names: tuple[str, ...]) -> None:
         now_ms, found = self._core.clock.now_ms(), namespaces.find(namespace.token)
         row = found[0] if found else namespaces.add(namespace, now_ms)
         if found:
             _change(row, found[1], namespace, now_ms)
-        if namespaces.set_frontends(row, [_frontend(name) for name in frontend_names]):
+        served = namespaces.set_frontends(row, [_frontend(name) for name in frontend_names])
+        if served:
             meta.begin_epoch()  # a frontend that serves more or less now cannot learn that from deltas
+        if served or not found or replace(found[1], created_at_ms=0) != namespace:
+            event = "namespace.changed" if found else "namespace.created"
+            served_by = list(frontend_names)
+            audit.note(event, namespace.token, zone=namespace.zone, open=namespace.open, frontends=served_by)
 
     def _modify(self, token: str, zone: str, description: str, is_open: bool | None) -> None:  # noqa: FBT001
         row, old = _require(token)
@@ -116,6 +128,7 @@ class Namespaces:
             open=old.open if is_open is None else is_open,
         )
         _change(row, old, _checked(new), self._core.clock.now_ms())
+        audit.note("namespace.changed", token, zone=new.zone, open=new.open)
 
     def _delete(self, token: str) -> None:
         now_ms, (row, _) = self._core.clock.now_ms(), _require(token)
@@ -123,6 +136,7 @@ class Namespaces:
             raise Conflict(f"shares use names in the namespace {token!r}; end them first")
         names.remove_of_namespace(row, now_ms)
         namespaces.remove(row, now_ms)
+        audit.note("namespace.deleted", token)
 
 
 def _change(row: int, old: Namespace, new: Namespace, now_ms: int) -> None:

@@ -21,12 +21,13 @@ class Organizations:
     def create(self, description: str) -> Organization:
         """A new one. :raises Invalid: the description cannot be kept."""
         made = Organization(token=new_token(), description=check_text(description, "description", 128))
-        self._core.store.write(organizations.add, made, self._core.clock.now_ms())
+        now_ms = self._core.clock.now_ms()
+        self._core.change("organization.created", made.token, lambda: organizations.add(made, now_ms))
         return made
 
     def delete(self, token: str) -> None:
         """Take it away; its accounts stay. :raises NotFound: no such organization."""
-        self._core.store.write(lambda: organizations.remove(_require(token)))
+        self._core.change("organization.deleted", token, lambda: organizations.remove(_require(token)))
 
     def list(self) -> tuple[Organization, ...]:
         """All, oldest first."""
@@ -34,12 +35,17 @@ class Organizations:
 
     def put_member(self, token: str, email: str, *, admin: bool) -> None:
         """An account is in it from now on; twice is once. :raises NotFound: no such organization or account."""
-        self._core.store.write(lambda: organizations.put_member(*_pair(token, email), admin=admin))
+        self._core.change(
+            "organization.joined",
+            token,
+            lambda: organizations.put_member(*_pair(token, email), admin=admin),
+            account=check_email(email),
+            admin=admin,
+        )
 
     def remove_member(self, token: str, email: str) -> None:
         """An account is not in it any more. :raises NotFound: no such organization, or not in it."""
-        if not self._core.store.write(lambda: organizations.remove_member(*_pair(token, email))):
-            raise NotFound("no such member")
+        self._core.change("organization.left", token, lambda: _remove_member(token, email), account=check_email(email))
 
     def members(self, token: str) -> tuple[Member, ...]:
         """Who is in it, by address. :raises NotFound: no such organization."""
@@ -90,6 +96,11 @@ def _pair(token: str, email: str) -> tuple[int, int]:
     if account is None:
         raise NotFound("no such account")
     return _require(token), account.id
+
+
+def _remove_member(token: str, email: str) -> None:
+    if not organizations.remove_member(*_pair(token, email)):
+        raise NotFound("no such member")
 
 
 def _missing() -> NotFound:

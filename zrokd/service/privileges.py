@@ -10,7 +10,7 @@ from zrokd.errors import Conflict, Invalid, NotFound
 from zrokd.model.limits import LimitClass
 from zrokd.service.checks import check_email, check_text, check_word
 from zrokd.service.core import Core
-from zrokd.store import accounts, grants, limit_classes
+from zrokd.store import accounts, audit, grants, limit_classes
 
 _MOST_BYTES = 2**62
 _MOST_COUNT = 2**31 - 1
@@ -24,13 +24,13 @@ class Privileges:
 
     def create_class(self, limit_class: LimitClass) -> LimitClass:
         """A new one. :raises Invalid: a number is out of range. :raises Conflict: the label is taken."""
-        row = self._core.store.write(limit_classes.add, _checked(limit_class), self._core.clock.now_ms())
+        checked, now_ms = _checked(limit_class), self._core.clock.now_ms()
+        row = self._core.change("limit_class.created", checked.label, lambda: limit_classes.add(checked, now_ms))
         return replace(limit_class, id=row)
 
     def delete_class(self, class_id: int) -> None:
         """Take it away; nobody is in it any more. :raises NotFound: no such class."""
-        if not self._core.store.write(limit_classes.remove, class_id):
-            raise NotFound("no such limit class")
+        self._core.change("limit_class.deleted", str(class_id), lambda: _remove(class_id))
 
     def classes(self, label: str = "") -> tuple[LimitClass, ...]:
         """Those with this label; without one, all."""
@@ -49,7 +49,13 @@ class Privileges:
 
     def take_out(self, email: str, ids: Sequence[int]) -> None:
         """Take the account out of these classes. Idempotent. :raises NotFound: no such account."""
-        self._core.store.write(lambda: limit_classes.take_out(_account(email), ids))
+        self._core.change(
+            "limit_class.taken_out",
+            "",
+            lambda: limit_classes.take_out(_account(email), ids),
+            account=check_email(email),
+            ids=list(ids),
+        )
 
     def skips_interstitial(self, email: str) -> bool:
         """Whether the account's visitors are not warned. :raises NotFound: no such account."""
@@ -58,11 +64,18 @@ class Privileges:
     def grant_skip(self, email: str) -> None:
         """Do not warn the account's visitors. Idempotent. :raises NotFound: no such account."""
         now_ms = self._core.clock.now_ms()
-        self._core.store.write(lambda: grants.grant_skip(_account(email), now_ms))
+        self._core.change(
+            "skip_interstitial.granted",
+            "",
+            lambda: grants.grant_skip(_account(email), now_ms),
+            account=check_email(email),
+        )
 
     def revoke_skip(self, email: str) -> None:
         """Take that back. Idempotent. :raises NotFound: no such account."""
-        self._core.store.write(lambda: grants.revoke_skip(_account(email)))
+        self._core.change(
+            "skip_interstitial.revoked", "", lambda: grants.revoke_skip(_account(email)), account=check_email(email)
+        )
 
 
 def _apply(email: str, ids: Sequence[int]) -> None:
@@ -76,6 +89,12 @@ def _apply(email: str, ids: Sequence[int]) -> None:
         if times > 1:
             raise Conflict(f"the account would be in two limit classes for {place}")
     limit_classes.apply(account_id, ids)
+    audit.note("limit_class.applied", account=check_email(email), ids=list(ids))
+
+
+def _remove(class_id: int) -> None:
+    if not limit_classes.remove(class_id):
+        raise NotFound("no such limit class")
 
 
 def _account(email: str) -> int:

@@ -12,7 +12,7 @@ from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_mailbox, check_token
 from zrokd.service.core import Core
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, proofs, tokens
+from zrokd.store import accounts, audit, proofs, tokens
 from zrokd.store.hashing import digest
 
 _MOST_INVITES = 1000
@@ -35,7 +35,8 @@ class Registrations:
         if not 0 < len(tokens) <= _MOST_INVITES:
             raise Invalid(f"between 1 and {_MOST_INVITES} invite tokens can be made at a time")
         digests = [digest(check_token(token, "an invite")) for token in tokens]
-        self._core.store.write(proofs.add_invites, digests, self._core.clock.now_ms())
+        now_ms = self._core.clock.now_ms()
+        self._core.change("invite.created", "", lambda: proofs.add_invites(digests, now_ms), count=len(digests))
 
     def invite(self, email: str, invite_token: str, peer: str) -> None:
         """Write to the address how to go on; to one that has an account, that it has.
@@ -104,6 +105,7 @@ class Registrations:
         site, now_ms = self._core.site, self._core.clock.now_ms()
         if site.invites == Invites.TOKEN and not proofs.take_invite(digest(invite_token), now_ms):
             raise Invalid("this needs an invite token that is good")
+        audit.note("account.invited", account=email)
         if accounts.by_email(email):
             return letters.to_known(email)
         expires_at_ms = now_ms + int(site.register_within_s * 1000)
@@ -124,12 +126,14 @@ class Registrations:
         except Conflict as error:
             raise NotFound("no such registration, or it is too old") from error
         tokens.add(account.id, account_digest, "", now_ms)
+        audit.note("account.registered", account=email)
 
     def _ask_reset(self, email: str, token: str) -> Letter | None:
         site, now_ms, account = self._core.site, self._core.clock.now_ms(), accounts.by_email(email)
         letter = letters.to_reset(email, token, site.reset_url, site.reset_within_s)  # for nobody, too: it takes time
         if account is None:
             return None
+        audit.note("account.reset_asked", account=email)
         proofs.add_reset(account.id, digest(token), now_ms, now_ms + int(site.reset_within_s * 1000))
         return letter
 
@@ -143,3 +147,4 @@ class Registrations:
         account_id = self._account(token_digest)
         proofs.end_resets(account_id)
         accounts.set_password(account_id, password_hash, self._core.clock.now_ms())
+        audit.note("account.password_reset", account=accounts.email_of(account_id))

@@ -17,7 +17,7 @@ from zrokd.model.environment import Environment
 from zrokd.model.share import Access, Share
 from zrokd.service.core import Core
 from zrokd.service.saga import off_overlay, on_overlay, settle
-from zrokd.store import accesses, agents, environments, intents, mappings, names, shares
+from zrokd.store import accesses, agents, audit, environments, intents, mappings, names, shares
 from zrokd.store.intents import ACCESS, AGENT, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE, Intent
 
 _SOME = 50  # shares hidden in a transaction: everybody else's changes wait for its end
@@ -101,6 +101,7 @@ def leave_environment(core: Core, environment: Environment) -> Left:
     told_accesses = accesses.live_around(environment.id)
     accesses.make_leave_around(environment.id, now_ms)
     environments.make_leave(environment.id, now_ms)
+    audit.note("environment.deleted", environment.z_id, shares=len(told_shares), accesses=len(told_accesses))
     intent = intents.begin(DELETE, ENVIRONMENT, environment.z_id, core.worker, now_ms, row=environment.id)
     return Left(intent=intent, environments=(environment,), shares=told_shares, accesses=told_accesses)
 
@@ -113,6 +114,7 @@ def leave_share(core: Core, share: Share) -> Left:
     _hide_share(share, now_ms)
     for access in told:
         accesses.make_leave(access.token, now_ms)
+    audit.note("share.deleted", share.token, environment=share.env_z_id, hosts=list(share.endpoints))
     intent = intents.begin(DELETE, SHARE, share.token, core.worker, now_ms)
     return Left(intent=intent, shares=(share,), accesses=told)
 
@@ -123,6 +125,7 @@ def leave_access(core: Core, access: Access) -> Left:
         return Left(intent=begun)
     now_ms = core.clock.now_ms()
     accesses.make_leave(access.token, now_ms)
+    audit.note("access.deleted", access.token, share=access.share_token, environment=access.env_z_id)
     intent = intents.begin(DELETE, ACCESS, access.token, core.worker, now_ms, share=access.share_token)
     return Left(intent=intent, accesses=(access,))
 

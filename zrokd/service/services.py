@@ -29,6 +29,7 @@ from zrokd.service.reconcile import Reconciler
 from zrokd.service.registrations import Registrations
 from zrokd.service.shares import Shares
 from zrokd.service.tokens import Tokens
+from zrokd.service.trail import Trail
 from zrokd.service.usage import Usage
 from zrokd.store.database import Offload, Store, direct
 
@@ -60,6 +61,7 @@ class Services:
     overviews: Overviews
     usage: Usage
     reconciler: Reconciler
+    trail: Trail
     directory: StoreDirectory
 
 
@@ -81,6 +83,7 @@ def make_services(
 
     Services that replace others in one run (a reload) are given the `worker` of those: work under way is theirs.
     """
+    trail = Trail(store, clock)
     core = Core(
         store=store,
         overlay=overlay,
@@ -96,7 +99,7 @@ def make_services(
     return Services(
         accounts=Accounts(core),
         tokens=Tokens(core),
-        logins=Logins(core),
+        logins=Logins(core, trail),
         registrations=Registrations(core),
         environments=Environments(core),
         shares=Shares(core),
@@ -113,5 +116,6 @@ def make_services(
         overviews=Overviews(core),
         usage=Usage(core),
         reconciler=Reconciler(core),
+        trail=trail,
         directory=StoreDirectory(store, clock),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zrokd.errors import Invalid, NotFound
 from zrokd.model.account import Principal
 from zrokd.model.naming import new_share_token
@@ -11,7 +13,7 @@ from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of, heed
 from zrokd.service.environments import require_environment
 from zrokd.service.provision import provision_share
-from zrokd.store import accounts, intents, mappings, names, shares
+from zrokd.store import accounts, audit, intents, mappings, names, shares
 from zrokd.store.intents import Intent
 
 
@@ -108,6 +110,7 @@ class Shares:
             _settle(share.id, share.token, draft, account_id, now_ms)
         mappings.sync(share.token, now_ms)
         made = require_share(share.token, account_id)
+        audit.note("share.created" if intent.verb == intents.CREATE else "share.changed", made.token, **_told(made))
         return made, removal.leave_strangers(self._core, made)
 
     def _modify(
@@ -116,6 +119,7 @@ class Shares:
         share = require_share(token, account_id)
         shares.grant(share.id, _accounts(add))
         shares.revoke(share.id, _accounts(remove))
+        audit.note("share.granted", share.token, added=list(add), removed=list(remove))
         return removal.leave_strangers(self._core, share)
 
     def _leave(self, env_z_id: str, token: str, account_id: int) -> removal.Left:
@@ -137,6 +141,18 @@ def require_share(token: str, account_id: int) -> Share:
 def _settle(share_id: int, token: str, draft: ShareDraft, account_id: int, now_ms: int) -> None:
     drafts.take_names(share_id, token, draft, account_id, now_ms)
     shares.set_grants(share_id, _accounts(draft.grants) if draft.permission == Permission.CLOSED else ())
+
+
+def _told(share: Share) -> dict[str, Any]:
+    """What the audit trail keeps of it: no target, which may have a password in it."""
+    return {
+        "environment": share.env_z_id,
+        "share_mode": share.share_mode.value,
+        "mode": share.mode,
+        "hosts": list(share.endpoints),
+        "gate": share.gating.gate,
+        "permission": share.permission.value,
+    }
 
 
 def _urls(token: str, account_id: int) -> tuple[str, ...]:

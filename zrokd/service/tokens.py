@@ -9,7 +9,7 @@ from zrokd.errors import Conflict, Invalid, LimitReached, NotFound
 from zrokd.model.account import Scope, Token
 from zrokd.model.naming import new_secret
 from zrokd.service.core import Core
-from zrokd.store import accounts, tokens
+from zrokd.store import accounts, audit, tokens
 from zrokd.store.hashing import digest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -51,14 +51,14 @@ class Tokens:
         if name == tokens.CONFIGURED:
             raise Invalid("this token stands in the controller's configuration, and ends when it is taken out there")
         label = tokens.FIRST if name == _FIRST else name
-        self._core.store.write(_drop, account_id, label)
+        self._core.store.write(self._drop, account_id, name, label)
 
     # -- the operator's own ---
 
     def create_admin(self, name: str, expires_in_s: int = 0) -> tuple[Token, str]:
         """A new token of an administrator, and its secret. :raises: as `create`."""
         token, secret = self._draft(name, Scope.ADMIN, expires_in_s), new_secret()
-        self._core.store.write(_add_admin, token, digest(secret))
+        self._core.change("token.created", name, lambda: _add_admin(token, digest(secret)), scope=token.scope.value)
         return token, secret
 
     def list_admin(self) -> tuple[Token, ...]:
@@ -67,7 +67,7 @@ class Tokens:
 
     def revoke_admin(self, name: str) -> None:
         """End the one of this name, now. :raises NotFound: there is none."""
-        self._core.store.write(_drop_admin, name)
+        self._core.change("token.revoked", name, lambda: _drop_admin(name), scope=Scope.ADMIN.value)
 
     def prune(self) -> int:
         """Forget those that ended a week ago. How many."""
@@ -84,8 +84,15 @@ class Tokens:
         expires_at_ms = now_ms + expires_in_s * 1000 if expires_in_s else 0
         return Token(name=name, scope=scope, created_at_ms=now_ms, expires_at_ms=expires_at_ms)
 
+    def _drop(self, account_id: int, name: str, label: str) -> None:
+        account = accounts.lock(account_id, self._core.clock.now_ms())
+        if not tokens.drop(account_id, label):
+            raise NotFound("no such token")
+        audit.note("token.revoked", name, account=account.email)
+
     def _add(self, account_id: int, token: Token, token_digest: str) -> None:
-        accounts.lock(account_id, token.created_at_ms)
+        account = accounts.lock(account_id, token.created_at_ms)
+        audit.note("token.created", token.name, account=account.email, scope=token.scope.value)
         _check_room(token, [one for one in tokens.of_account(account_id) if one.name and one.name not in _OURS])
         expires_at_ms = token.expires_at_ms or None
         tokens.add(
@@ -103,11 +110,6 @@ def _check_room(token: Token, others: tuple[Token, ...] | list[Token]) -> None:
         raise Conflict(f"there is a token {token.name!r} already; revoke it first, or choose another name")
     if len(others) >= _MOST:
         raise LimitReached(f"there are {_MOST} tokens with names already; revoke some")
-
-
-def _drop(account_id: int, label: str) -> None:
-    if not tokens.drop(account_id, label):
-        raise NotFound("no such token")
 
 
 def _drop_admin(label: str) -> None:

@@ -38,6 +38,11 @@ def by_email(email: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+def email_of(account_id: int) -> str:
+    """The address of an account that there is, or was."""
+    return tables.Account.get_by_id(account_id).email
+
+
 def password_hash(account_id: int) -> str:
     """Of a live account; "" when it has none."""
     row = tables.Account.get_or_none(_LIVE & (tables.Account.id == account_id))

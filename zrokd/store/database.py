@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
@@ -9,7 +11,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import peewee
 
 from zrokd.contracts import Storage
-from zrokd.store import tables
+from zrokd.store import audit, tables
 from zrokd.store.dialects import dialect_of
 from zrokd.store.failures import translated
 from zrokd.store.line import Line
@@ -61,10 +63,12 @@ class Store:
     def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, inside a transaction that excludes other writers and is undone if `function` raises.
 
+        What it tells by `audit.note` is kept with its work, on behalf of the caller's `ACTOR`.
+
         :raises Conflict: somebody else changed the same at the same time. :raises StoreError: as `read`.
         """
         with self._line.turn():
-            return self.offload(self._write, partial(function, *args, **kwargs))
+            return self.offload(contextvars.copy_context().run, self._write, partial(function, *args, **kwargs))
 
     def _read(self, work: Callable[[], T]) -> T:
         with translated(), self.database.connection_context(), self.database.atomic(*self._dialect.reading):
@@ -73,4 +77,8 @@ class Store:
     def _write(self, work: Callable[[], T]) -> T:
         with translated(), self.database.connection_context(), self.database.atomic(*self._dialect.writing):
             self._dialect.exclude_writers(self.database)
-            return work()
+            notes = audit.begin()
+            done = work()
+            if notes:
+                audit.seal(notes, time.time_ns() // 1_000_000)
+            return done

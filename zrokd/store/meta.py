@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from zrokd.model.audit import Link
 from zrokd.model.naming import new_token
 from zrokd.store.tables import Meta
 
 _INSTANCE, _EPOCH, _VERSION, _PRUNED = "instance", "epoch", "mapping_version", "mapping_pruned"
 _BOOT = "boot"
+_AUDIT_HEAD, _AUDIT_CHECKPOINT = "audit_head", "audit_checkpoint"
 
 
 def instance_id() -> str:
@@ -65,6 +67,31 @@ def pruned_version() -> int:
 def set_pruned_version(value: int) -> None:
     """Deletions up to `value` are forgotten now."""
     _set(_PRUNED, str(value))
+
+
+def audit_head() -> Link:
+    """The last record of the audit trail."""
+    return _link(_AUDIT_HEAD)
+
+
+def set_audit_head(head: Link) -> None:
+    """It is this one now."""
+    _set(_AUDIT_HEAD, str(head))
+
+
+def audit_checkpoint() -> Link:
+    """The last record that was pruned."""
+    return _link(_AUDIT_CHECKPOINT)
+
+
+def set_audit_checkpoint(checkpoint: Link) -> None:
+    """It is this one now."""
+    _set(_AUDIT_CHECKPOINT, str(checkpoint))
+
+
+def _link(key: str) -> Link:
+    seq, _, digest = _get(key, "0:").partition(":")
+    return Link(seq=int(seq), digest=digest)
 
 
 def _get(key: str, default: str) -> str:

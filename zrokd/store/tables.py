@@ -276,6 +276,21 @@ class UsagePeriod(Table):
         )
 
 
+class AuditRecord(Table):
+    """Who did what. `id` is its number in the chain: 1, 2, 3, ... without a gap."""
+
+    at_ms = BigIntegerField(index=True)
+    actor = CharField(320)
+    via = CharField(128)
+    address = CharField(64)
+    event = CharField(64)
+    subject = CharField(255)
+    account = CharField(254)
+    outcome = CharField(8)
+    facts = TextField()
+    digest = CharField(64)
+
+
 class Intent(Table):
     """Work begun on the overlay and not yet settled here. One per subject: it is the subject's lock, too.
 
@@ -324,5 +339,6 @@ ALL: tuple[type[Table], ...] = (
     Mapping,
     UsageSample,
     UsagePeriod,
+    AuditRecord,
     Intent,
 )

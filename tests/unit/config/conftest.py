@@ -137,7 +137,7 @@ _KNOWN: dict[tuple[str, str], type[Base]] = {
     ("gate", "basic"): BasicSettings,
     ("filter", "forwarded"): FileSettings,
     ("sink", "log"): FileSettings,
-    ("observer", "audit"): FileSettings,
+    ("observer", "access_log"): FileSettings,
 }
 
 

@@ -40,11 +40,11 @@ def test_a_plan_says_all_that_is_needed_to_make_a_component(load: Load, registry
 def test_ordered_slots_keep_the_order_of_the_file(load: Load) -> None:
     configuration = load(
         "version: 1\nauth: [{use: secret, secrets: [x]}, token]\nsinks: [log, {use: log, path: a}]\n"
-        "observers:\n  - audit\nroles: {backend: }\n"
+        "observers:\n  - access_log\nroles: {backend: }\n"
     )
     assert names(configuration.auth) == ["secret", "token"]
     assert [plan.path for plan in configuration.sinks] == ["sinks[0]", "sinks[1]"]
-    assert [(plan.slot, plan.instance) for plan in configuration.observers] == [("observer", "audit")]
+    assert [(plan.slot, plan.instance) for plan in configuration.observers] == [("observer", "access_log")]
 
 
 IMPLIED: dict[str, tuple[str, str | None, str | None, list[str]]] = {

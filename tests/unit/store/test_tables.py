@@ -20,7 +20,7 @@ def test_the_nouns_of_the_design_have_tables():
         "namespace_frontend", "frontend", "access", "access_grant", "mapping", "limit_class", "applied_limit_class",
         "usage_sample", "organization", "organization_member", "registration_request", "reset_request", "invite",
         "intent", "meta", "frontend_grant", "operator_identity", "skip_interstitial_grant", "agent_enrollment",
-        "usage_period", "admin_token",
+        "usage_period", "admin_token", "audit_record",
     }  # fmt: skip
 
 

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from zrokd import hookimpl
 from zrokd.contracts import Command
 from zrokd.errors import ConfigError, NotFound, ZrokdError
-from zrokd.model.units import Secret
 from zrokd.wire import client as wire
+
+from .audit import audit
+from .desk import DEFAULT, Desk, at_desk, first_line, with_options
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Lookup
     from zrokd.contracts import Overlay, Step
-
-P = ParamSpec("P")
-_VARIABLE = "ZROKD_ADMIN_TOKEN"
-_DEFAULT = "http://127.0.0.1:18080"
 
 
 class AdminCommand(Command):
@@ -38,111 +33,19 @@ class AdminCommand(Command):
         return admin
 
 
-class Desk:
-    """One call after another to one controller, and their answers as the person wants them."""
-
-    def __init__(self, url: str, secret_file: str | None, ca: str | None, registry: Lookup, *, as_json: bool) -> None:
-        self.registry = registry
-        self._url, self._secret_file, self._ca, self._as_json = url, secret_file, ca, as_json
-
-    def take(self, controller: str | None, secret_file: str | None, ca: str | None, *, as_json: bool) -> None:
-        """What was said again behind the sub-command counts."""
-        self._url, self._secret_file, self._ca = (
-            controller or self._url,
-            secret_file or self._secret_file,
-            ca or self._ca,
-        )
-        self._as_json = as_json or self._as_json
-
-    def call(self, method: str, path: str, document: Mapping[str, Any] | None = None, *, of: str = "") -> Any:
-        """The decoded answer. :raises click.ClickException: in the controller's words, and which thing is missing."""
-        from zrokd.client.transport import Transport
-
-        try:
-            transport = Transport(self._url, self._secret(), timeout_s=60.0, verify=self._ca or True)
-            try:
-                return transport.call(method, path, document)
-            finally:
-                transport.close()
-        except NotFound as error:
-            raise click.ClickException(f"{error}: {of}" if of else str(error)) from error
-        except ZrokdError as error:
-            raise click.ClickException(str(error)) from error
-
-    def say(self, entry: Mapping[str, Any], words: str) -> None:
-        """One line: `entry` as JSON, or `words`."""
-        click.echo(json.dumps(entry) if self._as_json else words)
-
-    def none(self, words: str) -> None:
-        """What a person is told instead of an empty list."""
-        if not self._as_json:
-            click.echo(words, err=True)
-
-    def _secret(self) -> Secret:
-        if self._secret_file:
-            return Secret(_first_line(self._secret_file))
-        secret = os.environ.get(_VARIABLE, "").strip()
-        if not secret:
-            raise click.UsageError(f"give --secret-file FILE, or set {_VARIABLE}")
-        return Secret(secret)
-
-
-def _first_line(file: str) -> str:
-    """The first line of a file, or of standard input for `-`. :raises click.UsageError: it cannot be read."""
-    try:
-        text = sys.stdin.readline() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise click.UsageError(f"{file} cannot be read: {reason}") from error
-    line = text.partition("\n")[0].strip()
-    if not line:
-        raise click.UsageError(f"{file} is empty")
-    return line
-
-
-_OPTIONS = (
-    click.option("--controller", metavar="URL", help=f"The controller; or set ZROKD_CONTROLLER; default: {_DEFAULT}."),
-    click.option(
-        "--secret-file",
-        metavar="FILE",
-        help=f"Holds an administrator's secret; - is standard input. Or set {_VARIABLE}.",
-    ),
-    click.option("--ca", metavar="FILE", help="Trust the authorities in this file; or set ZROKD_CA."),
-    click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
-)
-
-
-_TEXTS = ("controller", "secret_file", "ca")
-
-
-def _with_options(function: Callable[P, None]) -> Callable[P, None]:
-    """They may stand before a sub-command or behind it."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
-def _at_desk(function: Callable[Concatenate[Desk, P], None]) -> Callable[..., None]:
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        desk = click.get_current_context().find_object(Desk)
-        assert desk is not None
-        desk.take(*(cast("str | None", kwargs.pop(name)) for name in _TEXTS), as_json=bool(kwargs.pop("as_json")))
-        function(desk, *args, **kwargs)
-
-    return _with_options(run)
-
-
 @click.group()
-@_with_options
+@with_options
 @click.pass_context
 def admin(
     ctx: click.Context, controller: str | None, secret_file: str | None, ca: str | None, *, as_json: bool
 ) -> None:
     """Manage a controller: accounts, namespaces, frontends, and what it has on the overlay."""
-    url = controller or os.environ.get("ZROKD_CONTROLLER") or _DEFAULT
+    url = controller or os.environ.get("ZROKD_CONTROLLER") or DEFAULT
     registry = ctx.obj and ctx.obj["registry"]
     ctx.obj = Desk(url, secret_file, ca or os.environ.get("ZROKD_CA"), registry, as_json=as_json)
+
+
+admin.add_command(audit)
 
 
 @admin.group()
@@ -171,17 +74,17 @@ def regenerate() -> None:
 @create.command("account")
 @click.argument("email")
 @click.option("--password-file", metavar="FILE", help="Its password; without one it signs in by token alone.")
-@_at_desk
+@at_desk
 def create_account(desk: Desk, email: str, password_file: str | None) -> None:
     """Make an account, and print its token: it is shown this once."""
-    password = _first_line(password_file) if password_file else ""
+    password = first_line(password_file) if password_file else ""
     token = wire.account_token_from_wire(desk.call("POST", "/account", wire.body(email=email, password=password)))
     desk.say({"email": email, "token": token}, token)
 
 
 @delete.command("account")
 @click.argument("email")
-@_at_desk
+@at_desk
 def delete_account(desk: Desk, email: str) -> None:
     """End an account with its environments, shares and names."""
     desk.call("DELETE", "/account", wire.body(email=email), of=email)
@@ -189,7 +92,7 @@ def delete_account(desk: Desk, email: str) -> None:
 
 
 @list_.command("accounts")
-@_at_desk
+@at_desk
 def list_accounts(desk: Desk) -> None:
     """Show all accounts."""
     emails = wire.accounts_from_wire(desk.call("GET", "/zrokd/accounts"))
@@ -201,7 +104,7 @@ def list_accounts(desk: Desk) -> None:
 
 @regenerate.command("token")
 @click.argument("email")
-@_at_desk
+@at_desk
 def regenerate_token(desk: Desk, email: str) -> None:
     """Give an account a new token, and print it; all its others are void at once."""
     token = wire.account_token_from_wire(desk.call("POST", "/zrokd/accounts/token", wire.body(email=email), of=email))
@@ -216,7 +119,7 @@ def regenerate_token(desk: Desk, email: str) -> None:
 @click.option("--token", default="", help="What it is called; made when left out.")
 @click.option("--description", default="", help="What it is for.")
 @click.option("--open", "is_open", is_flag=True, help="Every account may use it.")
-@_at_desk
+@at_desk
 def create_namespace(desk: Desk, zone: str, token: str, description: str, *, is_open: bool) -> None:
     """Make a namespace: names below the DNS zone ZONE. Which frontends serve it stands in the controller's YAML."""
     document = wire.body(name=zone, token=token, description=description, open=is_open)
@@ -226,7 +129,7 @@ def create_namespace(desk: Desk, zone: str, token: str, description: str, *, is_
 
 @delete.command("namespace")
 @click.argument("namespace")
-@_at_desk
+@at_desk
 def delete_namespace(desk: Desk, namespace: str) -> None:
     """End a namespace with the names in it; refused while shares use them."""
     desk.call("DELETE", "/namespace", wire.body(namespace=namespace))
@@ -234,7 +137,7 @@ def delete_namespace(desk: Desk, namespace: str) -> None:
 
 
 @list_.command("namespaces")
-@_at_desk
+@at_desk
 def list_namespaces(desk: Desk) -> None:
     """Show all namespaces."""
     items = wire.namespaces_from_wire(desk.call("GET", "/namespaces"))
@@ -247,7 +150,7 @@ def list_namespaces(desk: Desk) -> None:
 
 
 @list_.command("frontends")
-@_at_desk
+@at_desk
 def list_frontends(desk: Desk) -> None:
     """Show all frontends."""
     names = wire.frontends_from_wire(desk.call("GET", "/zrokd/frontends"))
@@ -260,7 +163,7 @@ def list_frontends(desk: Desk) -> None:
 @admin.command()
 @click.argument("namespace")
 @click.argument("email")
-@_at_desk
+@at_desk
 def grant(desk: Desk, namespace: str, email: str) -> None:
     """Let an account use a namespace that is not open."""
     desk.call("POST", "/namespace/grant", wire.body(namespace=namespace, email=email))
@@ -270,7 +173,7 @@ def grant(desk: Desk, namespace: str, email: str) -> None:
 @admin.command()
 @click.argument("namespace")
 @click.argument("email")
-@_at_desk
+@at_desk
 def revoke(desk: Desk, namespace: str, email: str) -> None:
     """Take that back; names taken so far stay."""
     desk.call("DELETE", "/namespace/grant", wire.body(namespace=namespace, email=email))
@@ -282,7 +185,7 @@ def revoke(desk: Desk, namespace: str, email: str) -> None:
 
 @admin.command()
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@_at_desk
+@at_desk
 def reconcile(desk: Desk, *, dry_run: bool) -> None:
     """Make store and overlay equal now, and print what was done."""
     answer = desk.call("POST", f"/zrokd/reconcile?dry_run={int(dry_run)}")
@@ -302,7 +205,7 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only show what would be
 @admin.command()
 @_FILE
 @_DRY_RUN
-@_at_desk
+@at_desk
 def bootstrap(desk: Desk, file: Path, *, dry_run: bool) -> None:
     """Make on the overlay what the controller of FILE needs there before anything is shared."""
     with _overlay_of(file, desk.registry) as (overlay, instance):
@@ -313,7 +216,7 @@ def bootstrap(desk: Desk, file: Path, *, dry_run: bool) -> None:
 @_FILE
 @_DRY_RUN
 @click.option("--yes", is_flag=True, help="Do not ask before.")
-@_at_desk
+@at_desk
 def unbootstrap(desk: Desk, file: Path, *, dry_run: bool, yes: bool) -> None:
     """Take away all that the controller of FILE has on the overlay: shares and identities, too."""
     if not (dry_run or yes):
