@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
@@ -32,14 +32,6 @@ class ForwardedSettings(Settings):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Visitor:
-    chain: tuple[str, ...]  # addresses, the visitor's claim first, the peer last
-    address: str  # whom we believe to be the visitor
-    proto: bytes
-    host: bytes
-
-
 class ForwardedFilter(Filter):
     """Overwrites forwarding fields, or continues the chain of a trusted proxy. Source: RFC 7239, RFC 9110 §7.6.3."""
 
@@ -52,26 +44,24 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        visitor = self._visitor(head, _address(peer))
-        kept = tuple(field for field in head.fields if not _is_managed(field[0]))
-        return replace(head, fields=(*kept, *_fields(visitor)))
+        return head.edited(_managed(head.names), self._told(head, _address(peer)))
 
-    def _visitor(self, head: RequestHead, peer: Address | None) -> _Visitor:
+    def _told(self, head: RequestHead, peer: Address | None) -> Fields:
         host, proto = head.get(b"host") or b"", b"https" if head.secure else b"http"
         if peer is None:  # a UNIX socket: no address to tell
-            return _Visitor((), "", proto, host)
+            return _fields((), "", proto, host)
         if not self._trusts(peer):
-            return _Visitor((str(peer),), str(peer), proto, host)
+            return _fields((str(peer),), str(peer), proto, host)
         chain = (*_claimed(head), peer)
-        return _Visitor(
-            chain=tuple(str(address) for address in chain),
-            address=str(self._rightmost_untrusted(chain)),
-            proto=_one_of(head.get(b"x-forwarded-proto"), proto, b"http", b"https"),
-            host=head.get(b"x-forwarded-host") or host,
+        return _fields(
+            tuple([str(address) for address in chain]),
+            str(self._rightmost_untrusted(chain)),
+            _one_of(head.get(b"x-forwarded-proto"), proto, b"http", b"https"),
+            head.get(b"x-forwarded-host") or host,
         )
 
     def _trusts(self, address: Address) -> bool:
-        return any(address in network for network in self._trusted)
+        return bool(self._trusted) and any(address in network for network in self._trusted)
 
     def _rightmost_untrusted(self, chain: tuple[Address, ...]) -> Address:
         return next((address for address in reversed(chain) if not self._trusts(address)), chain[0])
@@ -79,8 +69,7 @@ class ForwardedFilter(Filter):
 
 def _claimed(head: RequestHead) -> tuple[Address, ...]:
     """The addresses of X-Forwarded-For, from the right up to the first thing that is none."""
-    values = (value for name, value in head.fields if name.lower() == b"x-forwarded-for")
-    texts = [part.strip().decode("latin-1") for value in values for part in value.split(b",")]
+    texts = [part.strip().decode("latin-1") for value in head.all(b"x-forwarded-for") for part in value.split(b",")]
     return tuple(reversed(list(_while_addresses(reversed(texts)))))
 
 
@@ -92,6 +81,7 @@ def _while_addresses(texts: Iterable[str]) -> Iterable[Address]:
         yield address
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     """The address in "1.2.3.4", "1.2.3.4:80", "::1" or "[::1]:80"; an IPv4 address mapped into IPv6 is taken out."""
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
@@ -108,30 +98,41 @@ def _one_of(value: bytes | None, default: bytes, *others: bytes) -> bytes:
     return value if value in others else default
 
 
-def _is_managed(name: bytes) -> bool:
-    folded = name.lower().replace(b"_", b"-")
+def _managed(names: frozenset[bytes]) -> frozenset[bytes]:
+    """Those of `names` that are ours to set. Often none, which one look at all of them together tells."""
+    together = b" ".join(names)
+    if b"forwarded" in together or b"real" in together:
+        return frozenset([name for name in names if _is_managed(name.replace(b"_", b"-"))])
+    return _MANAGED
+
+
+def _is_managed(folded: bytes) -> bool:
     return folded in _MANAGED or folded.startswith(_MANAGED_PREFIX)
 
 
-def _fields(visitor: _Visitor) -> Fields:
-    about_peer: Fields = (
-        ((b"X-Forwarded-For", ", ".join(visitor.chain).encode()), (b"X-Real-IP", visitor.address.encode()))
-        if visitor.chain
-        else ()
-    )
+def _fields(chain: tuple[str, ...], address: str, proto: bytes, host: bytes) -> Fields:
+    """`chain`: addresses, the visitor's claim first, the peer last. `address`: whom we believe to be the visitor."""
+    about_peer, nodes = _about(chain, address)
+    told = host.replace(b"\\", b"").replace(b'"', b"")
     return (
         *about_peer,
-        (b"X-Forwarded-Proto", visitor.proto),
-        (b"X-Forwarded-Host", visitor.host),
-        (b"Forwarded", _forwarded(visitor)),
+        (b"X-Forwarded-Proto", proto),
+        (b"X-Forwarded-Host", host),
+        (b"Forwarded", b'%s;host="%s";proto=%s' % (nodes, told, proto)),
     )
 
 
-def _forwarded(visitor: _Visitor) -> bytes:
-    """One element per address; what we saw ourselves stands in the last. Source: RFC 7239 §4."""
-    nodes = [f'for="[{text}]"' if ":" in text else f"for={text}" for text in visitor.chain] or ["for=unknown"]
-    about = b';host="' + visitor.host.replace(b"\\", b"").replace(b'"', b"") + b'";proto=' + visitor.proto
-    return ", ".join(nodes).encode() + about
+@lru_cache(maxsize=1024)
+def _about(chain: tuple[str, ...], address: str) -> tuple[Fields, bytes]:
+    """What the fields say of addresses. In Forwarded each has an element, and what we saw ourselves stands in the last.
+
+    Source: RFC 7239 §4.
+    """
+    if not chain:
+        return (), b"for=unknown"
+    nodes = [f'for="[{text}]"' if ":" in text else f"for={text}" for text in chain]
+    told = ((b"X-Forwarded-For", ", ".join(chain).encode()), (b"X-Real-IP", address.encode()))
+    return told, ", ".join(nodes).encode()
 
 
 @hookimpl

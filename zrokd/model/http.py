@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 Fields = tuple[tuple[bytes, bytes], ...]  # names as sent; values without surrounding blanks
 _MOST_PRINTED = 2000
 
 
-def _get(fields: Fields, name: bytes) -> bytes | None:
+class _Head(ABC):
+    """What requests and answers have in common."""
+
+    __slots__ = ()
+    _names: frozenset[bytes] | None
+
+    @property
+    @abstractmethod
+    def fields(self) -> Fields:
+        """Names as sent; values without surrounding blanks."""
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The names of the fields, in lower case. Made once: asking what is not there is cheap."""
+        if self._names is None:
+            object.__setattr__(self, "_names", frozenset([name.lower() for name, _ in self.fields]))
+        return self._names  # type: ignore[return-value]
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a field, or None. The name's case does not matter."""
+        name = _lower(name)
+        if name in self.names:
+            for key, value in self.fields:
+                if key.lower() == name:
+                    return value
+        return None
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a field, in order. The name's case does not matter."""
+        name = _lower(name)
+        return [value for key, value in self.fields if key.lower() == name] if name in self.names else []
+
+    def with_field(self, name: bytes, value: bytes) -> Self:
+        """A copy in which this is the only field of that name."""
+        return self.edited(frozenset([_lower(name)]), ((name, value),))
+
+    def without(self, *names: bytes) -> Self:
+        """A copy without these fields."""
+        return self.edited(frozenset([_lower(name) for name in names]))
+
+    def edited(self, drop: frozenset[bytes], add: Fields = ()) -> Self:
+        """A copy without the fields named in `drop` (in lower case), and with `add` at the end. Itself when alike."""
+        names, fields = self.names, self.fields
+        dropped = names & drop
+        if dropped:
+            names = names - dropped
+            fields = tuple([field for field in fields if field[0].lower() not in dropped])
+        elif not add:
+            return self
+        head = self._holding(fields + add)
+        object.__setattr__(head, "_names", names.union([name.lower() for name, _ in add]))
+        return head
+
+    @abstractmethod
+    def _holding(self, fields: Fields) -> Self:
+        """A copy with these fields."""
+
+
+def _lower(name: bytes) -> bytes:
     if isinstance(name, str):
         raise TypeError(f"names of fields are bytes: write b{name!r}")
-    name = name.lower()
-    return next((value for key, value in fields if key.lower() == name), None)
+    return name.lower()
 
 
-def _all(fields: Fields, name: bytes) -> list[bytes]:
-    name = name.lower()
-    return [value for key, value in fields if key.lower() == name]
-
-
-def _without(fields: Fields, names: Iterable[bytes]) -> Fields:
-    drop = {name.lower() for name in names}
-    return tuple(field for field in fields if field[0].lower() not in drop)
+def _unknown_names() -> Any:
+    return field(default=None, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(_Head):
     """A request line and its fields, already found valid. `minor` is 0 or 1 of HTTP/1.x."""
 
     method: bytes
@@ -35,48 +87,24 @@ class RequestHead:
     minor: int
     fields: Fields
     secure: bool = False  # whether it came to this daemon inside TLS
+    _names: frozenset[bytes] | None = _unknown_names()
 
-    def get(self, name: bytes) -> bytes | None:
-        """The first value of a field, or None. The name's case does not matter."""
-        return _get(self.fields, name)
-
-    def all(self, name: bytes) -> list[bytes]:
-        """Every value of a field, in order. The name's case does not matter."""
-        return _all(self.fields, name)
-
-    def with_field(self, name: bytes, value: bytes) -> RequestHead:
-        """A copy in which this is the only field of that name."""
-        return replace(self, fields=(*_without(self.fields, [name]), (name, value)))
-
-    def without(self, *names: bytes) -> RequestHead:
-        """A copy without these fields."""
-        return replace(self, fields=_without(self.fields, names))
+    def _holding(self, fields: Fields) -> RequestHead:
+        return RequestHead(self.method, self.target, self.minor, fields, self.secure)
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(_Head):
     """A status line and its fields, already found valid."""
 
     status: int
     reason: bytes
     fields: Fields
     minor: int = 1
+    _names: frozenset[bytes] | None = _unknown_names()
 
-    def get(self, name: bytes) -> bytes | None:
-        """The first value of a field, or None. The name's case does not matter."""
-        return _get(self.fields, name)
-
-    def all(self, name: bytes) -> list[bytes]:
-        """Every value of a field, in order. The name's case does not matter."""
-        return _all(self.fields, name)
-
-    def with_field(self, name: bytes, value: bytes) -> ResponseHead:
-        """A copy in which this is the only field of that name."""
-        return replace(self, fields=(*_without(self.fields, [name]), (name, value)))
-
-    def without(self, *names: bytes) -> ResponseHead:
-        """A copy without these fields."""
-        return replace(self, fields=_without(self.fields, names))
+    def _holding(self, fields: Fields) -> ResponseHead:
+        return ResponseHead(self.status, self.reason, fields, self.minor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,12 @@ class Listener:
 
     def _accept_loop(self) -> None:
         waiter = Waiter(self._sock.fileno(), Waiter.READ)
+        try:
+            self._accept_with(waiter)
+        finally:
+            waiter.cancel()
+
+    def _accept_with(self, waiter: Waiter) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
             self._pool.wait_available()

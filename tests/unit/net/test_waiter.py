@@ -101,3 +101,39 @@ def test_a_second_greenlet_in_the_same_direction_is_a_mistake(pipe, spawn):
     gevent.sleep(0)
     with pytest.raises(RuntimeError, match="two greenlets"):
         waiter.wait(None)
+
+
+@pytest.mark.parametrize(("before_s", "limit_s"), [(30.0, 0.05), (0.02, 0.1)])
+def test_each_wait_has_a_limit_of_its_own_whatever_the_one_before_had(pipe, before_s, limit_s):
+    reader, writer = pipe
+    waiter = Waiter(reader, Waiter.READ)
+    os.write(writer, b"x")
+    assert waiter.wait(before_s) is True
+    os.read(reader, 1)
+    since = time.monotonic()
+    assert waiter.wait(limit_s) is False
+    assert limit_s <= time.monotonic() - since < 5.0
+    waiter.cancel()
+
+
+def test_bytes_for_which_nobody_waits_keep_no_loop_busy(pipe):
+    reader, writer = pipe
+    waiter = Waiter(reader, Waiter.READ)
+    os.write(writer, b"x")
+    assert waiter.wait(5.0) is True
+    loop = gevent.get_hub().loop
+    before = loop.iteration
+    gevent.sleep(0.05)
+    assert loop.iteration - before < 20
+    assert waiter.wait(5.0) is True, "it waits again all the same"
+    waiter.cancel()
+
+
+def test_room_to_write_is_not_watched_between_waits(pipe):
+    waiter = Waiter(pipe[1], Waiter.WRITE)
+    assert waiter.wait(5.0) is True
+    loop = gevent.get_hub().loop
+    before = loop.iteration
+    gevent.sleep(0.05)
+    assert loop.iteration - before < 20
+    waiter.cancel()

@@ -56,21 +56,20 @@ def dress(head: ResponseHead, framing: Framing, *, keep_alive: bool, minor: int)
     An answer without body keeps its Content-Length, which tells of the one to GET, except where it may not have one.
     Source: RFC 9110 §6.6.1, §8.6; RFC 9112 §6.1, §9.3.
     """
-    length = head.get(b"Content-Length")
-    fields = [field for field in head.fields if field[0].lower() not in _OWN]
-    if framing.kind == "chunked":
-        fields.append((b"Transfer-Encoding", b"chunked"))
-    elif framing.kind == "length":
-        fields.append((b"Content-Length", b"%d" % framing.length))
-    elif framing.kind == "none" and length is not None and head.status >= 200 and head.status != 204:
-        fields.append((b"Content-Length", length))
+    kind, own = framing.kind, []
+    if kind == "length":
+        own.append((b"Content-Length", b"%d" % framing.length))
+    elif kind == "chunked":
+        own.append((b"Transfer-Encoding", b"chunked"))
+    elif kind == "none" and b"content-length" in head.names and head.status >= 200 and head.status != 204:
+        own.append((b"Content-Length", head.get(b"Content-Length") or b""))
     if not keep_alive:
-        fields.append((b"Connection", b"close"))
+        own.append((b"Connection", b"close"))
     elif not minor:
-        fields.append((b"Connection", b"keep-alive"))
-    if head.get(b"Date") is None:
-        fields.append((b"Date", _DATE.now()))
-    return ResponseHead(head.status, head.reason, tuple(fields), head.minor)
+        own.append((b"Connection", b"keep-alive"))
+    if b"date" not in head.names:
+        own.append((b"Date", _DATE.now()))
+    return head.edited(_OWN, tuple(own))
 
 
 def answer(

@@ -9,7 +9,7 @@ import re
 
 from zrokd.errors import MessageError
 from zrokd.model.http import Fields, RequestHead, ResponseHead
-from zrokd.net.http1.framing import request_framing, response_framing
+from zrokd.net.http1.framing import declared_framing
 from zrokd.net.http1.limits import HttpLimits
 
 DEFAULTS = HttpLimits()
@@ -44,8 +44,9 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
     fields = _parse_fields(data, limits.head_bytes, limits.fields)
     head = RequestHead(method, target, int(minor != b"0"), fields)
     _check_host(head)
-    head = _origin_form(head)
-    request_framing(head)
+    if not target.startswith(b"/"):
+        head = _origin_form(head)
+    declared_framing(head)
     return head
 
 
@@ -72,7 +73,7 @@ def _check_method(method: bytes) -> None:
 
 
 def _check_host(head: RequestHead) -> None:
-    hosts = [value for name, value in head.fields if len(name) == 4 and name.lower() == b"host"]
+    hosts = head.all(b"host")
     if len(hosts) != 1 and (hosts or head.minor):
         raise MessageError(400, "there must be exactly one Host")
     if hosts and not _HOST.fullmatch(hosts[0]):
@@ -81,7 +82,7 @@ def _check_host(head: RequestHead) -> None:
 
 def _origin_form(head: RequestHead) -> RequestHead:
     target = head.target
-    if target.startswith(b"/") or (target == b"*" and head.method == b"OPTIONS"):
+    if target == b"*" and head.method == b"OPTIONS":
         return head
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or absolute[1].lower() not in (b"http", b"https"):
@@ -113,8 +114,15 @@ def parse_response(data: bytes, limits: HttpLimits = DEFAULTS) -> ResponseHead:
         raise MessageError(502, str(error)) from error
     head = ResponseHead(int(status), (reason or b"").strip(b" \t"), fields, int(minor != b"0"))
     if head.status >= 200 and head.status != 204:  # the others carry no body whatever they say
-        response_framing(ResponseHead(200, b"", fields, head.minor), b"GET")
+        _check_framing(head)
     return head
+
+
+def _check_framing(head: ResponseHead) -> None:
+    try:
+        declared_framing(head)
+    except MessageError as error:
+        raise MessageError(502, str(error)) from error
 
 
 def _parse_fields(data: bytes, max_bytes: int, max_fields: int) -> Fields:

@@ -22,6 +22,7 @@ _HOPS = frozenset(
     }
 )
 _NEEDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_NO_TOKENS: frozenset[bytes] = frozenset()
 _UPGRADE: Fields = ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
 
 
@@ -34,26 +35,20 @@ def hop_by_hop(head: Head) -> Head:
     :raises MessageError: 400: Connection nominates Host, Content-Length or Transfer-Encoding.
     """
     nominated = connection_tokens(head)
+    if not nominated:
+        return head.edited(_HOPS)
     if nominated & _NEEDED:
         raise MessageError(400, "Connection nominates a field that every hop needs")
-    drop = _HOPS | nominated
-    fields = tuple([field for field in head.fields if field[0].lower() not in drop])
-    if b"upgrade" in nominated and (head.get(b"Upgrade") or b"").lower() == b"websocket":
-        fields += _UPGRADE
-    if isinstance(head, RequestHead):
-        return RequestHead(head.method, head.target, head.minor, fields, head.secure)
-    return ResponseHead(head.status, head.reason, fields, head.minor)
+    upgrade = b"upgrade" in nominated and (head.get(b"Upgrade") or b"").lower() == b"websocket"
+    return head.edited(_HOPS | nominated, _UPGRADE if upgrade else ())
 
 
 def connection_tokens(head: RequestHead | ResponseHead) -> frozenset[bytes]:
     """What the Connection fields say, in lower case."""
-    tokens = [
-        token.strip(b" \t").lower()
-        for name, value in head.fields
-        if len(name) == 10 and name.lower() == b"connection"
-        for token in value.split(b",")
-    ]
-    return frozenset(tokens)
+    if b"connection" not in head.names:
+        return _NO_TOKENS
+    values = head.all(b"connection")
+    return frozenset([token.strip(b" \t").lower() for value in values for token in value.split(b",")])
 
 
 def keeps_alive(head: RequestHead | ResponseHead) -> bool:
