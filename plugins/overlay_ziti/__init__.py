@@ -54,6 +54,11 @@ class ZitiOverlay(Overlay):
         trouble = self._management.trouble if self._management is not None else ""
         return Health(ok=not trouble, detail=trouble)
 
+    @classmethod
+    def settings_of_worker(cls, settings: ZitiSettings) -> ZitiSettings:
+        """How routers are used; the network of our own is the daemon's to run, and administration its to do."""
+        return ZitiSettings(edge=settings.edge)
+
     def node(self, identity: str) -> Node:
         """A handle for an identity document, as any SDK of OpenZiti writes it. :raises OverlayError: it is damaged."""
         parsed = IdentityFile.parse(identity)

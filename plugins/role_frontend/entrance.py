@@ -14,6 +14,8 @@ from .doors import Doors
 from .names import Names, Source
 from .reach import Reach
 
+_ALONE, _AMONG_OTHERS = 64, 1  # connections accepted in a row: who takes many leaves none to other workers
+
 
 class Entrance:
     """Listens on a socket, routes by Host, dials as this frontend."""
@@ -51,6 +53,10 @@ class Entrance:
             return Health(ok=False, detail="it does not listen")
         return self._names.health()
 
+    def fileno(self) -> int:
+        """The descriptor at which visitors are accepted now; -1 before the start and after the end."""
+        return self._listeners[-1].fileno() if self._listeners else -1
+
     @property
     def active(self) -> int:
         """Connections of visitors inside."""
@@ -77,8 +83,9 @@ class Entrance:
         self._names.close()
 
     def _listen(self, sock: socket.socket) -> None:
-        limit = self._doors.settings.limits.max_connections
-        listener = Listener(sock, self._threshold, log=self._ctx.log, limit=limit, name="frontend")
+        settings = self._doors.settings
+        limit, turn = settings.limits.max_connections, _ALONE if settings.workers == 1 else _AMONG_OTHERS
+        listener = Listener(sock, self._threshold, log=self._ctx.log, limit=limit, turn=turn, name="frontend")
         listener.start()
         self._listeners.append(listener)
         self._ctx.log.info("visitors are served on %s://%s", self._threshold.scheme, listener.address)

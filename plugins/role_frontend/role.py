@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from zrokd.client.holds import holds_folder
 from zrokd.contracts import Health, Node, Role, Task
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.model.http import RequestHead, Route
-from zrokd.model.units import Secret
+from zrokd.model.units import Address, Secret
 from zrokd.net.meter import Meter
 
 from .doors import Doors
@@ -82,6 +83,22 @@ class FrontendRole(Role):
         self._doors.drain()
         for each in every:
             each.drain(max(until_s - self.ctx.clock.monotonic(), 0.0))
+
+    @classmethod
+    def settings_of_worker(cls, settings: FrontendSettings) -> FrontendSettings:
+        """The public entrance alone: a port of an access is one process's."""
+        return settings.model_copy(update={"accesses": []})
+
+    @property
+    def workers(self) -> int:
+        """As many as the settings say; private accesses need no further ones."""
+        return self.settings.workers if self.settings.listen is not None else 1
+
+    def listening(self) -> Mapping[Address, int]:
+        """Where visitors come in."""
+        if self._entrance is None or self.settings.listen is None:
+            return {}
+        return {self.settings.listen: self._entrance.fileno()}
 
     @property
     def active(self) -> int:

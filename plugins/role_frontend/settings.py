@@ -141,6 +141,13 @@ class FrontendSettings(Settings):
     listen: AddressSetting | None = Field(
         default=None, description="Where visitors of public shares come in; left out: only `accesses` are served."
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve `listen`, each on a core of its own. `limits` count in each of them; "
+        "`accesses` stay in the first.",
+    )
     tls: TlsSettings | None = Field(default=None, description="TLS on `listen`; left out: plain HTTP.")
     proxy_protocol: ProxyProtocolSettings | None = Field(
         default=None, description="Balancers in front of `listen` that tell who connects; left out: visitors connect."

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROLE = """
-import pathlib, time
+import os, pathlib, time
 import gevent.monkey
 from pydantic import Field
 from zrokd import hookimpl
@@ -25,15 +25,22 @@ from zrokd.net.listener import Listener
 class Keys(Settings):
     listen: AddressSetting = Field(description="Where it answers.")
     text: str = Field(default="hello", description="What it answers.")
+    workers: int = Field(default=1, description="Processes that answer.")
 
 class Desk(Role):
-    \"\"\"Answers its text; /slow waits for a file named go in its folder, /block stands on the hub.\"\"\"
+    \"\"\"Its text; /pid who it is, /slow waits for a file named go in its folder, /block stands on the hub.\"\"\"
     name = "desk"
     Settings = Keys
     listener = None
     def open(self):
         self.go = self.ctx.state_dir / "go"
-        self.listener = Listener(self.ctx.listen(self.settings.listen), self.connection, log=self.ctx.log, name="desk")
+        sock = self.ctx.listen(self.settings.listen)
+        self.listener = Listener(sock, self.connection, log=self.ctx.log, turn=1, name="desk")
+    @property
+    def workers(self):
+        return self.settings.workers
+    def listening(self):
+        return {self.settings.listen: self.listener.fileno()}
     def serve(self):
         self.listener.start()
     def connection(self, stream):
@@ -45,7 +52,8 @@ class Desk(Role):
                 time.sleep(0.01)
         if exchange.head.target == b"/block":
             gevent.monkey.get_original("time", "sleep")(3)
-        exchange.respond(200, (), self.settings.text.encode())
+        pid = str(os.getpid()) if exchange.head.target == b"/pid" else ""
+        exchange.respond(200, (), (pid or self.settings.text).encode())
     def reload(self, settings):
         self.settings = settings
     def drain(self, deadline_s):
@@ -118,7 +126,7 @@ def configuration(tmp_path):
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins/desk.py").write_text(textwrap.dedent(ROLE))
 
-    def write(more="", *, port=0, text="hello"):
+    def write(more="", *, port=0, text="hello", workers=1):
         file = tmp_path / "zrokd.yml"
         file.write_text(
             textwrap.dedent(f"""\
@@ -128,7 +136,7 @@ def configuration(tmp_path):
             plugin_path: [plugins]
             drain: 10s
             roles:
-              desk: {{listen: "127.0.0.1:{port}", text: {text}}}
+              desk: {{listen: "127.0.0.1:{port}", text: {text}, workers: {workers}}}
             """)
             + textwrap.dedent(more)
         )

@@ -42,6 +42,7 @@ class Configuration:
     secrets: frozenset[Secret]
     files: tuple[Path, ...] = ()  # what it was read from
     warnings: tuple[Problem, ...] = ()
+    frozen: bytes = field(default=b"", repr=False, compare=False)  # for `thaw`; it holds the secrets
     top: TopLevel = field(repr=False)  # the same as one tree of settings
 
 

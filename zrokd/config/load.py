@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -20,7 +21,7 @@ from zrokd.config.together import refuse_ports_taken_twice, warn_of_gates_unknow
 from zrokd.config.tree import Tree
 from zrokd.errors import ConfigError, PluginError, Problem
 
-__all__ = ["Configuration", "Lookup", "Plan", "from_tree", "load"]
+__all__ = ["Configuration", "Lookup", "Plan", "from_tree", "load", "thaw"]
 _MOST = 200  # mistakes
 
 
@@ -61,9 +62,19 @@ def from_tree(data: Mapping[str, Any], *, registry: Lookup, environ: Mapping[str
     return _build(Tree(data=copy.deepcopy(dict(data))), registry, Path.cwd(), environ, ())
 
 
+def thaw(frozen: bytes, *, registry: Lookup, environ: Mapping[str, str] = os.environ) -> Configuration:
+    """The configuration that another process of this daemon runs by, whatever became of its file.
+
+    `frozen` comes from that process alone: it is code.
+    """
+    tree, folder, files = pickle.loads(frozen)  # noqa: S301
+    return _build(tree, registry, folder, environ, files)
+
+
 def _build(
     tree: Tree, registry: Lookup, folder: Path, environ: Mapping[str, str], files: tuple[Path, ...]
 ) -> Configuration:
+    frozen = pickle.dumps((tree, folder, files))
     _imply(tree.data)
     _add_plugin_path(registry, folder, tree)
     top = check(TopLevel, tree.data, (), tree, registry)
@@ -72,11 +83,11 @@ def _build(
         raise ConfigError(masked(_sorted(tree.problems), tree))
     warn_of_gates_unknown(top.roles, tree)
     warn_of_plain_urls(top.roles, tree)
-    return _configuration(top, tree, folder, environ, files)
+    return _configuration(top, tree, folder, environ, files, frozen)
 
 
 def _configuration(
-    top: TopLevel, tree: Tree, folder: Path, environ: Mapping[str, str], files: tuple[Path, ...]
+    top: TopLevel, tree: Tree, folder: Path, environ: Mapping[str, str], files: tuple[Path, ...], frozen: bytes
 ) -> Configuration:
     secrets = list(secrets_in(top))
     roles = {name: plan("role", use, f"roles.{name}", name) for name, use in top.roles.items()}
@@ -96,6 +107,7 @@ def _configuration(
         secrets=frozenset(secret for _, secret in secrets),
         files=files,
         warnings=tuple(masked([*tree.warnings, *warnings_for(tree, secrets)], tree)),
+        frozen=frozen,
         top=top,
     )
 

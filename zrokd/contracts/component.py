@@ -171,6 +171,11 @@ class Component(ABC):
         self.settings = settings
         self.ctx = ctx
 
+    @classmethod
+    def settings_of_worker(cls, settings: Any) -> Any:
+        """What a further process of a role works by, made of the daemon's settings: without what only one may do."""
+        return settings
+
     def open(self) -> None:
         """Acquire what is needed. May switch greenlets. :raises ZrokdError: and `close` follows."""
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 from zrokd.contracts.component import Component
 from zrokd.errors import RestartNeeded
+from zrokd.model.units import Address
 
 
 class Role(Component):
@@ -17,6 +19,15 @@ class Role(Component):
     @abstractmethod
     def serve(self) -> None:
         """Start working and return: accept loops run in greenlets. The daemon's other roles are open by now."""
+
+    @property
+    def workers(self) -> int:
+        """How many processes do this role's work, this one included. The host starts the others, and ends them."""
+        return 1
+
+    def listening(self) -> Mapping[Address, int]:
+        """The descriptors at which all of them accept, by the addresses of the settings. They stay the role's."""
+        return {}
 
     @abstractmethod
     def drain(self, deadline_s: float) -> None:

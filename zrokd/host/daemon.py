@@ -15,10 +15,11 @@ from gevent.event import Event
 from gevent.queue import Empty, Queue
 
 from zrokd.contracts import Role
-from zrokd.errors import ConfigError, Problem, RestartNeeded, ZrokdError
+from zrokd.errors import ConfigError, Problem, RestartNeeded, StartError, ZrokdError
 from zrokd.host.components import Components
 from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.health import HealthServer
+from zrokd.host.lifeline import Lifeline
 from zrokd.host.limits import forbid_cores, raise_descriptor_limit
 from zrokd.host.lock import StateLock
 from zrokd.host.logs import Logs
@@ -27,6 +28,7 @@ from zrokd.host.reload import Reload
 from zrokd.host.sockets import Sockets
 from zrokd.host.systemd import Inherited, Notifier, take_sockets
 from zrokd.host.watchdog import Watchdog
+from zrokd.host.workers import Workers
 from zrokd.model.units import Address
 from zrokd.net.faults import FAULTS
 
@@ -54,19 +56,23 @@ class Daemon:
         listeners: Sequence[object] = (),
         logs: Logs | None = None,
         inherited: Sequence[Inherited] = (),
+        lifeline: Lifeline | None = None,
     ) -> None:
         """`load` reads the configuration again for a reload; `listeners` are told hooks like components are.
 
-        `inherited` are listening sockets to be used before new ones, beside those of the service manager.
+        `inherited` are listening sockets to be used before new ones, beside those of the service manager. With a
+        `lifeline` this is a worker: of the daemon at its other end, which has lock and health answers for both.
 
         :raises StartError: the service manager handed over something that is no listening socket.
         """
         self.configuration = configuration
         self._load, self._listeners, self._logs = load, listeners, logs
-        self._notifier = Notifier(os.environ)
+        self._lifeline = lifeline
+        self._notifier = lifeline or Notifier(os.environ)
         self._lock = StateLock(configuration.state_dir)
         self._greenlets = Greenlets(LOG)
         self._watchdog = Watchdog(self._notifier, self._greenlets, LOG)
+        self._workers = Workers(LOG)
         self._health: HealthServer | None = None
         self._stopping = False
         self._ended = Event()
@@ -93,9 +99,12 @@ class Daemon:
         """Take up the configuration as it is now; whether that went well. Never half. Switches greenlets."""
         self._notifier.reloading()
         try:
-            return self._reloaded()
+            done = self._reloaded()
         finally:
             self._notifier.ready(self._status())
+        if not done and self._lifeline is not None:
+            self.fail(StartError("the daemon's new configuration cannot be taken up here"))
+        return done
 
     def stop(self, drain_s: float | None = None) -> None:
         """Drain for `drain_s` seconds (default: the configuration's) at most, then close. Switches greenlets.
@@ -110,7 +119,10 @@ class Daemon:
         if self._health is not None:
             self._health.draining = True
         self.components.plugins.on_draining()
+        deadline_s = self.configuration.drain_s if drain_s is None else drain_s
+        workers = self._greenlets.spawn(self._workers.stop, deadline_s, name="drain workers")
         self._drain(list(self.components.roles.values()), drain_s)
+        workers.join()
         self._close()
 
     def open_connections(self) -> int:
@@ -132,6 +144,9 @@ class Daemon:
         """
         heard = [number for number in _SIGNALS if number != signal.SIGHUP or not self._outlives_terminal()]
         watchers = [gevent.signal_handler(number, self._signals.put, number) for number in heard]
+        if self._lifeline is not None:
+            told = partial(self._signals.put, signal.SIGHUP), partial(self._signals.put, signal.SIGTERM)
+            self._greenlets.spawn(self._lifeline.follow, *told, name="lifeline")
         try:
             return self._run(on_drain)
         finally:
@@ -200,17 +215,24 @@ class Daemon:
         self._apply_logs(self.configuration)
         forbid_cores()
         raise_descriptor_limit(LOG)
-        self._lock.acquire()
+        if self._lifeline is None:
+            self._lock.acquire()
         for listener in self._listeners:
             self.components.plugins.register(listener, f"listener.{type(listener).__name__}")
         self.components.open_all(self.configuration)
-        self._health = self._open_health()
+        if self._lifeline is None:
+            self._health = self._open_health()
         for role in self.components.roles.values():
             self.components.attempt(type(role), "started", role.serve)
+        self._follow_with_workers()
         self._watchdog.start()
         _warn(self.configuration.warnings)
         for unused in self._sockets.unused():
             LOG.warning("the service manager handed over a socket that nothing listens on: %s", unused)
+
+    def _follow_with_workers(self) -> None:
+        if self._lifeline is None:
+            self._workers.follow(self.components.roles, self.configuration)
 
     def _apply_logs(self, configuration: Configuration) -> None:
         if self._logs is not None:
@@ -219,7 +241,7 @@ class Daemon:
     def _open_health(self) -> HealthServer:
         configured: Address | None = self.configuration.health.listen
         address = configured or Address(path=str(self.configuration.state_dir.absolute() / "health.sock"))
-        server = HealthServer(self.components, self._sockets.listen(address), LOG)
+        server = HealthServer(self.components, self._workers.missing, self._sockets.listen(address), LOG)
         server.start()
         return server
 
@@ -249,6 +271,10 @@ class Daemon:
         _warn(problem for problem in fresh.warnings if problem not in known)
         for role in step.retired:
             self._greenlets.spawn(self._retire, role, name="retire a role")
+        try:
+            self._follow_with_workers()
+        except StartError as error:
+            LOG.error("%s", error)
         LOG.info("reloaded: %s", ", ".join(step.changed) or "nothing changed")
         return True
 
@@ -270,6 +296,7 @@ class Daemon:
     def _close(self) -> None:
         self._watchdog.stop()
         self._greenlets.kill_all()
+        self._workers.close()
         if self._health is not None:
             self._health.close()
         self.components.end_all()
@@ -277,13 +304,14 @@ class Daemon:
             self.components.plugins.unregister(listener)
         self._lock.close()
         if self._stopping:
-            LOG.info("stopped")
+            LOG.info("a worker stopped" if self._lifeline else "stopped")
         if self._logs is not None:
             self._logs.close()
         self._ended.set()
 
     def _status(self) -> str:
-        return ", ".join(self.components.roles) or "no role"
+        roles = ", ".join(self.components.roles) or "no role"
+        return f"{roles} in one more process" if self._lifeline else roles
 
 
 def _warn(problems: Iterable[Problem]) -> None:

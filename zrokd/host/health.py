@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from collections.abc import Callable
 
-from zrokd.contracts import Component, Health, Stream
+from zrokd.contracts import Component, Health, Role, Stream
 from zrokd.host.components import Components
 from zrokd.model.units import Address
 from zrokd.net.faults import FAULTS, within
@@ -21,8 +22,11 @@ _JSON = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")
 class HealthServer:
     """Answers whoever may reach its socket. Tells names and reasons, no secrets."""
 
-    def __init__(self, components: Components, sock: socket.socket, log: logging.Logger) -> None:
-        self._components = components
+    def __init__(
+        self, components: Components, missing: Callable[[str], str], sock: socket.socket, log: logging.Logger
+    ) -> None:
+        """`missing` tells which part of a role's workers does not serve, or ""."""
+        self._components, self._missing = components, missing
         self._log = log
         self._listener = Listener(sock, self._connection, log=log, limit=64, name="health")
         self._limits = HttpLimits(body_bytes=0)
@@ -81,4 +85,9 @@ class HealthServer:
         except FAULTS as error:
             self._log.exception("the health of %s cannot be told", self._components.label(component))
             return Health(ok=False, detail=f"its health cannot be told: {type(error).__name__}")
+        if told.ok and isinstance(component, Role) and (missing := self._missing(self._name(component))):
+            return Health(ok=False, detail=missing)
         return told
+
+    def _name(self, role: Role) -> str:
+        return next((name for name, one in self._components.roles.items() if one is role), "")

@@ -69,12 +69,15 @@ class Inherited:
 
     sock: socket.socket
     name: str
+    address: Address | None = None  # what it was opened for, where that is known
 
     def __str__(self) -> str:
         return f"{self.sock.getsockname()} of {self.name}"
 
     def matches(self, address: Address) -> bool:
         """Whether it listens where `address` asks."""
+        if self.address is not None:
+            return address == self.address
         name = self.sock.getsockname()
         if address.path:
             return bool(self.sock.family == socket.AF_UNIX and name == address.path)

@@ -22,7 +22,6 @@ from zrokd.net.waiter import Waiter
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PASSING = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR, errno.ECONNRESET})
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
-_ACCEPTS_PER_TURN = 64  # then the connections accepted so far get their turn
 
 
 class Listener:
@@ -39,9 +38,12 @@ class Listener:
         *,
         log: logging.Logger,
         limit: int = 10000,
+        turn: int = 64,
         name: str = "listener",
     ) -> None:
+        """`turn`: connections accepted in a row; then those accepted so far get theirs."""
         self.name = name
+        self._turn = turn
         self.accepted = 0  # connections since the start
         self._handle = handle
         self._log = log
@@ -57,6 +59,10 @@ class Listener:
     def address(self) -> Address:
         """Where it listens; the real port when 0 was asked for."""
         return self._address
+
+    def fileno(self) -> int:
+        """The listening socket's descriptor; -1 once it is closed."""
+        return self._sock.fileno()
 
     @property
     def active(self) -> int:
@@ -129,7 +135,7 @@ class Listener:
             return
         self.accepted += 1
         self._pool.spawn(self._serve, stream)
-        if self.accepted % _ACCEPTS_PER_TURN == 0:
+        if self.accepted % self._turn == 0:
             gevent.sleep(0)
 
     def _serve(self, stream: SocketStream) -> None:

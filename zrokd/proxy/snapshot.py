@@ -42,7 +42,7 @@ def write_whole(path: Path, text: str, log: logging.Logger) -> bool:
 
     Whether it worked; when not, one warning was logged. Blocks on the disk.
     """
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")  # workers write the same file
     try:
         _write(fresh, text)
         fresh.replace(path)

@@ -16,7 +16,7 @@ def serve(components, configure):
 
     def start(**tree):
         components.open_all(configure(**tree))
-        server = HealthServer(components, socket.create_server(("127.0.0.1", 0)), LOG)
+        server = HealthServer(components, lambda _name: "", socket.create_server(("127.0.0.1", 0)), LOG)
         server.start()
         made.append(server)
         return server

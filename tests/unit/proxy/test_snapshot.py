@@ -47,8 +47,9 @@ def test_the_file_is_for_us_alone_and_nothing_is_left_beside_it(tmp_path):
 
 
 def test_a_half_written_file_of_a_crash_is_no_obstacle(tmp_path):
-    (tmp_path / ".names.json.new").write_text("half")
-    (tmp_path / ".names.json.new").chmod(0o644)
+    left = tmp_path / f".names.json.{os.getpid()}.new"
+    left.write_text("half")
+    left.chmod(0o644)
     assert snapshot.save(tmp_path / "names.json", NAMES, LOG)
     assert stat.S_IMODE((tmp_path / "names.json").stat().st_mode) == 0o600
 

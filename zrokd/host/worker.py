@@ -1,0 +1,81 @@
+"""The program of a worker: one role of a daemon, in a process and on a core of its own. Its daemon starts it."""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+if __name__ == "__main__":
+    monkey.patch_all()
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zrokd.config.load import thaw
+from zrokd.config.schema import HealthSettings
+from zrokd.errors import ZrokdError
+from zrokd.host.daemon import Daemon
+from zrokd.host.lifeline import Lifeline
+from zrokd.host.logs import Logs
+from zrokd.host.registry import Registry
+from zrokd.host.systemd import Inherited
+from zrokd.model.units import parse_address
+
+if TYPE_CHECKING:
+    from zrokd.config.load import Configuration, Plan
+
+
+def main(role: str, sockets: list[str]) -> int:
+    """Serve until told to end, or until the daemon is gone; the exit code.
+
+    `sockets` are `descriptor=address` each. The configuration comes over standard input, which is a socket.
+    """
+    try:
+        lifeline = Lifeline(socket.socket(fileno=sys.stdin.fileno()))
+        lifeline.read()
+        registry = Registry()
+
+        def load() -> Configuration:
+            return of_worker(thaw(lifeline.frozen, registry=registry), role)
+
+        inherited = [_inherited(text) for text in sockets]
+        daemon = Daemon(load(), registry, load=load, logs=Logs(), inherited=inherited, lifeline=lifeline)
+        return daemon.run(last=True)
+    except OSError:
+        print("zrokd: workers are started by `zrokd run`", file=sys.stderr)
+    except ZrokdError as error:
+        print(f"zrokd: a worker of {role}: {error}", file=sys.stderr)
+    return 1
+
+
+def of_worker(configuration: Configuration, role: str) -> Configuration:
+    """What a worker of `role` runs by: that role, and what its daemon has for all roles but controllers."""
+    return replace(
+        configuration,
+        health=HealthSettings(),
+        storage=None,
+        overlay=_of_worker(configuration.overlay) if configuration.overlay else None,
+        auth=(),
+        sinks=tuple(map(_of_worker, configuration.sinks)),
+        observers=tuple(map(_of_worker, configuration.observers)),
+        roles={role: _of_worker(configuration.roles[role])},
+        warnings=(),
+    )
+
+
+def _of_worker(plan: Plan) -> Plan:
+    return replace(plan, settings=plan.component.settings_of_worker(plan.settings))
+
+
+def _inherited(text: str) -> Inherited:
+    fd, _, address = text.partition("=")
+    os.set_inheritable(int(fd), False)
+    return Inherited(socket.socket(fileno=int(fd)), "the daemon", parse_address(address))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's, which tells us
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
