@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from pydantic import Field
@@ -13,9 +11,7 @@ from pydantic import Field
 from zrokd import hookimpl
 from zrokd.contracts import Filter, NetworkSetting, Settings
 from zrokd.model.http import Fields, RequestHead, Route
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from zrokd.net.http1.origin import IpAddress, address_of, claimed, origin
 
 _REAL = b"x-real-ip"
 _MANAGED_PREFIX = b"x-forwarded-"
@@ -44,54 +40,24 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        return head.edited(_managed(head.names), self._told(head, _address(peer)))
+        return head.edited(_managed(head.names), self._told(head, address_of(peer)))
 
-    def _told(self, head: RequestHead, peer: Address | None) -> Fields:
+    def _told(self, head: RequestHead, peer: IpAddress | None) -> Fields:
         host, proto = head.get(b"host") or b"", b"https" if head.secure else b"http"
         if peer is None:  # a UNIX socket: no address to tell
             return _fields((), "", proto, host)
         if not self._trusts(peer):
             return _fields((str(peer),), str(peer), proto, host)
-        chain = (*_claimed(head), peer)
+        chain = (*claimed(head), peer)
         return _fields(
             tuple([str(address) for address in chain]),
-            str(self._rightmost_untrusted(chain)),
+            str(origin(chain, self._trusts)),
             _one_of(head.get(b"x-forwarded-proto"), proto, b"http", b"https"),
             head.get(b"x-forwarded-host") or host,
         )
 
-    def _trusts(self, address: Address) -> bool:
+    def _trusts(self, address: IpAddress) -> bool:
         return bool(self._trusted) and any(address in network for network in self._trusted)
-
-    def _rightmost_untrusted(self, chain: tuple[Address, ...]) -> Address:
-        return next((address for address in reversed(chain) if not self._trusts(address)), chain[0])
-
-
-def _claimed(head: RequestHead) -> tuple[Address, ...]:
-    """The addresses of X-Forwarded-For, from the right up to the first thing that is none."""
-    texts = [part.strip().decode("latin-1") for value in head.all(b"x-forwarded-for") for part in value.split(b",")]
-    return tuple(reversed(list(_while_addresses(reversed(texts)))))
-
-
-def _while_addresses(texts: Iterable[str]) -> Iterable[Address]:
-    for text in texts:
-        address = _address(text)
-        if address is None:
-            return
-        yield address
-
-
-@lru_cache(maxsize=1024)
-def _address(text: str) -> Address | None:
-    """The address in "1.2.3.4", "1.2.3.4:80", "::1" or "[::1]:80"; an IPv4 address mapped into IPv6 is taken out."""
-    bare = text[1:].partition("]")[0] if text.startswith("[") else text
-    if bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _one_of(value: bytes | None, default: bytes, *others: bytes) -> bytes:

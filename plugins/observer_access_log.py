@@ -33,8 +33,10 @@ class AccessLogSettings(Settings):
         default="access.log",
         description="The file; a relative path starts in the observer's state directory.",
     )
-    format: Literal["combined", "json"] = Field(
-        default="combined", description="The combined log format of web servers, or one JSON object a line."
+    format: Literal["combined", "timed", "json"] = Field(
+        default="combined",
+        description="The combined log format of web servers; timed: the same and then the share's token and seconds: "
+        "in all, until the answer began, to reach the share; or json: one object a line.",
     )
     roles: list[Literal["frontend", "backend"]] = Field(
         default=["frontend"],
@@ -127,11 +129,22 @@ class AccessLogObserver(Observer):
 
 def combined(summary: ExchangeSummary, now_ms: int) -> str:
     """A line of the combined log format; what a summary does not hold is `-`. Source: Apache mod_log_config."""
+    return _combined(summary, now_ms) + "\n"
+
+
+def timed(summary: ExchangeSummary, now_ms: int) -> str:
+    """As `combined`, and where the time went, each as KEY=VALUE."""
+    seconds = (summary.duration_s, summary.first_byte_s, summary.dial_s)
+    total, first, dial = ("-" if value is None else f"{value:.6f}" for value in seconds)
+    return f"{_combined(summary, now_ms)} share={summary.share_token or '-'} total={total} first={first} dial={dial}\n"
+
+
+def _combined(summary: ExchangeSummary, now_ms: int) -> str:
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
     when = f"{at.day:02d}/{_MONTHS[at.month - 1]}/{at.year}:{at:%H:%M:%S} +0000"
     request = _quoted(f"{summary.method} {summary.target} HTTP/1.1")
     size = summary.tx_bytes or "-"
-    return f'{_quoted(_host(summary.peer)) or "-"} - - [{when}] "{request}" {summary.status} {size} "-" "-"\n'
+    return f'{_quoted(_host(summary.peer)) or "-"} - - [{when}] "{request}" {summary.status} {size} "-" "-"'
 
 
 def as_json(summary: ExchangeSummary, now_ms: int) -> str:
@@ -147,12 +160,18 @@ def as_json(summary: ExchangeSummary, now_ms: int) -> str:
         "rx_bytes": summary.rx_bytes,
         "tx_bytes": summary.tx_bytes,
         "duration_s": round(summary.duration_s, 6),
+        "first_byte_s": _rounded(summary.first_byte_s),
+        "dial_s": _rounded(summary.dial_s),
         "outcome": summary.outcome,
     }
     return json.dumps(entry) + "\n"
 
 
-_FORMATS: dict[str, Callable[[ExchangeSummary, int], str]] = {"combined": combined, "json": as_json}
+_FORMATS: dict[str, Callable[[ExchangeSummary, int], str]] = {"combined": combined, "timed": timed, "json": as_json}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)
 
 
 def _host(peer: str) -> str:

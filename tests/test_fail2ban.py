@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from zrokd_plugins.observer_access_log import as_json, combined
+from zrokd_plugins.observer_access_log import as_json, combined, timed
 
 from zrokd.model.http import ExchangeSummary
 
@@ -37,7 +37,7 @@ OTHERS = [
     replace(REFUSED, status=200, target='/", "status": 401, "x": "'),
     replace(REFUSED, status=200, method='", "target": "/", "status": 401, "x": "'),
 ]
-FORMATS = {"combined": combined, "json": as_json}
+FORMATS = {"combined": combined, "timed": timed, "json": as_json}
 
 
 def rules() -> list[re.Pattern[str]]:

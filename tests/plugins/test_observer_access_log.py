@@ -14,6 +14,7 @@ from zrokd_plugins.observer_access_log import (
     AccessLogSettings,
     as_json,
     combined,
+    timed,
     zrokd_provide_observers,
 )
 
@@ -21,7 +22,7 @@ from zrokd.model.http import ExchangeSummary
 
 GET = ExchangeSummary(
     share_token="tok", role="frontend", peer="203.0.113.7:5060", method="GET", target="/a?b=c", status=200,
-    rx_bytes=3, tx_bytes=1234, duration_s=0.01234567, outcome="ok",
+    rx_bytes=3, tx_bytes=1234, duration_s=0.01234567, outcome="ok", first_byte_s=0.01, dial_s=0.00200049,
 )  # fmt: skip
 NOW_MS = 1_700_000_000_123
 COMBINED = re.compile(r'(\S+) - - \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000)\] "([^"]*)" (\d+) (\d+|-) "-" "-"\n')
@@ -58,8 +59,14 @@ def test_a_request_is_a_json_object():
     assert json.loads(as_json(GET, NOW_MS)) == {
         "time": "2023-11-14T22:13:20.123+00:00", "role": "frontend", "share": "tok", "peer": "203.0.113.7:5060",
         "method": "GET", "target": "/a?b=c", "status": 200, "rx_bytes": 3, "tx_bytes": 1234, "duration_s": 0.012346,
-        "outcome": "ok",
+        "first_byte_s": 0.01, "dial_s": 0.002, "outcome": "ok",
     }  # fmt: skip
+
+
+def test_a_timed_line_says_where_the_time_went():
+    assert timed(GET, NOW_MS) == combined(GET, NOW_MS)[:-1] + " share=tok total=0.012346 first=0.010000 dial=0.002000\n"
+    page = replace(GET, share_token="", first_byte_s=None, dial_s=None)
+    assert timed(page, NOW_MS).endswith(" share=- total=0.012346 first=- dial=-\n")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ class ExchangeSummary:
 
     share_token: str
     role: str  # "frontend" or "backend"
-    peer: str
+    peer: str  # who visits: of a trusted proxy, whom it tells
     method: str
     target: str  # cut to 2,000 characters, control bytes escaped
     status: int  # 0 when no answer was sent
@@ -152,6 +152,8 @@ class ExchangeSummary:
     tx_bytes: int  # body bytes to the visitor
     duration_s: float
     outcome: str = "ok"  # or why it ended early
+    first_byte_s: float | None = None  # of the duration, until the share's answer began; None: none did
+    dial_s: float | None = None  # of the duration, to get a stream to the share; None: it was never reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zrokd.contracts import Hooks
 from zrokd.model.http import ConnectionSummary, ExchangeSummary, RequestHead, printable
 from zrokd.net.http1.forward import Forwarded
+from zrokd.proxy.exchange import Times
 
 
 @dataclass(slots=True)
@@ -24,8 +25,9 @@ class Visit:
     rx: int = 0
     tx: int = 0
     outcome: str = "ok"
+    behind: Callable[[str, RequestHead], str] | None = None  # its peer is a trusted proxy: who visits through it
 
-    def tell_exchange(self, sent: RequestHead, token: str, done: Forwarded, since_s: float) -> None:
+    def tell_exchange(self, sent: RequestHead, token: str, done: Forwarded, times: Times) -> None:
         """One request is over; `token` is that of its share, empty when it came to none. Must not switch greenlets."""
         self.token = token or self.token
         self.rx, self.tx = self.rx + done.rx, self.tx + done.tx
@@ -33,14 +35,16 @@ class Visit:
             ExchangeSummary(
                 share_token=token,
                 role=self.role,
-                peer=self.peer,
+                peer=self.behind(self.peer, sent) if self.behind else self.peer,
                 method=printable(sent.method),
                 target=printable(sent.target),
                 status=done.status,
                 rx_bytes=done.rx,
                 tx_bytes=done.tx,
-                duration_s=self.clock() - since_s,
+                duration_s=self.clock() - times.since_s,
                 outcome=done.outcome,
+                first_byte_s=times.first_byte_s,
+                dial_s=times.dial_s,
             )
         )
 

@@ -19,32 +19,33 @@ _NO_ANSWER = (502, 504)
 _IDEMPOTENT = frozenset([b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"])
 
 
+class Times:
+    """When a request began, and how long parts of it took. In seconds by `clock`."""
+
+    __slots__ = ("clock", "dial_s", "first_byte_s", "since_s")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.since_s = clock, clock()
+        self.dial_s: float | None = None  # to get the stream to the share used last; None: there was none
+        self.first_byte_s: float | None = None  # since the beginning, until the share's answer began; None: none did
+
+
 def exchange(
     client: HttpConnection,
     head: RequestHead,
     token: str,
     pool: UpstreamPool,
+    times: Times,
     *,
     edit: Callable[[ResponseHead], ResponseHead],
     on_bytes: Callable[[int, int], None],
 ) -> Forwarded:
     """Send a request to a share and its answer back. Switches greenlets; streams to the share go back to the pool.
 
+    `times` is told of the stream and of the answer.
     :raises ZrokdError: what the pool or the dial raised, or the request cannot be forwarded; nothing was answered yet.
     """
-    spare = head.method in _IDEMPOTENT and client.framing in _BODILESS
-    upstream = pool.take(token, spare=spare)
-    try:
-        done = _over(client, head, upstream, pool, edit, on_bytes, spare=spare)
-    except _Unreached:
-        return _over(client, head, pool.take(token, instead=upstream), pool, edit, on_bytes)
-    if may_retry(head.method, reused=upstream.reused or upstream.trial, untouched=done.retryable):
-        done = _over(client, head, pool.take(token, instead=upstream), pool, edit, on_bytes)
-    return done
-
-
-class _Unreached(Exception):
-    """The backend had the request and could not give it to its target; another backend may."""
+    return _Exchange(client, head, token, pool, times, edit, on_bytes).run()
 
 
 def may_retry(method: bytes, *, reused: bool, untouched: bool) -> bool:
@@ -57,39 +58,79 @@ def may_retry(method: bytes, *, reused: bool, untouched: bool) -> bool:
     return reused and untouched and method in _IDEMPOTENT
 
 
-def _over(
-    client: HttpConnection,
-    head: RequestHead,
-    upstream: Upstream,
-    pool: UpstreamPool,
-    edit: Callable[[ResponseHead], ResponseHead],
-    on_bytes: Callable[[int, int], None],
-    *,
-    spare: bool = False,
-) -> Forwarded:
-    def answered(answer: ResponseHead) -> ResponseHead:
-        if answer.status in _NO_ANSWER and (fault := fault_of(answer)):
-            pool.failed(upstream, f"its target fails: {fault}")
-            if spare and fault == UNREACHED and pool.has_other(upstream):
-                raise _Unreached
-            return edit(answer.without(STATUS))
-        pool.answered(upstream)
-        if answer.status == _SWITCHING:
-            pool.mark_tunnel(upstream)
-        return edit(answer)
+class _Unreached(Exception):
+    """The backend had the request and could not give it to its target; another backend may."""
 
-    reusable = False
-    try:
-        done = forward(client, head, upstream.connection, edit=answered, on_bytes=on_bytes)
-        reusable = done.reusable_upstream
-        if not done.status and done.answer in _NO_ANSWER:
-            pool.failed(upstream, done.outcome)
-        return done
-    except MessageError:
-        reusable = True  # it was refused before anything was sent
-        raise
-    finally:
-        if reusable:
-            pool.give(upstream)
+
+class _Exchange:
+    __slots__ = ("_client", "_edit", "_head", "_on_bytes", "_pool", "_spare", "_times", "_token")
+
+    def __init__(
+        self,
+        client: HttpConnection,
+        head: RequestHead,
+        token: str,
+        pool: UpstreamPool,
+        times: Times,
+        edit: Callable[[ResponseHead], ResponseHead],
+        on_bytes: Callable[[int, int], None],
+    ) -> None:
+        self._client, self._head, self._token, self._pool, self._times = client, head, token, pool, times
+        self._edit, self._on_bytes = edit, on_bytes
+        self._spare = head.method in _IDEMPOTENT and client.framing in _BODILESS  # it may go to another, too
+
+    def run(self) -> Forwarded:
+        upstream = self._taken()
+        try:
+            done = self._over(upstream)
+        except _Unreached:
+            again = True
         else:
-            pool.drop(upstream)
+            again = may_retry(self._head.method, reused=upstream.reused or upstream.trial, untouched=done.retryable)
+        if again:
+            self._spare = False
+            done = self._over(self._taken(instead=upstream))
+        return done
+
+    def _taken(self, instead: Upstream | None = None) -> Upstream:
+        times = self._times
+        began_s = times.clock()
+        upstream = self._pool.take(self._token, spare=self._spare, instead=instead)
+        times.dial_s = times.clock() - began_s
+        return upstream
+
+    def _over(self, upstream: Upstream) -> Forwarded:
+        pool, reusable = self._pool, False
+        try:
+            done = forward(
+                self._client,
+                self._head,
+                upstream.connection,
+                edit=lambda answer: self._answered(answer, upstream),
+                on_bytes=self._on_bytes,
+            )
+            reusable = done.reusable_upstream
+            if not done.status and done.answer in _NO_ANSWER:
+                pool.failed(upstream, done.outcome)
+            return done
+        except MessageError:
+            reusable = True  # it was refused before anything was sent
+            raise
+        finally:
+            if reusable:
+                pool.give(upstream)
+            else:
+                pool.drop(upstream)
+
+    def _answered(self, answer: ResponseHead, upstream: Upstream) -> ResponseHead:
+        """The answer's head as it goes on."""
+        self._times.first_byte_s = self._times.clock() - self._times.since_s
+        if answer.status in _NO_ANSWER and (fault := fault_of(answer)):
+            self._pool.failed(upstream, f"its target fails: {fault}")
+            if self._spare and fault == UNREACHED and self._pool.has_other(upstream):
+                raise _Unreached
+            return self._edit(answer.without(STATUS))
+        self._pool.answered(upstream)
+        if answer.status == _SWITCHING:
+            self._pool.mark_tunnel(upstream)
+        return self._edit(answer)

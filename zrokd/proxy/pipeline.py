@@ -19,7 +19,7 @@ from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.tracker import ConnectionTracker
 from zrokd.net.meter import Meter
 from zrokd.proxy.account import Visit
-from zrokd.proxy.exchange import exchange
+from zrokd.proxy.exchange import Times, exchange
 from zrokd.proxy.pages import page_for
 from zrokd.proxy.respond import respond
 from zrokd.proxy.rules import Rules
@@ -62,7 +62,9 @@ class Pipeline:
     def __call__(self, stream: Stream) -> None:
         """Answer the requests of one connection until it ends. Switches greenlets; the caller closes the stream."""
         visit = Visit(self._role, stream.peer, self._hooks, self._clock, self._clock())
-        if stream.server_name and not self._visitors.trusts(stream.peer):
+        if self._visitors.trusts(stream.peer):
+            visit.behind = self._visitors.behind
+        else:
             visit.server_name = stream.server_name
         client = HttpConnection(stream, self._limits_now())
         try:
@@ -105,23 +107,27 @@ class Pipeline:
 
     def _request(self, client: HttpConnection, sent: RequestHead, visit: Visit) -> bool:
         """Handle one request; whether the connection can serve another."""
-        rules, since_s, token = self.rules, self._clock(), ""
+        rules, times, token = self.rules, Times(self._clock), ""
         try:
             route = rules.find(sent, visit.server_name)
             token = route.token
             head = rules.admit(sent, route, visit.peer)
-            done = respond(client, sent, head) if isinstance(head, Respond) else self._pass(client, head, route, rules)
+            if isinstance(head, Respond):
+                done = respond(client, sent, head)
+            else:
+                done = self._pass(client, head, route, rules, times)
         except FAULTS as error:  # whatever went wrong, the visitor gets an answer and we a record
             done = self._failed(client, sent, error)
-        visit.tell_exchange(sent, token, done, since_s)
+        visit.tell_exchange(sent, token, done, times)
         return done.reusable_client
 
-    def _pass(self, client: HttpConnection, head: RequestHead, route: Route, rules: Rules) -> Forwarded:
+    def _pass(self, client: HttpConnection, head: RequestHead, route: Route, rules: Rules, times: Times) -> Forwarded:
         done = exchange(
             client,
             head,
             route.token,
             self.pool,
+            times,
             edit=lambda answer: rules.edit(answer, route),
             on_bytes=partial(self._meter.add, route.token),
         )

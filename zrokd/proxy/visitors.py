@@ -6,9 +6,11 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 
-_Address = IPv4Address | IPv6Address
+from zrokd.model.http import RequestHead
+from zrokd.net.http1.origin import IpAddress, address_of, claimed, origin
+
 _Network = IPv4Network | IPv6Network
 
 
@@ -49,21 +51,19 @@ class Visitors:
 
     def trusts(self, peer: str) -> bool:
         """Whether `peer` is in an exempt network."""
-        address = parse_peer(peer)
-        return address is not None and any(address in network for network in self._exempt)
+        address = address_of(peer) if self._exempt else None
+        return address is not None and self._exempts(address)
+
+    def behind(self, peer: str, head: RequestHead) -> str:
+        """Who the visitor behind a trusted `peer` is, as its `head` says: an address."""
+        address = address_of(peer)
+        return peer if address is None else str(origin((*claimed(head), address), self._exempts))
+
+    def _exempts(self, address: IpAddress) -> bool:
+        return any(address in network for network in self._exempt)
 
     def _place(self, peer: str) -> _Network | None:
-        address = parse_peer(peer)
-        if address is None or address.is_loopback or any(address in network for network in self._exempt):
+        address = address_of(peer)
+        if address is None or address.is_loopback or self._exempts(address):
             return None
         return ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
-
-
-def parse_peer(peer: str) -> _Address | None:
-    """The address in a stream's `peer` ("1.2.3.4:80", "[::1]:80"), IPv4 taken out of IPv6; None: it has none."""
-    bare = peer[1:].partition("]")[0] if peer.startswith("[") else peer.rpartition(":")[0]
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

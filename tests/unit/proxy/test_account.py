@@ -3,6 +3,7 @@ from types import SimpleNamespace
 from zrokd.model.http import RequestHead
 from zrokd.net.http1.forward import Forwarded
 from zrokd.proxy.account import Visit
+from zrokd.proxy.exchange import Times
 
 SENT = RequestHead(b"GET", b"/a\x1b[31m\xff", 1, ())
 
@@ -18,19 +19,35 @@ def visit():
     return Visit("frontend", "192.0.2.1:5", hooks, lambda: now.s, 10.0), told, now
 
 
+def begun(since_s, **parts):
+    times = Times(lambda: since_s)
+    for name, value in parts.items():
+        setattr(times, name, value)
+    return times
+
+
+def test_who_visits_through_a_trusted_proxy_is_told():
+    made, told, _ = visit()
+    made.behind = lambda peer, head: f"{peer} for {head.method.decode()}"
+    made.tell_exchange(SENT, "tok-a", done(), begun(12.0))
+    assert told.exchanges[0].peer == "192.0.2.1:5 for GET"
+
+
 def test_an_exchange_is_told_with_its_time_and_fit_for_a_log():
     made, told, now = visit()
     now.s = 12.5
-    made.tell_exchange(SENT, "tok-a", done(), since_s=12.0)
+    made.tell_exchange(SENT, "tok-a", done(), begun(12.0, dial_s=0.1, first_byte_s=0.3))
     (summary,) = told.exchanges
     assert (summary.duration_s, summary.share_token, summary.status) == (0.5, "tok-a", 200)
+    assert (summary.dial_s, summary.first_byte_s) == (0.1, 0.3)
+    assert summary.peer == "192.0.2.1:5"
     assert summary.target == "/a\\x1b[31m\\xff"
 
 
 def test_a_connection_sums_up_its_exchanges_and_keeps_the_last_share():
     made, told, now = visit()
-    made.tell_exchange(SENT, "tok-a", done(rx=1, tx=2), 10.0)
-    made.tell_exchange(SENT, "", done(status=404, rx=0, tx=5), 10.0)
+    made.tell_exchange(SENT, "tok-a", done(rx=1, tx=2), begun(10.0))
+    made.tell_exchange(SENT, "", done(status=404, rx=0, tx=5), begun(10.0))
     now.s = 13.0
     made.tell_closed()
     (summary,) = told.connections

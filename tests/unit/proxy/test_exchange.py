@@ -234,3 +234,12 @@ def test_a_request_refused_before_anything_was_sent_leaves_the_stream_in_the_poo
     assert status(visitor.ask("a.zone", "/", "GET", "Expect: miracles")) == 417
     assert status(rig.visit().ask()) == 200
     assert rig.dials == ["tok-a"]
+
+
+def test_it_is_told_how_long_the_stream_and_the_answer_took(rig):
+    visitor = rig.visit()
+    visitor.ask()
+    visitor.ask("nobody.zone")
+    answered, page = rig.told.exchanges
+    assert 0 <= answered.dial_s <= answered.first_byte_s <= answered.duration_s
+    assert (page.status, page.dial_s, page.first_byte_s) == (404, None, None)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrokd.proxy.visitors import Visitors, parse_peer
+from zrokd.model.http import RequestHead
+from zrokd.proxy.visitors import Visitors
 
 
 def crowd(visitors: Visitors, *peers: str) -> list[bool]:
@@ -55,7 +56,9 @@ def test_this_machine_and_trusted_proxies_are_not_counted(peer):
 
 @given(st.text(max_size=30))
 def test_no_peer_breaks_it(peer):
-    parse_peer(peer)
+    visitors = Visitors(1, ["10.0.0.0/8"])
+    visitors.trusts(peer)
+    assert isinstance(visitors.behind(peer, RequestHead(b"GET", b"/", 1, ())), str)
     assert crowd(Visitors(5), peer) == [True]
 
 
@@ -69,3 +72,18 @@ def test_whether_there_is_room_can_be_asked_without_taking_it():
         assert visitors.has_room("unix:/run/x")
     assert visitors.has_room("192.0.2.1:1")
     assert visitors._open == {}
+
+
+@pytest.mark.parametrize(
+    ("claims", "visitor"),
+    [
+        ([], "10.0.0.1"),
+        ([b"203.0.113.7"], "203.0.113.7"),
+        ([b"6.6.6.6, 203.0.113.7", b"10.9.9.9"], "203.0.113.7"),
+        ([b"6.6.6.6, unknown, 10.9.9.9"], "10.9.9.9"),
+        ([b"[2001:db8::1]:443"], "2001:db8::1"),
+    ],
+)
+def test_who_visits_through_a_trusted_proxy_is_the_last_it_does_not_trust(claims, visitor):
+    head = RequestHead(b"GET", b"/", 1, tuple((b"X-Forwarded-For", claim) for claim in claims))
+    assert Visitors(1, ["10.0.0.0/8"]).behind("10.0.0.1:99", head) == visitor

@@ -1,0 +1,40 @@
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from zrokd.model.http import RequestHead
+from zrokd.net.http1.origin import address_of, claimed, origin
+
+OURS = ip_network("10.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("1.2.3.4:80", "1.2.3.4"),
+        ("::1", "::1"),
+        ("[::1]:80", "::1"),
+        ("[::ffff:1.2.3.4]:80", "1.2.3.4"),
+        ("unix:/run/x", None),
+        ("", None),
+        ("1.2.3.4.5", None),
+    ],
+)
+def test_an_address_is_read_in_every_form_it_is_written_in(text, address):
+    assert address_of(text) == (address and ip_address(address))
+
+
+def test_a_claim_counts_from_the_right_up_to_what_is_no_address():
+    head = RequestHead(
+        b"GET", b"/", 1, ((b"x-forwarded-for", b"6.6.6.6, ?, 1.1.1.1"), (b"X-Forwarded-For", b"2.2.2.2"))
+    )
+    assert claimed(head) == (ip_address("1.1.1.1"), ip_address("2.2.2.2"))
+
+
+@pytest.mark.parametrize(
+    ("chain", "believed"),
+    [(["6.6.6.6", "1.1.1.1", "10.0.0.1"], "1.1.1.1"), (["10.0.0.2", "10.0.0.1"], "10.0.0.2"), (["1.1.1.1"], "1.1.1.1")],
+)
+def test_the_last_that_is_not_trusted_is_believed(chain, believed):
+    assert origin(tuple(map(ip_address, chain)), lambda each: each in OURS) == ip_address(believed)

@@ -1,0 +1,44 @@
+"""Who a visitor is, by what proxies in front of us tell. Source: RFC 7239, RFC 9110 §7.6.3."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+
+from zrokd.model.http import RequestHead
+
+IpAddress = IPv4Address | IPv6Address
+
+
+@lru_cache(maxsize=1024)
+def address_of(text: str) -> IpAddress | None:
+    """The address in "1.2.3.4", "1.2.3.4:80", "::1" or "[::1]:80", IPv4 taken out of IPv6; None: it has none."""
+    bare = text[1:].partition("]")[0] if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def claimed(head: RequestHead) -> tuple[IpAddress, ...]:
+    """The addresses of X-Forwarded-For, from the right up to the first thing that is none."""
+    texts = [part.strip().decode("latin-1") for value in head.all(b"x-forwarded-for") for part in value.split(b",")]
+    return tuple(reversed(list(_while_addresses(reversed(texts)))))
+
+
+def origin(chain: tuple[IpAddress, ...], trusts: Callable[[IpAddress], bool]) -> IpAddress:
+    """Whom to believe to be the visitor: in a chain that ends with the peer, the last that is not trusted."""
+    return next((address for address in reversed(chain) if not trusts(address)), chain[0])
+
+
+def _while_addresses(texts: Iterable[str]) -> Iterable[IpAddress]:
+    for text in texts:
+        address = address_of(text)
+        if address is None:
+            return
+        yield address
