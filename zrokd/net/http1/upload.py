@@ -59,7 +59,8 @@ class Upload:
             self.moved += len(piece)
             self._tell(len(piece), 0)
             self._writer.write(piece)
-            turns.pass_on()
+            if not self._reader.done:  # else the answer could come first, and find the request not sent to its end
+                turns.pass_on()
         if self.client_fault is None:
             self._writer.finish(self._reader.trailers)
             self.complete = True
