@@ -111,6 +111,13 @@ class Unavailable(ZrokdError):
         super().__init__(message)
 
 
+class UsedUp(Unavailable):
+    """A share has had all the bytes that it may have for now. The period that counts is longer than any advice."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=300.0)
+
+
 class AgentAway(ZrokdError):
     """The agent of an environment does not answer, or nobody told us how to reach it."""
 

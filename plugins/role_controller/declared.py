@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from zrokd.model.audit import ACTOR, Actor
-from zrokd.model.limits import Limits
+from zrokd.model.limits import LimitAction, LimitClass, Limits
 from zrokd.model.naming import Namespace
 from zrokd.model.site import Invites, Site
 from zrokd.service.services import Services
 
-from .settings import ControllerSettings, LimitSettings, SignUpSettings
+from .settings import BandwidthSettings, ByteSettings, ControllerSettings, LimitSettings, SignUpSettings
 
 
 def ensure(services: Services, settings: ControllerSettings) -> None:
@@ -40,6 +40,19 @@ def limits_of(settings: LimitSettings) -> Limits:
     return Limits(
         environments=settings.environments, shares=settings.shares, names=settings.names, accesses=settings.accesses
     )
+
+
+def bandwidth_of(settings: BandwidthSettings) -> tuple[LimitClass, ...]:
+    """The limits of bytes in the YAML; empty when there are none."""
+    pairs = ((LimitAction.WARNING, settings.warning), (LimitAction.LIMIT, settings.limit))
+    every = (_class(action, asked, settings.period) for action, asked in pairs)
+    return tuple(one for one in every if one.counts_bytes)
+
+
+def _class(action: LimitAction, asked: ByteSettings, period_s: float) -> LimitClass:
+    rx, tx, total = (-1 if most is None else most for most in (asked.rx, asked.tx, asked.total))
+    minutes = max(1, round(period_s / 60))
+    return LimitClass(period_minutes=minutes, rx_bytes=rx, tx_bytes=tx, total_bytes=total, limit_action=action)
 
 
 def site_of(settings: SignUpSettings) -> Site:

@@ -32,7 +32,7 @@ from zrokd.store.meta import instance_id, note_boot
 from .client import client_address
 from .company import Company
 from .crowd import Crowd
-from .declared import ensure, limits_of, site_of
+from .declared import bandwidth_of, ensure, limits_of, site_of
 from .identify import Identifier
 from .mail import Post
 from .settings import ControllerSettings
@@ -72,6 +72,7 @@ class ControllerRole(Role):
         self._post = Post(ctx, settings.mail)
         self._posting: Task | None = None
         self._noting: Task | None = None
+        self._limiting: Task | None = None
         self._trouble = ""  # what the last comparison with the overlay said
 
     # -- life ---
@@ -103,13 +104,14 @@ class ControllerRole(Role):
         self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
         self._posting = self.ctx.spawn(self._post.run, name="mail")
         self._noting = self.ctx.spawn(self._note_uses_forever, name="token uses")
+        self._limiting = self.ctx.spawn(self._limit_forever, name="limits of bytes")
         if self._company is not None:
             self._company.stay(self.ctx.spawn, lambda: self.settings.beat_every, lambda: self.settings.news_every)
 
     def drain(self, deadline_s: float) -> None:
         """Close the port, send away who waits for news, let requests end."""
         until = time.monotonic() + deadline_s
-        for task in (self._reconciling, self._posting, self._noting):
+        for task in (self._reconciling, self._posting, self._noting, self._limiting):
             if task is not None:
                 task.kill()
         for listener in self._listeners:
@@ -207,6 +209,7 @@ class ControllerRole(Role):
             site=site_of(settings.sign_up),
             mailbox=self._post,
             hashing=self._in_turn,
+            bandwidth=bandwidth_of(settings.limits.bandwidth),
         )
 
     def _listen(self, address: Address) -> Listener:
@@ -280,6 +283,21 @@ class ControllerRole(Role):
             self.services.trail.prune(self.settings.audit_keep)
         except ZrokdError as error:
             self.ctx.log.warning("the controller cannot tidy up now: %s", error)
+
+    def _limit_forever(self) -> None:
+        while True:
+            time.sleep(self.settings.limits.check_every)
+            if self._company is not None and self._company.leads:
+                self._limit()
+
+    def _limit(self) -> None:
+        try:
+            for verdict in self.services.bandwidth.enforce():
+                self.ctx.log.warning("%s", verdict)
+        except ZrokdError as error:
+            self.ctx.log.warning("bytes cannot be compared with their limits now: %s", error)
+        except Exception:  # the next round may fare better
+            self.ctx.log.exception("comparing bytes with their limits failed")
 
     def _note_uses_forever(self) -> None:
         while True:

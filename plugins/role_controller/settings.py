@@ -56,6 +56,26 @@ class AccountSettings(Settings):
     token: Annotated[SecretSetting, passes(_token_of("an account"))] = Field(description="Its account token.")
 
 
+class ByteSettings(Settings):
+    """Bytes in a period; what is left out is endless."""
+
+    rx: SizeBytes | None = Field(default=None, description="From visitors.")
+    tx: SizeBytes | None = Field(default=None, description="To visitors.")
+    total: SizeBytes | None = Field(default=None, description="Both together.")
+
+
+class BandwidthSettings(Settings):
+    """What may go through the shares of an account without a limit class of bytes; left out: anything."""
+
+    period: DurationS = Field(
+        default=86400.0, ge=60.0, le=366 * 86400.0, description="In how much time the bytes are counted, up to now."
+    )
+    warning: ByteSettings = Field(default_factory=ByteSettings, description="When the account gets a mail.")
+    limit: ByteSettings = Field(
+        default_factory=ByteSettings, description="When its shares let no visitors in until less has gone through."
+    )
+
+
 class LimitSettings(Settings):
     """How many of each an account may have; -1 is endless."""
 
@@ -63,6 +83,12 @@ class LimitSettings(Settings):
     shares: int = Field(default=-1, ge=-1, description="Shares at a time.")
     names: int = Field(default=-1, ge=-1, description="Reserved names.")
     accesses: int = Field(default=-1, ge=-1, description="Accesses onto one share, charged to its owner.")
+    bandwidth: BandwidthSettings = Field(
+        default_factory=BandwidthSettings, description="What may go through its shares."
+    )
+    check_every: DurationS = Field(
+        default=10.0, ge=0.1, le=60.0, description="How often bytes are compared with their limits."
+    )
 
 
 class MailSettings(Settings):

@@ -14,9 +14,9 @@ from gevent.monkey import get_original
 from pydantic import ValidationError
 from zrokd_plugins.role_controller import ControllerRole, zrokd_provide_roles
 from zrokd_plugins.role_controller.company import Company
-from zrokd_plugins.role_controller.declared import limits_of
+from zrokd_plugins.role_controller.declared import bandwidth_of, limits_of
 from zrokd_plugins.role_controller.identify import Identifier
-from zrokd_plugins.role_controller.settings import ControllerSettings, LimitSettings
+from zrokd_plugins.role_controller.settings import BandwidthSettings, ControllerSettings, LimitSettings
 
 from zrokd.client.controller import Controller
 from zrokd.config.load import from_tree
@@ -24,7 +24,7 @@ from zrokd.errors import Conflict, Denied, Invalid, RestartNeeded, StartError, S
 from zrokd.host.daemon import Daemon
 from zrokd.host.registry import Registry
 from zrokd.model.account import Credentials, Principal
-from zrokd.model.limits import Limits
+from zrokd.model.limits import LimitAction, Limits, UsageSample
 from zrokd.model.share import ShareDraft, ShareMode
 from zrokd.model.units import Secret
 from zrokd.net.signal import Bell
@@ -738,3 +738,39 @@ def test_who_follows_does_not_sweep_and_who_leads_does(start, monkeypatch, patie
 def test_a_controller_alone_on_its_database_asks_nobody(start):
     _, role = start()
     assert role._company.leads and role._company._tasks == []
+
+
+# -- limits of bytes ---
+
+
+def test_the_limits_of_bytes_are_those_of_the_yaml():
+    assert bandwidth_of(BandwidthSettings()) == ()
+    settings = BandwidthSettings.model_validate({"period": "2h", "warning": {"rx": "1KiB"}, "limit": {"total": "1MiB"}})
+    warning, limit = bandwidth_of(settings)
+    assert (warning.limit_action, warning.rx_bytes, warning.total_bytes) == (LimitAction.WARNING, 1024, -1)
+    assert (limit.limit_action, limit.total_bytes, limit.period_minutes) == (LimitAction.LIMIT, 2**20, 120)
+
+
+def test_who_uses_up_the_bytes_of_the_yaml_is_limited_with_a_mail(start, call, tmp_path):
+    bandwidth = {"limit": {"total": "1KiB"}}
+    _, role = start(limits={"bandwidth": bandwidth, "check_every": "0.1s"}, mail={"dir": str(tmp_path / "mail")})
+    client, edge = call(role), call(role, "edges-own-token")
+    token, _ = client.share(draft(client.enable("desk", "linux").z_id))
+    first = edge.mappings("", 0, 0)
+    edge.report_usage("one", [UsageSample(share_token=token, rx_bytes=1000, tx_bytes=24, at_ms=0)])
+    (told,) = edge.mappings(first.epoch, first.version, 10).mappings
+    assert (told.token, told.limited) == (token, True)
+    assert client.share_detail(token)["limited"] and client.overview()["accountLimited"]
+    until = time.monotonic() + 5
+    while not (letters := list((tmp_path / "mail").glob("*.eml"))):
+        assert time.monotonic() < until, "no mail came"
+        gevent.sleep(0.02)
+    assert len(letters) == 1 and b"used up" in letters[0].read_bytes()
+
+
+def test_a_controller_that_does_not_lead_limits_nobody(start, call, monkeypatch):
+    monkeypatch.setattr(Company, "leads", False)
+    _, role = start(limits={"check_every": "0.1s"})
+    looked = Event()
+    monkeypatch.setattr(role, "_limit", looked.set)
+    assert not looked.wait(0.5)

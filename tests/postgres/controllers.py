@@ -35,7 +35,8 @@ roles:
     frontends: {{edge: {{token: {edge}}}}}
     namespaces: {{public: {{zone: share.example.com, open: true, frontends: [edge]}}}}
     accounts: [{{email: ann@example.com, token: {ann}}}, {{email: bob@example.com, token: {bob}}}]
-    limits: {{shares: {shares}}}
+    limits: {{shares: {shares}, check_every: 0.2s, bandwidth: {{limit: {{total: 1KiB}}}}}}
+    mail: {{dir: {folder}/mail-{name}}}
 """
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.postgres.controllers import ADMIN, BOB, EDGE, ControllerProcess
 from zrokd.errors import Conflict, LimitReached, Unavailable
-from zrokd.model.share import NameSelection, ShareDraft, ShareMode
+from zrokd.model.limits import UsageSample
+from zrokd.model.share import NameSelection, Permission, ShareDraft, ShareMode
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -119,6 +120,27 @@ def test_the_changes_of_both_make_one_audit_trail(controllers):
     verified = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert re.match(r"\d+ records hold; ", verified.stdout), verified.stderr
     assert int(verified.stdout.split()[0]) > 60
+
+
+def test_bytes_are_limited_by_the_leader_alone_and_known_at_both(controllers, tmp_path):
+    pair = controllers()
+    leader, other = sorted(pair, key=lambda each: not each.leads)
+    home = other.client().enable("desk", "linux")
+    token, _ = other.client().share(draft(home.z_id, private=True, permission=Permission.OPEN))
+    public, _ = other.client().share(draft(home.z_id, selections=(NameSelection(namespace="public"),)))
+    used = UsageSample(share_token=public, rx_bytes=1000, tx_bytes=24, at_ms=0)
+    other.client(EDGE).report_usage("one", [used])
+    for each in pair:
+        eventually(lambda each=each: [m.limited for m in each.client(EDGE).mappings("", 0, 0).mappings] == [True])
+        assert each.client().share_detail(token)["limited"]
+    with pytest.raises(Conflict, match="used up"):
+        other.client(BOB).access(other.client(BOB).enable("far", "linux").z_id, token, "", "")
+    eventually(lambda: list(tmp_path.glob("mail-*/*.eml")))
+    leader.kill()
+    eventually(lambda: other.leads)
+    other.client(EDGE).report_usage("two", [used])
+    eventually(lambda: other.client().overview()["accountLimited"])
+    assert [path.parent.name for path in tmp_path.glob("mail-*/*.eml")] == [f"mail-{leader.name}"]
 
 
 def persistently(function, *args):

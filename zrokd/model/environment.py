@@ -16,6 +16,7 @@ class Environment:
     host: str = ""
     address: str = ""
     remote_agent: bool = False  # whether an agent there can be talked to by the controller
+    limited: bool = False  # its account has used up its bytes
     created_at_ms: int = 0
     updated_at_ms: int = 0
 

@@ -25,7 +25,11 @@ class LimitAction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitClass:
-    """Limits that an account can be put into: of things, or of bytes in a period, of all shares or those of a mode."""
+    """Limits that an account can be put into: of things, or of bytes in a period.
+
+    One with a `backend_mode` decides over the shares of that mode, in place of those without. The bytes that count are
+    all of the account's. Source: zrok's rules.
+    """
 
     id: int = 0
     label: str = ""
@@ -44,6 +48,11 @@ class LimitClass:
         """Whether it says anything of bytes."""
         return (self.rx_bytes, self.tx_bytes, self.total_bytes) != (-1, -1, -1)
 
+    def used_up(self, rx_bytes: int, tx_bytes: int) -> bool:
+        """Whether so many bytes in its period are as many as it lets through."""
+        pairs = ((rx_bytes, self.rx_bytes), (tx_bytes, self.tx_bytes), (rx_bytes + tx_bytes, self.total_bytes))
+        return any(0 <= most <= used for used, most in pairs)
+
     @property
     def counts_things(self) -> bool:
         """Whether its numbers of environments, shares, names and accesses hold."""
@@ -56,6 +65,22 @@ class LimitClass:
             return frozenset([f"the mode {self.backend_mode}"])
         bytes_place = [f"the bytes of action {self.limit_action.value}"] if self.counts_bytes else []
         return frozenset(bytes_place + (["the numbers of things"] if self.counts_things else []))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrun:
+    """Bytes of a limit class that an account has used up, and since when that is known."""
+
+    account_id: int
+    class_id: int  # 0: one of the configuration
+    mode: str  # whose shares it is about; "": those of modes without a class of their own
+    action: LimitAction
+    since_ms: int = 0
+
+    @property
+    def key(self) -> tuple[int, LimitAction]:
+        """What tells it from the account's other ones."""
+        return self.class_id, self.action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ class Mapping:
     token: str = ""
     mode: str = ""
     gating: Gating = field(default_factory=Gating)
+    limited: bool = False  # nobody is let through now
 
     @property
     def deleted(self) -> bool:

@@ -66,6 +66,7 @@ class Share:
     endpoints: tuple[str, ...] = ()  # host names, without scheme and port
     gating: Gating = field(default_factory=Gating)
     permission: Permission = Permission.CLOSED
+    limited: bool = False  # nobody is let through: the account has used up its bytes
     created_at_ms: int = 0
     updated_at_ms: int = 0
 
@@ -86,5 +87,6 @@ class Access:
     mode: str
     bind_address: str = ""
     description: str = ""
+    limited: bool = False  # as the share
     created_at_ms: int = 0
     updated_at_ms: int = 0

@@ -48,6 +48,15 @@ def parse_size_bytes(text: str | int) -> int:
     return int(size)
 
 
+def format_size(size_bytes: int) -> str:
+    """A size for people: 1536 is 1.5 KiB."""
+    number, units = float(size_bytes), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while number >= 1024 and len(units) > 1:
+        number /= 1024
+        del units[0]
+    return f"{number:.4g} {units[0]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen or connect: a TCP host and port, or the path of a UNIX socket."""

@@ -19,7 +19,7 @@ class MappingTable:
 
     def __init__(self) -> None:
         self._by_host: dict[str, Mapping] = {}
-        self._hosts_of: Counter[str] = Counter()  # token -> how many hosts lead to it
+        self._hosts_of: Counter[str] = Counter()  # token -> how many hosts lead to it; to limited ones none does
         self.epoch = ""
         self.version = 0
         self.loaded = False  # whether a snapshot was ever taken
@@ -32,7 +32,7 @@ class MappingTable:
         return self._by_host.get(canonical_host(host))
 
     def leads_to(self, token: str) -> bool:
-        """Whether any host leads to this share now."""
+        """Whether any host leads to this share now, and lets visitors through."""
         return token in self._hosts_of
 
     def snapshot(self) -> MappingChanges:
@@ -44,7 +44,7 @@ class MappingTable:
         before = set(self._hosts_of)
         last = {canonical_host(mapping.host): mapping for mapping in _in_order(changes)}
         self._by_host = {host: mapping for host, mapping in last.items() if not mapping.deleted}
-        self._hosts_of = Counter(m.token for m in self._by_host.values())
+        self._hosts_of = Counter(m.token for m in self._by_host.values() if not m.limited)
         self.epoch, self.version, self.loaded = changes.epoch, changes.version, True
         return frozenset(before - set(self._hosts_of))
 
@@ -73,10 +73,11 @@ class MappingTable:
         """Take one mapping; the token its host led to before, or ""."""
         host = canonical_host(mapping.host)
         old = self._by_host.pop(host, None)
-        if old:
+        if old and not old.limited:
             self._count(old.token, -1)
         if not mapping.deleted:
             self._by_host[host] = mapping
+        if not mapping.deleted and not mapping.limited:
             self._count(mapping.token, 1)
         return old.token if old else ""
 

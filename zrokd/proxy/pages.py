@@ -13,9 +13,10 @@ from zrokd.errors import (
     StreamTimeout,
     Unavailable,
     UnknownService,
+    UsedUp,
 )
 from zrokd.model.http import Fields, Respond
-from zrokd.net.http1.pages import standard_page
+from zrokd.net.http1.pages import standard_page, used_up_page
 
 
 def page_for(error: BaseException) -> Respond:
@@ -26,6 +27,8 @@ def page_for(error: BaseException) -> Respond:
         return standard_page(404)
     if isinstance(error, NoTerminator | UnknownService):
         return standard_page(502)
+    if isinstance(error, UsedUp):
+        return used_up_page(*_retry_after(error))
     if isinstance(error, Unavailable):
         return standard_page(503, *_retry_after(error))
     if isinstance(error, StreamTimeout):

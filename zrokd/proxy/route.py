@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.errors import MessageError, NotFound, Unavailable
+from zrokd.errors import MessageError, NotFound, Unavailable, UsedUp
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.naming import Mapping, canonical_host
 from zrokd.proxy.mapping import MappingTable
@@ -13,12 +13,15 @@ def route(head: RequestHead, table: MappingTable) -> Route:
 
     :raises MessageError: 400, the Host is missing or no host name. Source: RFC 9112 §3.2.
     :raises NotFound: nothing is shared under this name.
+    :raises UsedUp: what is shared has had all the bytes that it may have for now.
     :raises Unavailable: no names were ever heard of, so nobody can say what is shared.
     """
     host = canonical_host((head.get(b"host") or b"").decode("latin-1"))
     if not host:
         raise MessageError(400, "the Host field is missing or not a host name")
     mapping = table.lookup(host)
+    if mapping and mapping.limited:
+        raise UsedUp(f"share {mapping.token} has used up its bytes")
     if mapping:
         return _route(host, mapping)
     if not table.loaded:

@@ -89,6 +89,7 @@ def _encode_mapping(mapping: Mapping) -> dict[str, Any]:
         "token": mapping.token,
         "mode": mapping.mode,
         "gating": gating,
+        "limited": mapping.limited,
     }
 
 
@@ -111,6 +112,7 @@ def _decode_mapping(tree: Any) -> Mapping:
         token=_text(tree["token"]),
         mode=_text(tree["mode"]),
         gating=gating,
+        limited=tree.get("limited") is True,  # not written by older versions
     )
 
 

@@ -71,16 +71,18 @@ class Accesses:
     def _reserve(self, env_z_id: str, share_token: str, account_id: int, bind_address: str, description: str) -> Intent:
         now_ms, token = self._core.clock.now_ms(), new_token()
         share = _reachable(env_z_id, share_token, account_id)
-        limits.room_for_access(share.account_id, share.id, self._core.limits, now_ms)
+        limits.room_for_access(share, self._core.limits, now_ms)
         environment = require_environment(env_z_id, account_id)
         accesses.reserve(environment.id, share.id, token, bind_address, description, now_ms)
         return intents.begin(intents.CREATE, intents.ACCESS, token, self._core.worker, now_ms, share=share_token)
 
     def _commit(self, intent: Intent, env_z_id: str, share_token: str, account_id: int) -> Access | None:
         try:
-            _reachable(env_z_id, share_token, account_id)
+            share = _reachable(env_z_id, share_token, account_id)
         except NotFound:
             return None  # a grant may have ended meanwhile
+        if share.limited:
+            return None
         audit.note("access.created", intent.subject, share=share_token, environment=env_z_id)
         return accesses.make_live(intent.subject, self._core.clock.now_ms())
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
 from zrokd.errors import Denied, Unavailable
 from zrokd.model.account import Principal
-from zrokd.model.limits import Limits, Refusal
+from zrokd.model.limits import LimitClass, Limits, Refusal
 from zrokd.model.naming import new_token
 from zrokd.model.site import Letter, Site
 from zrokd.service.passwords import Passwords
@@ -56,6 +56,7 @@ class Core:
     clock: Clock
     bell: Bell
     limits: Limits = field(default_factory=Limits)  # for accounts without a limit class of their own
+    bandwidth: tuple[LimitClass, ...] = ()  # likewise, of bytes: a warning, a limit, or both
     site: Site = field(default_factory=Site)
     mailbox: Mailbox = field(default_factory=NoMailbox)
     passwords: Passwords = field(default_factory=lambda: Passwords(direct))

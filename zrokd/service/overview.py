@@ -10,7 +10,7 @@ from zrokd.model.naming import Name, Namespace
 from zrokd.model.share import Access, Share
 from zrokd.service.core import Core, account_of
 from zrokd.service.environments import require_environment
-from zrokd.store import accesses, environments, names, namespaces, shares
+from zrokd.store import accesses, environments, names, namespaces, overruns, shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Overview:
     environments: tuple[EnvironmentView, ...] = ()
     names: tuple[Name, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    limited: bool = False  # it has used up its bytes
 
 
 class Overviews:
@@ -52,6 +53,7 @@ def overview_of(account_id: int) -> Overview:
         environments=_views(environments.of_account(account_id), account_id),
         names=names.of_account(account_id),
         namespaces=namespaces.usable(account_id),
+        limited=overruns.limits_account(account_id),
     )
 
 

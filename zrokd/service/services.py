@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
-from zrokd.model.limits import Limits
+from zrokd.model.limits import LimitClass, Limits
 from zrokd.model.naming import new_token
 from zrokd.model.site import Site
 from zrokd.service.accesses import Accesses
 from zrokd.service.accounts import Accounts
 from zrokd.service.agents import Agents
+from zrokd.service.bandwidth import Bandwidth
 from zrokd.service.core import Bell, Core, Mailbox, NoMailbox
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
@@ -60,6 +61,7 @@ class Services:
     agents: Agents
     overviews: Overviews
     usage: Usage
+    bandwidth: Bandwidth
     reconciler: Reconciler
     trail: Trail
     directory: StoreDirectory
@@ -76,8 +78,10 @@ def make_services(
     site: Site | None = None,
     mailbox: Mailbox | None = None,
     hashing: Offload = direct,
+    bandwidth: tuple[LimitClass, ...] = (),
 ) -> Services:
-    """The services of one controller. `limits` hold for accounts without a limit class of their own.
+    """The services of one controller. `limits` and `bandwidth` hold for accounts without limit classes of
+    their own.
 
     `hashing` runs what hashes passwords, off the hub and few at a time. Without a `mailbox` nobody is written to.
 
@@ -91,6 +95,7 @@ def make_services(
         clock=clock,
         bell=bell,
         limits=limits or Limits(),
+        bandwidth=bandwidth,
         worker=worker or new_token(),
         site=site or Site(),
         mailbox=mailbox or NoMailbox(),
@@ -115,6 +120,7 @@ def make_services(
         agents=Agents(core),
         overviews=Overviews(core),
         usage=Usage(core),
+        bandwidth=Bandwidth(core),
         reconciler=Reconciler(core),
         trail=trail,
         directory=StoreDirectory(store, clock),

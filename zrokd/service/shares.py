@@ -92,7 +92,7 @@ class Shares:
         held = drafts.held_by(draft, account_id)
         if held:
             return intents.begin(intents.REPAIR, intents.SHARE, held.token, worker, now_ms)
-        limits.room_for_share(account_id, self._core.limits, now_ms)
+        limits.room_for_share(account_id, draft.mode, self._core.limits, now_ms)
         token = draft.token or new_share_token()
         intent = intents.begin(intents.CREATE, intents.SHARE, token, worker, now_ms)
         row = shares.reserve(environment.id, token, draft, now_ms)

@@ -141,6 +141,7 @@ def _access(row: tables.Access) -> Access:
         mode=row.share.mode,
         bind_address=row.bind_address,
         description=row.description,
+        limited=row.share.limited,
         created_at_ms=row.created_at_ms,
         updated_at_ms=row.updated_at_ms,
     )

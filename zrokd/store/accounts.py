@@ -20,6 +20,7 @@ _OF_ACCOUNT = (
     tables.OrganizationMember,
     tables.SkipInterstitialGrant,
     tables.AppliedLimitClass,
+    tables.Overrun,
 )
 
 
@@ -41,6 +42,12 @@ def by_email(email: str) -> Account | None:
 def email_of(account_id: int) -> str:
     """The address of an account that there is, or was."""
     return tables.Account.get_by_id(account_id).email
+
+
+def by_id(account_id: int) -> Account | None:
+    """The live account of this row, or None."""
+    row = tables.Account.get_or_none(_LIVE & (tables.Account.id == account_id))
+    return None if row is None else _account(row)
 
 
 def password_hash(account_id: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from peewee import ColumnBase, Function, fn
 
 from zrokd.model.environment import Environment, EnvironmentDraft
-from zrokd.store import accounts, agents, tables
+from zrokd.store import accounts, agents, overruns, tables
 
 _LIVE = tables.Environment.live == True  # noqa: E712 - an SQL expression
 _OLDEST = tables.Environment.id
@@ -39,14 +39,17 @@ def find(z_id: str, account_id: int, *, leaving: bool = False) -> Environment | 
     """The account's live environment of this id; with `leaving` also one that is being taken away."""
     mine = (tables.Environment.z_id == z_id) & (tables.Environment.account == account_id)
     row = tables.Environment.get_or_none(mine if leaving else mine & _LIVE)
-    return None if row is None else replace(_environment(row), remote_agent=agents.token_of(row.id) is not None)
+    if row is None:
+        return None
+    has_agent, limited = agents.token_of(row.id) is not None, overruns.limits_account(account_id)
+    return replace(_environment(row), remote_agent=has_agent, limited=limited)
 
 
 def of_account(account_id: int) -> tuple[Environment, ...]:
     """The account's live ones, oldest first."""
     rows = tables.Environment.select().where(_LIVE, tables.Environment.account == account_id).order_by(_OLDEST)
-    enrolled = agents.environments_of(account_id)
-    return tuple(replace(_environment(row), remote_agent=row.id in enrolled) for row in rows)
+    enrolled, limited = agents.environments_of(account_id), overruns.limits_account(account_id)
+    return tuple(replace(_environment(row), remote_agent=row.id in enrolled, limited=limited) for row in rows)
 
 
 def count(account_id: int) -> int:

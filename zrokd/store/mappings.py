@@ -86,7 +86,7 @@ def _wanted(token: str) -> _Wanted:
 
 
 def _mapping_of(share: Share, host: str) -> Mapping:
-    return Mapping(version=0, host=host, token=share.token, mode=share.mode, gating=share.gating)
+    return Mapping(version=0, host=host, token=share.token, mode=share.mode, gating=share.gating, limited=share.limited)
 
 
 def _put(namespace_id: int, mapping: Mapping, now_ms: int) -> None:
@@ -99,6 +99,7 @@ def _put(namespace_id: int, mapping: Mapping, now_ms: int) -> None:
         mode=mapping.mode,
         gate=mapping.gating.gate,
         gate_config=json.dumps(dict(mapping.gating.config)),
+        limited=mapping.limited,
         changed_at_ms=now_ms,
     )
 
@@ -114,4 +115,4 @@ def _of_frontend(frontend_id: int, latest: int) -> peewee.ModelSelect[tables.Map
 
 def _mapping(row: tables.Mapping, version: int = 0) -> Mapping:
     gating = Gating(gate=row.gate, config=json.loads(row.gate_config))
-    return Mapping(version=version, host=row.host, token=row.token, mode=row.mode, gating=gating)
+    return Mapping(version=version, host=row.host, token=row.token, mode=row.mode, gating=gating, limited=row.limited)

@@ -120,3 +120,19 @@ class AppliedLimitClass(Table):
         """Once each."""
 
         indexes = ((("account", "limit_class"), True),)
+
+
+class Overrun(Table):
+    """Bytes of a limit class that an account has used up; it stands until its period allows more."""
+
+    account = ForeignKeyField(Account, on_delete="CASCADE")
+    account_id: int
+    class_id = IntegerField()  # 0: one of the configuration; a class that went away ends it at the next look
+    mode = CharField(32, default="")
+    action = CharField(8)
+    since_ms = BigIntegerField()
+
+    class Meta:
+        """Once each."""
+
+        indexes = ((("account", "class_id", "action"), True),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import peewee
 from peewee import ColumnBase, Function, fn
@@ -118,6 +119,41 @@ def count(account_id: int) -> int:
     return tables.Share.select().join(Environment).where(Environment.account == account_id).count()
 
 
+def is_limited(token: str) -> bool:
+    """Whether nobody is to be let through to a share; False when there is none."""
+    return tables.Share.select().where(tables.Share.token == token, tables.Share.limited).exists()
+
+
+def limited_of_environment(environment_id: int) -> tuple[str, ...]:
+    """Tokens of the live shares in the environment that nobody is to be let through to."""
+    here = (tables.Share.environment == environment_id, _LIVE, tables.Share.limited)
+    return tuple(row.token for row in tables.Share.select(tables.Share.token).where(*here).namedtuples())
+
+
+def limits_of_account(account_id: int) -> tuple[tuple[str, str, bool], ...]:
+    """Token, mode and whether it is limited, of each of the account's live shares, oldest first."""
+    wanted = (tables.Share.token, tables.Share.mode, tables.Share.limited)
+    query = tables.Share.select(*wanted).join(Environment).where(_LIVE, Environment.account == account_id)
+    rows: Any = query.order_by(tables.Share.id).tuples()
+    return tuple((token, mode, bool(limited)) for token, mode, limited in rows)
+
+
+def limit(tokens: Collection[str], *, limited: bool) -> None:
+    """Let nobody, or everybody again, be let through to these."""
+    tables.Share.update(limited=limited).where(tables.Share.token << list(tokens)).execute()
+
+
+def to_bar(most: int) -> tuple[str, ...]:
+    """Tokens of some live shares that the overlay has otherwise than they are to be, oldest first."""
+    query = tables.Share.select(tables.Share.token).where(_LIVE, tables.Share.limited != tables.Share.barred)
+    return tuple(row.token for row in query.order_by(tables.Share.id).limit(most).namedtuples())
+
+
+def note_barred(token: str, *, barred: bool) -> None:
+    """The overlay has it so."""
+    tables.Share.update(barred=barred).where(tables.Share.token == token).execute()
+
+
 def grant(share_id: int, account_ids: Iterable[int]) -> None:
     """Let accounts have an access. Idempotent."""
     for account_id in account_ids:
@@ -176,6 +212,7 @@ def _share(row: tables.Share, endpoints: tuple[str, ...]) -> Share:
         endpoints=endpoints,
         gating=Gating(gate=row.gate, config=json.loads(row.gate_config)),
         permission=Permission(row.permission),
+        limited=row.limited,
         created_at_ms=row.created_at_ms,
         updated_at_ms=row.updated_at_ms,
     )

@@ -29,6 +29,7 @@ from zrokd.store.people import Invite as Invite
 from zrokd.store.people import LimitClass as LimitClass
 from zrokd.store.people import Organization as Organization
 from zrokd.store.people import OrganizationMember as OrganizationMember
+from zrokd.store.people import Overrun as Overrun
 from zrokd.store.people import RegistrationRequest as RegistrationRequest
 from zrokd.store.people import ResetRequest as ResetRequest
 
@@ -68,6 +69,11 @@ class Share(Table):
     live = BooleanField(default=False)
     created_at_ms = BigIntegerField()
     updated_at_ms = BigIntegerField()
+    limited = BooleanField(default=False)  # nobody is to be let through
+    barred = BooleanField(default=False)  # nobody is let through by the overlay
+
+
+Share.add_index(Share.id, where=Share.limited != Share.barred, name="share_to_bar")
 
 
 class AccessGrant(Table):
@@ -232,6 +238,7 @@ class Mapping(Table):
     gate = CharField(32, default="")
     gate_config = TextField(default="{}")
     changed_at_ms = BigIntegerField()
+    limited = BooleanField(default=False)
 
     class Meta:
         """A frontend asks for what is new in its namespaces."""
@@ -322,6 +329,7 @@ ALL: tuple[type[Table], ...] = (
     OrganizationMember,
     LimitClass,
     AppliedLimitClass,
+    Overrun,
     Environment,
     Share,
     AccessGrant,

@@ -93,6 +93,25 @@ def series(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> tuple[Tr
     )
 
 
+def total(account_id: int, since_ms: int, now_ms: int) -> tuple[int, int]:
+    """Bytes of the account in a window that ends now: from visitors, and to them.
+
+    A window of less than an hour is counted in samples. A longer one is counted in periods that begin in it, its first
+    part in short ones and the rest in long ones: a month is some 60 rows a share.
+    """
+    whose = Scope(account_id=account_id)
+    if now_ms - since_ms < SPANS_S[1] * 1000:
+        table = tables.UsageSample
+        return _sum(table, whose.of(table) & (table.at_ms > since_ms))
+    rx_bytes, tx_bytes, begin_ms = 0, 0, since_ms
+    for span_s, longer_s in zip(SPANS_S, (*SPANS_S[1:], None), strict=True):
+        end_ms = -(-begin_ms // (longer_s * 1000)) * longer_s * 1000 if longer_s else now_ms + 1
+        here = (UsagePeriod.span_s == span_s) & UsagePeriod.begin_ms.between(begin_ms, end_ms - 1)
+        received, sent = _sum(UsagePeriod, whose.of(UsagePeriod) & here)
+        rx_bytes, tx_bytes, begin_ms = rx_bytes + received, tx_bytes + sent, end_ms
+    return rx_bytes, tx_bytes
+
+
 def active_shares(account_id: int, since_ms: int) -> set[str]:
     """Tokens of the account's shares through which bytes went since then (to five minutes)."""
     span_ms = SPANS_S[0] * 1000
@@ -112,6 +131,11 @@ def prune(now_ms: int) -> int:
         old = (UsagePeriod.span_s == span_s) & (UsagePeriod.begin_ms < now_ms - keep_ms)
         gone += int(UsagePeriod.delete().where(old).execute())
     return gone
+
+
+def _sum(table: Any, where: peewee.Expression) -> tuple[int, int]:
+    row = table.select(peewee.fn.SUM(table.rx_bytes), peewee.fn.SUM(table.tx_bytes)).where(where).tuples().get()
+    return int(row[0] or 0), int(row[1] or 0)
 
 
 def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterable[tuple[int, int, int]]:

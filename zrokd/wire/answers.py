@@ -39,7 +39,7 @@ def share_to_wire(share: Share) -> dict[str, Any]:
         "backendMode": mode_to_wire(share.mode),
         "frontendEndpoints": ["private"] if private else list(share.endpoints),
         "target": share.target,
-        "limited": False,
+        "limited": share.limited,
         "createdAt": share.created_at_ms,
         "updatedAt": share.updated_at_ms,
     }
@@ -79,7 +79,7 @@ def environment_to_wire(environment: Environment) -> dict[str, Any]:
         "host": environment.host,
         "address": environment.address,
         "remoteAgent": environment.remote_agent,
-        "limited": False,
+        "limited": environment.limited,
         "createdAt": environment.created_at_ms,
         "updatedAt": environment.updated_at_ms,
     }
@@ -181,11 +181,11 @@ def resources_to_wire(environment: Environment, shares: Iterable[Share], accesse
 
 
 def overview_to_wire(
-    environments: list[dict[str, Any]], names: Iterable[Name], namespaces: Iterable[Namespace]
+    environments: list[dict[str, Any]], names: Iterable[Name], namespaces: Iterable[Namespace], *, limited: bool
 ) -> dict[str, Any]:
     """Everything of an account; `environments` come from `resources_to_wire`."""
     return {
-        "accountLimited": False,
+        "accountLimited": limited,
         "environments": environments,
         "names": [name_to_wire(name) for name in names],
         "namespaces": [namespace_to_wire(namespace) for namespace in namespaces],
@@ -207,6 +207,7 @@ def changes_to_wire(changes: MappingChanges) -> dict[str, Any]:
                 "mode": mode_to_wire(mapping.mode),
                 "gate": mapping.gating.gate,
                 "gateConfig": dict(mapping.gating.config),
+                **({"limited": True} if mapping.limited else {}),
             }
             for mapping in changes.mappings
         ],

@@ -183,6 +183,7 @@ def _mapping(item: Any) -> Mapping:
         token=_field(item, "token", str, ""),
         mode=mode_from_wire(_field(item, "mode", str, "")),
         gating=Gating(gate=_field(item, "gate", str, ""), config=_field(item, "gateConfig", dict, {})),
+        limited=_field(item, "limited", bool, False),
     )
 
 

@@ -56,4 +56,4 @@ def sparklines_to_wire(every: Iterable[Series]) -> dict[str, Any]:
 def _access_summary(access: Access) -> dict[str, Any]:
     document = access_to_wire(access)
     del document["zId"]
-    return {**document, "limited": False}
+    return {**document, "limited": access.limited}

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrokd.model.units import Address, Secret, is_host, parse_address, parse_duration_s, parse_size_bytes
+from zrokd.model.units import (
+    Address,
+    Secret,
+    format_size,
+    is_host,
+    parse_address,
+    parse_duration_s,
+    parse_size_bytes,
+)
 
 DURATIONS: dict[Any, float] = {
     "250ms": 0.25, "30s": 30, "5m": 300, "1h": 3600, "2d": 172800, "1h30m": 5400, "1m1s1ms": 61.001, "1.5h": 5400,
@@ -152,3 +160,11 @@ def test_a_secret_can_be_copied() -> None:
 
 def test_a_secret_has_no_dict_to_look_into() -> None:
     assert not hasattr(Secret("a"), "__dict__")
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (50 * 2**30, "50 GiB"), (2**62, "4.194e+06 TiB")],
+)
+def test_a_size_is_written_for_people(size_bytes, text):
+    assert format_size(size_bytes) == text

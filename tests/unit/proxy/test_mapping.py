@@ -193,3 +193,21 @@ class Feeding(RuleBasedStateMachine):
 
 TestFeeding = Feeding.TestCase
 TestFeeding.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def limited(version: int, host: str, token: str) -> Mapping:
+    return Mapping(version=version, host=host, token=token, mode="proxy", limited=True)
+
+
+def test_a_share_that_becomes_limited_goes_away_for_visitors_and_comes_back(table):
+    assert table.apply(delta(6, limited(6, "a.zone", "tok-a"))) == {"tok-a"}
+    assert not table.leads_to("tok-a") and table.lookup("a.zone").limited
+    assert table.apply(delta(7, at(7, "a.zone", "tok-a"))) == set()
+    assert table.leads_to("tok-a")
+    table.apply(delta(8, at(8, "a.zone")))
+    assert not table.leads_to("tok-a")
+
+
+def test_a_snapshot_with_a_limited_share_sends_away_who_is_inside(table):
+    assert table.replace(full(9, limited(9, "a.zone", "tok-a"), at(5, "b.zone", "tok-b"))) == {"tok-a"}
+    assert not table.leads_to("tok-a") and table.leads_to("tok-b")

@@ -12,6 +12,7 @@ from zrokd.errors import (
     StreamTimeout,
     Unavailable,
     UnknownService,
+    UsedUp,
 )
 from zrokd.proxy.pages import page_for
 
@@ -49,3 +50,9 @@ def test_not_now_says_when_to_come_back():
     assert dict(page_for(Unavailable("x", retry_after_s=4.2)).fields)[b"Retry-After"] == b"5"
     assert b"Retry-After" in dict(page_for(OverlayTimeout("x")).fields)
     assert b"Retry-After" not in dict(page_for(NoTerminator("x")).fields)
+
+
+def test_what_is_used_up_is_told_without_whose_it_is():
+    told = page_for(UsedUp("share abc of ann@example.com"))
+    assert told.status == 503 and b"had all the traffic" in told.body and b"abc" not in told.body
+    assert (b"Retry-After", b"300") in told.fields

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrokd.errors import MessageError, NotFound, Unavailable
+from zrokd.errors import MessageError, NotFound, Unavailable, UsedUp
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating
@@ -83,3 +85,8 @@ def test_no_host_value_breaks_the_router(value):
     except (MessageError, NotFound):
         return
     assert found.token == "tok-a"
+
+
+def test_nobody_is_led_to_a_limited_share():
+    with pytest.raises(UsedUp):
+        route(head(b"a.share.localhost"), table(replace(PLAIN, limited=True)))

@@ -198,7 +198,11 @@ class House:
         self.faults, self.clock, self.hooks, self.bell = Faults(), ManualClock(), RecordingHooks(), Bell()
         self.overlay = overlay(self.folder / "overlay.json", self.faults)
         self.store = CountingStore(self.database, offload, self.faults)
+        self.letters = []
         self.limits(limits or Limits())
+
+    def post(self, letter):
+        self.letters.append(letter)
 
     def _in_a_file(self):
         database = SqliteDatabase(self.folder / "zrokd.sqlite3")
@@ -206,8 +210,11 @@ class House:
             Path(database.database).write_bytes(migrated())
         return database
 
-    def limits(self, limits):
-        services = make_services(self.store, self.overlay, self.hooks, self.clock, self.bell, limits)
+    def limits(self, limits, bandwidth=()):
+        """Other services, that know these limits. What they write to people is in `letters`."""
+        services = make_services(
+            self.store, self.overlay, self.hooks, self.clock, self.bell, limits, mailbox=self, bandwidth=bandwidth
+        )
         for name in services.__slots__:
             setattr(self, name, getattr(services, name))
 

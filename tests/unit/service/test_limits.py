@@ -25,9 +25,9 @@ def ask(house, ann, share, kind, most):
     default = Limits(**{kind: most})
     room = {
         "environments": lambda: limits.room_for_environment(ann.account_id, default, 1),
-        "shares": lambda: limits.room_for_share(ann.account_id, default, 1),
+        "shares": lambda: limits.room_for_share(ann.account_id, "proxy", default, 1),
         "names": lambda: limits.room_for_name(ann.account_id, default, 1),
-        "accesses": lambda: limits.room_for_access(ann.account_id, share.id, default, 1),
+        "accesses": lambda: limits.room_for_access(share, default, 1),
     }
     house.store.write(room[kind])
 
@@ -57,7 +57,7 @@ def test_a_limit_class_counts_instead_of_the_default(house, ann, furnished):
 
 def test_an_account_that_is_gone_has_no_room(house):
     with pytest.raises(NotFound):
-        house.store.write(limits.room_for_share, 99, Limits(), 1)
+        house.store.write(limits.room_for_share, 99, "proxy", Limits(), 1)
 
 
 @pytest.mark.parametrize("kind", ["environments", "names", "accesses"])

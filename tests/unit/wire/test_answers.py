@@ -79,7 +79,7 @@ ACCESS_WIRE = {
             {"environment": ENVIRONMENT_WIRE, "shares": [SHARE_WIRE], "frontends": [ACCESS_WIRE]},
         ),
         (
-            answers.overview_to_wire([], [NAME], [NAMESPACE]),
+            answers.overview_to_wire([], [NAME], [NAMESPACE], limited=False),
             {"accountLimited": False, "environments": [], "names": [NAME_WIRE], "namespaces": [NAMESPACE_WIRE]},
         ),
     ],
@@ -93,7 +93,7 @@ def test_a_private_share_has_the_endpoint_private():
 
 
 def test_empty_lists_are_lists():
-    empty = [answers.resources_to_wire(ENVIRONMENT, [], []), answers.overview_to_wire([], [], [])]
+    empty = [answers.resources_to_wire(ENVIRONMENT, [], []), answers.overview_to_wire([], [], [], limited=True)]
     assert "null" not in json.dumps(empty)
 
 

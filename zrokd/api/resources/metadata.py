@@ -50,4 +50,4 @@ def overview_document(found: Overview) -> dict[str, Any]:
     environments = [
         answers.resources_to_wire(view.environment, view.shares, view.accesses) for view in found.environments
     ]
-    return answers.overview_to_wire(environments, found.names, found.namespaces)
+    return answers.overview_to_wire(environments, found.names, found.namespaces, limited=found.limited)

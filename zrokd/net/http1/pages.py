@@ -47,6 +47,12 @@ def standard_page(status: int, *fields: tuple[bytes, bytes]) -> Respond:
     return page(status, title, message, *fields)
 
 
+def used_up_page(*fields: tuple[bytes, bytes]) -> Respond:
+    """The page of a share that has had all the bytes it may have for now."""
+    told = "What is shared here has had all the traffic it may have. Come back later."
+    return page(503, "Used up for now", told, *fields)
+
+
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
