@@ -15,7 +15,7 @@ import pytest
 
 from zrokd.testing import lag, leaks
 
-pytest_plugins = ["zrokd.testing.plugin", "tests.postgres.fixtures"]
+pytest_plugins = ["zrokd.testing.plugin", "tests.postgres.fixtures", "tests.signin.fixtures"]
 collect_ignore = ["samples"]  # their own tests run where they are installed: flow/test_samples.py
 _REAL = {"ziti": "a real OpenZiti network", "postgres": "a real PostgreSQL server"}
 _MARKERS = (

@@ -15,6 +15,8 @@ from zrokd.model.account import Credentials, Principal
 from zrokd.net.faults import FAULTS, within
 
 _STRANGERS = 2  # at a time; more would take the threads that every query needs
+_LOGINS = 16  # that authenticators look into at a time
+_LOGIN_WAIT_S = 5.0
 _MOST_KNOWN = 10_000
 _LIMIT_S = 20.0  # of one authenticator: a directory's server may be slow
 
@@ -31,13 +33,17 @@ class Identifier:
     ) -> None:
         self._authenticators, self._directory, self._log = authenticators, directory, log
         self._strangers = threading.Semaphore(_STRANGERS)
+        self._logins = threading.Semaphore(_LOGINS)
         self._known: dict[bytes, None] = {}  # digests of tokens found good, oldest first
 
     def __call__(self, credentials: Credentials) -> Principal | None:
         """Who that is, or None. May switch greenlets. :raises Unavailable: that cannot be said now."""
         proof = hashlib.sha256(credentials.token.encode("utf-8", "surrogatepass")).digest()
         with nullcontext() if proof in self._known else self._strangers:
-            principal = self._ask(credentials)
+            try:
+                principal = self._ask(credentials)
+            except Denied:
+                principal = None
         self._known.pop(proof, None)
         if principal is not None:
             self._known[proof] = None
@@ -45,19 +51,32 @@ class Identifier:
                 del self._known[next(iter(self._known))]
         return principal
 
+    def prove(self, credentials: Credentials) -> Principal | None:
+        """Who holds this name and password; None: no authenticator knows the name. Switches greenlets.
+
+        :raises Denied: one knows the name, and it is not the password. :raises Unavailable: that cannot be said now.
+        """
+        if not self._logins.acquire(timeout=_LOGIN_WAIT_S):
+            raise Unavailable("too many people log in; try again", retry_after_s=_LOGIN_WAIT_S)
+        try:
+            return self._ask(credentials)
+        finally:
+            self._logins.release()
+
     def _ask(self, credentials: Credentials) -> Principal | None:
         for component in self._authenticators():
             try:
                 principal = within(_LIMIT_S, cast(Authenticator, component).authenticate, credentials, self._directory)
                 if not isinstance(principal, Principal | None):
                     raise TypeError(f"an authenticator answers a Principal or None, not {principal!r}")
-            except Denied:
-                return None
+            except Denied as error:
+                self._log.debug("the authenticator %s denies: %s", component.name, error)
+                raise
             except Unavailable:
                 raise
-            except FAULTS:  # whatever it was, it denies
+            except FAULTS as error:  # whatever it was, it denies
                 self._log.exception("the authenticator %s failed; denied", component.name)
-                return None
+                raise Denied(f"the authenticator {component.name} failed") from error
             if principal is not None:
                 return principal
         return None

@@ -210,6 +210,7 @@ class ControllerRole(Role):
             mailbox=self._post,
             hashing=self._in_turn,
             bandwidth=bandwidth_of(settings.limits.bandwidth),
+            prove=self._prove,
         )
 
     def _listen(self, address: Address) -> Listener:
@@ -223,6 +224,9 @@ class ControllerRole(Role):
         if principal is not None and principal.frontend and principal.frontend not in self.settings.frontends:
             return None  # taken out of the YAML
         return principal
+
+    def _prove(self, credentials: Credentials) -> Principal | None:
+        return self._identifier.prove(credentials)  # which is made after the services
 
     def _api_settings(self) -> ApiSettings:
         settings = self.settings

@@ -39,7 +39,7 @@ def components(registry: Registry) -> list[type[Component]]:
 @pytest.fixture
 def load(tmp_path: Path, registry: Registry) -> Callable[[str], Configuration]:
     """load(name): the configuration of a file of conf/, with the secrets it asks for."""
-    for name in ("admin", "frontend", "account", "database"):
+    for name in ("admin", "frontend", "account", "database", "ldap"):
         (tmp_path / name).write_text(f"s3cret-{name}\n")
         (tmp_path / name).chmod(0o600)
     for name in ("api", "share.example.com"):

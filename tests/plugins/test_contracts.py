@@ -7,6 +7,8 @@ import gevent
 import pytest
 
 from tests.postgres.fixtures import settings
+from tests.signin.fixtures import ANN, ANNS_PASSWORD
+from tests.signin.slapd import PEOPLE, SERVICE, SERVICE_PASSWORD
 from zrokd.contracts import SLOTS
 from zrokd.host.registry import Registry
 from zrokd.model.account import Credentials
@@ -150,6 +152,43 @@ class TestAuthSecret(contracts.AuthenticatorContract):
     Component = REGISTRY("auth", "secret")
     settings: ClassVar = {"secrets": [Secret(SECRET)]}
     good = Credentials(token=SECRET)
+
+
+@pytest.mark.slow
+class TestAuthLdap(contracts.AuthenticatorContract):
+    Component = REGISTRY("auth", "ldap")
+    settings: ClassVar = {"servers": ["ldaps://ldap.example.com"], "base": PEOPLE}
+    good = Credentials(username=ANN, password=ANNS_PASSWORD)
+
+    @pytest.fixture(autouse=True)
+    def _server(self, slapd):
+        self.server = slapd
+
+    def make_settings(self, tmp_path):
+        who = {"bind_dn": SERVICE, "bind_password": SERVICE_PASSWORD}
+        return self.Component.Settings(servers=[self.server.url], ca=self.server.ca, base=PEOPLE, **who)
+
+
+class TestAuthOidc(contracts.AuthenticatorContract):
+    Component = REGISTRY("auth", "oidc")
+    settings: ClassVar = {"issuer": "https://id.example.com", "audience": ["zrokd"]}
+
+    @pytest.fixture(autouse=True)
+    def _provider(self, provider):
+        self.issuer, self.good = provider.issuer, Credentials(token=provider.token())
+
+    def make_settings(self, tmp_path):
+        return self.Component.Settings(issuer=self.issuer, audience=["zrokd"])
+
+
+class TestAuthPam(contracts.AuthenticatorContract):
+    Component = REGISTRY("auth", "pam")
+    settings: ClassVar = {"domain": "example.com"}
+    good = Credentials(username="ann", password="anns-password")
+
+    @pytest.fixture(autouse=True)
+    def _rules(self, pam_rules):
+        """Its own, in place of the system's."""
 
 
 class TestCommandAdmin(contracts.CommandContract):

@@ -134,6 +134,7 @@ OPERATIONS = (
     Operation("GET", "/zrokd/tokens", _ACCOUNT, token.listing),
     Operation("POST", "/zrokd/tokens", _ACCOUNT, token.create),
     Operation("DELETE", "/zrokd/tokens", _ACCOUNT, token.revoke),
+    Operation("POST", "/zrokd/admin/login", _NOBODY, registration.login_admin),
     Operation("GET", "/zrokd/admin/tokens", _ADMIN, token.listing_of),
     Operation("POST", "/zrokd/admin/tokens", _ADMIN, token.create_of),
     Operation("DELETE", "/zrokd/admin/tokens", _ADMIN, token.revoke_of),

@@ -77,7 +77,7 @@ def _check_media(request: falcon.Request) -> None:
 def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate, peer: str) -> Principal:
     if needs is Needs.NOBODY:
         return _NOBODY
-    token = request.get_header("X-Token")
+    token = request.get_header("X-Token") or _bearer(request.get_header("Authorization") or "")
     if not token:
         raise falcon.HTTPUnauthorized(title="unauthenticated for invalid credentials")
     principal = authenticate(Credentials(token=token, peer=peer))
@@ -86,6 +86,12 @@ def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate,
     if not needs.allowed_by(principal.scope):
         raise NotEnough(f"this takes a token of scope {needs.value}, and this one has the scope {principal.scope}")
     return principal
+
+
+def _bearer(authorization: str) -> str:
+    """The token of an Authorization field; "" when it is of another scheme. Source: RFC 6750 §2.1."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _body(request: falcon.Request) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from zrokd.api.bodies import MEDIA_TYPE
 from zrokd.api.call import Answer, Needs, Operation
 from zrokd.wire.requests import wire_name
 
+_WAYS = ("token", "bearer")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TYPES: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
@@ -43,7 +44,10 @@ def document(base: str, operations: Iterable[Operation], version: str) -> dict[s
         "servers": [{"url": base}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "x-token"}},
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "x-token"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
             "responses": {"refused": _refused()},
         },
     }
@@ -77,7 +81,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": _id(operation),
         "description": told,
         "tags": ["account" if scope else operation.needs.value],
-        "security": [] if operation.needs is Needs.NOBODY else [{"token": [scope.value] if scope else []}],
+        "security": [] if operation.needs is Needs.NOBODY else [{way: [scope.value] if scope else []} for way in _WAYS],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
         "responses": {str(kind.status): success, "default": {"$ref": "#/components/responses/refused"}},
     }

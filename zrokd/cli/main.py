@@ -23,6 +23,7 @@ _COMMANDS = {
     "modify": ("zrokd.cli.things:modify", "Change a name."),
     "delete": ("zrokd.cli.things:delete", "Give back a name, or end a share, an access or an environment."),
     "list": ("zrokd.cli.things:listing", "List names, namespaces, shares, accesses or environments."),
+    "login": ("zrokd.cli.login:login", "Get a token by e-mail address and password."),
     "token": ("zrokd.cli.token:token", "Make and end tokens of the account, each good for so much and so long."),
     "run": ("zrokd.cli.run:run", "Run the daemon of a configuration file."),
     "check": ("zrokd.cli.check:check", "Check a configuration file; name every mistake."),

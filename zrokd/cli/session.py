@@ -76,13 +76,22 @@ def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
 
 def read_token(file: str) -> str:
     """The token in the first line of a file, or of standard input for `-`. :raises click.ClickException: none there."""
+    return _read(file, "token").strip().partition("\n")[0].strip()
+
+
+def read_password(file: str) -> str:
+    """As `read_token`, of a password: spaces belong to it."""
+    return _read(file, "password").lstrip("\r\n").partition("\n")[0].rstrip("\r")
+
+
+def _read(file: str, what: str) -> str:
     try:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file} cannot be read: {reason(error)}") from error
     if not text.strip():
-        raise click.ClickException("the token is empty")
-    return text.strip().partition("\n")[0].strip()
+        raise click.ClickException(f"the {what} is empty")
+    return text
 
 
 def settle(environment: EnabledEnvironment, controller: Controller) -> None:

@@ -113,6 +113,16 @@ class Controller:
 
     # -- tokens ---
 
+    def login(self, email: str, password: Secret) -> str:
+        """A new token for who has this address and password. Needs no token."""
+        return _text(self._call("POST", "/login", wire.body(email=email, password=password.reveal())))
+
+    def login_admin(self, email: str, password: Secret) -> tuple[str, int]:
+        """A new token of an administrator, and when it ends (Unix milliseconds). Needs no token."""
+        document = wire.body(email=email, password=password.reveal())
+        token, secret = wire.created_token_from_wire(self._call("POST", "/zrokd/admin/login", document))
+        return secret, token.expires_at_ms
+
     def create_token(self, name: str, scope: str, expires_in_s: int) -> tuple[Token, str]:
         """A new token of the account, and its secret, shown this once. 0 seconds: it does not end."""
         document = wire.body(name=name, scope=scope, expires_in_s=expires_in_s)
@@ -179,6 +189,12 @@ class Controller:
         return wire.account_token_from_wire(
             self._call("POST", "/regenerateAccountToken", wire.body(email_address=email))
         )
+
+
+def _text(document: Any) -> str:
+    if not isinstance(document, str):
+        raise Unavailable("the controller's answer makes no sense: it is no text")
+    return document
 
 
 def _object(document: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from zrokd.model.account import Account, Credentials, Principal
 
 
 class Directory(Protocol):
-    """The accounts, read only. Calls may switch greenlets. :raises StoreError: the database does not answer."""
+    """The accounts. Calls may switch greenlets. :raises StoreError: the database does not answer."""
 
     def holder_of(self, token: str) -> Principal | None:
         """Who holds this API token (an account, a frontend or an administrator), and its scope; or None.
@@ -21,9 +21,18 @@ class Directory(Protocol):
     def account_by_email(self, email: str) -> Account | None:
         """The account of this address, or None."""
 
+    def make_account(self, email: str) -> Account:
+        """The account of this address; a new one, without a password, when there is none.
+
+        :raises Invalid: it is no address.
+        """
+
 
 class Authenticator(Component):
-    """One way to prove who one is. Asked in YAML order until one knows."""
+    """One way to prove who one is. Asked in YAML order until one knows.
+
+    Credentials are a token (every call of the API) or a name and a password (a login), never both.
+    """
 
     slot = "auth"
 
@@ -31,5 +40,6 @@ class Authenticator(Component):
     def authenticate(self, credentials: Credentials, directory: Directory) -> Principal | None:
         """Who that is; None: not mine, ask the next. May switch greenlets.
 
-        :raises Denied: mine, and wrong: nobody else is asked. Anything else it raises denies too, and is logged.
+        :raises Denied: mine, and wrong: nobody else is asked. :raises Unavailable: nobody can say now. Anything else it
+            raises denies too, and is logged.
         """

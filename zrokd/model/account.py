@@ -35,7 +35,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who asks now: an account, a frontend of the operator's, or an administrator. Exactly one of the three."""
+    """Who asks now: an account, an administrator, somebody who is both, or a frontend of the operator's."""
 
     account_id: int | None = None
     email: str = ""

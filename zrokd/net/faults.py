@@ -18,8 +18,16 @@ FAULTS: tuple[type[BaseException], ...] = (Exception, SystemExit, gevent.Timeout
 def within(limit_s: float, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """`call(...)`, which may switch greenlets, for at most `limit_s` seconds.
 
-    What stands on the loop without switching is not ended by this; the watchdog tells of it.
-    :raises TimeoutError: it did not return in time; it was ended where it waited.
+    What stands on the loop without switching is not ended by this; the watchdog tells of it. What ends it where it
+    waits is no Exception, so that a library that takes every one of those for its own does not go on.
+    :raises TimeoutError: it did not return in time.
     """
-    with gevent.Timeout(limit_s, TimeoutError(f"it did not return within {limit_s:g} s")):
+    limit = gevent.Timeout.start_new(limit_s)
+    try:
         return call(*args, **kwargs)
+    except gevent.Timeout as reached:
+        if reached is not limit:
+            raise
+        raise TimeoutError(f"it did not return within {limit_s:g} s") from None
+    finally:
+        limit.close()

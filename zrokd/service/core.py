@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
 from zrokd.errors import Denied, Unavailable
-from zrokd.model.account import Principal
+from zrokd.model.account import Credentials, Principal
 from zrokd.model.limits import LimitClass, Limits, Refusal
 from zrokd.model.naming import new_token
 from zrokd.model.site import Letter, Site
@@ -46,6 +46,11 @@ class NoMailbox:
         raise Unavailable(f"this controller sends no mail, so not {letter.subject!r} either")
 
 
+#: Who holds a name and a password that are kept elsewhere; None: nobody there has the name.
+#: :raises Denied: somebody has, and that is not the password. :raises Unavailable: it cannot be said now.
+Prove = Callable[[Credentials], Principal | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """The store, the overlay and the ears of this controller. One for all services."""
@@ -60,6 +65,7 @@ class Core:
     site: Site = field(default_factory=Site)
     mailbox: Mailbox = field(default_factory=NoMailbox)
     passwords: Passwords = field(default_factory=lambda: Passwords(direct))
+    prove: Prove = lambda _credentials: None
     worker: str = field(default_factory=new_token)  # this run, as intents know it
 
     def change(self, event: str, subject: str, function: Callable[[], T], *, account: str = "", **facts: Any) -> T:

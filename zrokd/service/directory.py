@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zrokd.contracts import Clock
 from zrokd.model.account import Account, Principal
-from zrokd.store import accounts, tokens
+from zrokd.service.checks import check_email
+from zrokd.store import accounts, audit, tokens
 from zrokd.store.database import Store
 from zrokd.store.hashing import digest
 
@@ -28,6 +29,14 @@ class StoreDirectory:
         """The account of this address, or None."""
         return self._store.read(accounts.by_email, email.strip().lower())
 
+    def make_account(self, email: str) -> Account:
+        """The account of this address; a new one, without a password, when there is none.
+
+        :raises Invalid: it is no address.
+        """
+        known = check_email(email)
+        return self.account_by_email(known) or self._store.write(_account, known, self._clock.now_ms())
+
     def keep_uses(self) -> None:
         """Keep when tokens were used since the last call. :raises StoreError: not now; the next call may."""
         if not self._uses:
@@ -38,3 +47,10 @@ class StoreDirectory:
         except BaseException:
             self._uses = uses | self._uses
             raise
+
+
+def _account(email: str, now_ms: int) -> Account:
+    if (account := accounts.by_email(email)) is not None:
+        return account
+    audit.note("account.created", account=email)
+    return accounts.add(email, "", now_ms)

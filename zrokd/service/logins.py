@@ -1,10 +1,12 @@
-"""Passwords of accounts that exist."""
+"""Passwords of accounts that exist, and of people whose passwords are kept elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zrokd.errors import Denied, NotFound
-from zrokd.model.account import Account, Principal
-from zrokd.model.naming import new_token
+from zrokd.model.account import Account, Credentials, Principal, Scope, Token
+from zrokd.model.naming import new_secret, new_token
 from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of
@@ -15,6 +17,7 @@ from zrokd.store.hashing import digest
 from zrokd.store.tokens import LOGIN
 
 _MOST_TOKENS = 100  # of one account by logins; the oldest ends for the next
+_ADMIN_S = 8 * 3600  # a working day
 _WRONG = "e-mail address or password are wrong"
 
 
@@ -31,21 +34,42 @@ class Logins:
         """A new token of the account; those before stay good.
 
         :raises Denied: no such account, or not its password. :raises TooMany: guessed too often.
+        :raises Unavailable: the one who keeps the password does not answer.
         """
-        account = self._proven(email, password, peer)
+        who = self._proven(email, password, peer, self._anybody)
+        if who.account_id is None:
+            raise Denied(_WRONG)
         token = new_token()
-        self._core.store.write(self._add_token, account, digest(token))
+        self._core.store.write(self._add_token, who, digest(token))
         return token
 
+    def login_admin(self, email: str, password: str, peer: str) -> tuple[Token, str]:
+        """A new token of an administrator, which ends after a working day, and its secret.
+
+        :raises Denied: no administrator, or not the password; else as `login`.
+        """
+        who = self._proven(email, password, peer, self._anybody)
+        if not who.admin:
+            raise Denied(_WRONG)
+        now_ms, secret = self._core.clock.now_ms(), new_secret()
+        token = Token(
+            name=tokens.admin_login(str(who), new_token()),
+            scope=Scope.ADMIN,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + _ADMIN_S * 1000,
+        )
+        self._core.store.write(_add_admin, token, digest(secret), who)
+        return token, secret
+
     def change(self, email: str, old: str, new: str, principal: Principal, peer: str) -> None:
-        """Another password for the principal's own account. Its tokens stay good.
+        """Another password for the principal's own account. Its tokens stay good. Only of passwords that we keep.
 
         :raises Denied: not its address or password. :raises WeakPassword: says the rule. :raises TooMany: as `login`.
         """
-        account = self._proven(email, old, peer)
-        if account.id != account_of(principal):
+        who = self._proven(email, old, peer, self._own)
+        if who.account_id != account_of(principal):
             raise Denied(_WRONG)
-        self._set(account, new)
+        self._set(_account(who), new)
 
     def set(self, email: str, new: str) -> None:
         """The operator's way. :raises NotFound: no such account. :raises WeakPassword: says the rule."""
@@ -54,14 +78,15 @@ class Logins:
             raise NotFound("no such account")
         self._set(account, new)
 
-    def _proven(self, email: str, password: str, peer: str) -> Account:
+    def _proven(
+        self, email: str, password: str, peer: str, ask: Callable[[str, str, str], Principal | None]
+    ) -> Principal:
         known = email.strip().lower()
         self._here.check((known, peer))
         self._address.check(peer)
         self._account.check(known)
-        account, encoded = self._core.store.read(_known, known)
-        right = self._core.passwords.matches(password, encoded)
-        if account is None or not right:
+        who = ask(known, password, peer)
+        if who is None:
             self._here.note((known, peer))
             self._address.note(peer)
             self._account.note(known)
@@ -69,10 +94,26 @@ class Logins:
             self._trail.refuse("account.login", wrong, account=known)
             raise wrong
         self._here.forgive((known, peer))
+        return who
+
+    def _anybody(self, known: str, password: str, peer: str) -> Principal | None:
+        """Who has this name and password: with those who keep passwords elsewhere, or with us."""
+        try:
+            who = self._core.prove(Credentials(username=known, password=password, peer=peer))
+        except Denied:
+            self._core.passwords.matches(password, "")  # so that it takes as long for a name that nobody knows
+            return None
+        return who or self._own(known, password, peer)
+
+    def _own(self, known: str, password: str, _peer: str) -> Principal | None:
+        account, encoded = self._core.store.read(_known, known)
+        right = self._core.passwords.matches(password, encoded)
+        if account is None or not right:
+            return None
         if self._core.passwords.is_outdated(encoded):
             hashed = self._core.passwords.hash(password)
             self._core.store.write(accounts.set_password, account.id, hashed, self._core.clock.now_ms())
-        return account
+        return Principal(account_id=account.id, email=account.email, method="password")
 
     def _set(self, account: Account, new: str) -> None:
         hashed, now_ms = self._core.passwords.hash(check_password(new)), self._core.clock.now_ms()
@@ -83,12 +124,21 @@ class Logins:
             account=account.email,
         )
 
-    def _add_token(self, account: Account, token_digest: str) -> None:
-        now_ms = self._core.clock.now_ms()
+    def _add_token(self, who: Principal, token_digest: str) -> None:
+        now_ms, account = self._core.clock.now_ms(), _account(who)
         accounts.lock(account.id, now_ms)
-        tokens.add(account.id, token_digest, LOGIN, now_ms)
+        tokens.add(account.id, token_digest, LOGIN, now_ms, scope=who.scope)
         tokens.keep(account.id, LOGIN, _MOST_TOKENS)
-        audit.note("account.login", account=account.email)
+        audit.note("account.login", account=account.email, by=who.method)
+
+
+def _add_admin(token: Token, token_digest: str, who: Principal) -> None:
+    tokens.add_admin(token_digest, token.name, token.created_at_ms, token.expires_at_ms)
+    audit.note("admin.login", token.name, account=who.email, by=who.method)
+
+
+def _account(who: Principal) -> Account:
+    return Account(id=account_of(who), email=who.email)
 
 
 def _known(email: str) -> tuple[Account | None, str]:

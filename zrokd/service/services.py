@@ -12,7 +12,7 @@ from zrokd.service.accesses import Accesses
 from zrokd.service.accounts import Accounts
 from zrokd.service.agents import Agents
 from zrokd.service.bandwidth import Bandwidth
-from zrokd.service.core import Bell, Core, Mailbox, NoMailbox
+from zrokd.service.core import Bell, Core, Mailbox, NoMailbox, Prove
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
 from zrokd.service.frontends import Frontends
@@ -79,15 +79,16 @@ def make_services(
     mailbox: Mailbox | None = None,
     hashing: Offload = direct,
     bandwidth: tuple[LimitClass, ...] = (),
+    prove: Prove = lambda _credentials: None,
 ) -> Services:
     """The services of one controller. `limits` and `bandwidth` hold for accounts without limit classes of
     their own.
 
     `hashing` runs what hashes passwords, off the hub and few at a time. Without a `mailbox` nobody is written to.
+    `prove` knows people whose passwords are kept elsewhere; it is asked before the accounts' own.
 
     Services that replace others in one run (a reload) are given the `worker` of those: work under way is theirs.
     """
-    trail = Trail(store, clock)
     core = Core(
         store=store,
         overlay=overlay,
@@ -100,7 +101,13 @@ def make_services(
         site=site or Site(),
         mailbox=mailbox or NoMailbox(),
         passwords=Passwords(hashing),
+        prove=prove,
     )
+    return _over(core)
+
+
+def _over(core: Core) -> Services:
+    trail = Trail(core.store, core.clock)
     return Services(
         accounts=Accounts(core),
         tokens=Tokens(core),
@@ -123,5 +130,5 @@ def make_services(
         bandwidth=Bandwidth(core),
         reconciler=Reconciler(core),
         trail=trail,
-        directory=StoreDirectory(store, clock),
+        directory=StoreDirectory(core.store, core.clock),
     )

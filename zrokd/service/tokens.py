@@ -101,7 +101,7 @@ class Tokens:
 
 
 def _add_admin(token: Token, token_digest: str) -> None:
-    _check_room(token, tokens.of_administrators())
+    _check_room(token, [one for one in tokens.of_administrators() if not tokens.is_admin_login(one.name)])
     tokens.add_admin(token_digest, token.name, token.created_at_ms, token.expires_at_ms or None)
 
 

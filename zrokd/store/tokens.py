@@ -14,6 +14,7 @@ from zrokd.store.tables import AccountToken, AdminToken
 #: Labels that are not of people's choice: of the token that came with the account, or took its place; of those that
 #: logins gave; of the one that stands in the configuration.
 FIRST, LOGIN, CONFIGURED = "", "login", "configuration"
+_ADMIN_LOGIN = "login "  # begins labels of administrators' tokens by logins; names have no spaces
 _USED = "this token is in use already; choose another"
 
 
@@ -89,6 +90,16 @@ def keep(account_id: int, label: str, most: int) -> None:
 
 
 # -- administrators' ---
+
+
+def admin_login(who: str, mark: str) -> str:
+    """A label for the token that a login gives to this administrator. `mark` makes it one of its kind."""
+    return f"{_ADMIN_LOGIN}{who} {mark}"
+
+
+def is_admin_login(label: str) -> bool:
+    """Whether a login gave the token of this label."""
+    return label.startswith(_ADMIN_LOGIN)
 
 
 def add_admin(digest: str, label: str, now_ms: int, expires_at_ms: int | None) -> None:

@@ -121,6 +121,7 @@ class Api:
         self.overlay, self.hooks, self.bell = MemoryOverlay(), Quiet(), Bell()
         self.database = peewee.SqliteDatabase(str(path), pragmas={"foreign_keys": 1})
         self.letters, self.clock = [], _Clock()
+        self.elsewhere = {}  # (name, password) -> Principal, of those whose passwords are kept elsewhere
         self.settings = Settings(version="zrokd test", max_wait_s=20.0, hash_password=lambda text: "scrypt$made")
         self.open_up()
         self.services.frontends.ensure("edge", EDGE)
@@ -137,7 +138,14 @@ class Api:
         site = Site(**site)
         mailbox = SimpleNamespace(post=self.letters.append)
         self.services = make_services(
-            Store(self.database), self.overlay, self.hooks, self.clock, self.bell, site=site, mailbox=mailbox
+            Store(self.database),
+            self.overlay,
+            self.hooks,
+            self.clock,
+            self.bell,
+            site=site,
+            mailbox=mailbox,
+            prove=lambda shown: self.elsewhere.get((shown.username, shown.password)),
         )
         self.settings = replace(self.settings, site=site)
 

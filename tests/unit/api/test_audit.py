@@ -6,6 +6,7 @@ import re
 import pytest
 
 from zrokd.api.app import OPERATIONS
+from zrokd.model.account import Principal
 from zrokd.model.audit import Chain
 
 PASSWORD, OTHER = "canary-Passw0rd!", "canary-0ther-One!"
@@ -20,6 +21,7 @@ STEPS = """
     POST /zrokd/accounts/token           admin {"email": "eve@example.com"}                     token.regenerated
     POST /zrokd/tokens                   ann   {"name": "laptop", "scope": "share"}             token.created
     DELETE /zrokd/tokens                 ann   {"name": "laptop"}                               token.revoked
+    POST /zrokd/admin/login              -     {"email": "root@example.com", "password": "OTHER"} admin.login
     POST /zrokd/admin/tokens             admin {"name": "night"}                                token.created
     DELETE /zrokd/admin/tokens           admin {"name": "night"}                                token.revoked
     POST /enable                         ann   {"host": "h"}                                    environment.created
@@ -94,6 +96,7 @@ def token_in(letter):
 def walk(api, admin, records):
     """Do all steps; (step, its records) of each."""
     api.open_up(invites="open")
+    api.elsewhere["root@example.com", OTHER] = Principal(email="root@example.com", admin=True)
     tokens, known, last = {"admin": admin}, {}, len(records())
     for method, path, who, body, event in steps():
         for key, value in known.items():

@@ -16,11 +16,23 @@ def test_the_token_is_taken_from_its_header(api, ann, header):
     assert api.ok("GET", "/share/names", headers={header: ann}) == []
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])
+def test_or_as_a_bearer(api, ann, scheme):
+    assert api.ok("GET", "/share/names", headers={"Authorization": scheme + ann}) == []
+
+
+def test_the_header_of_zrok_counts_where_both_are_sent(api, ann):
+    api.ok("GET", "/overview", token=ann, headers={"Authorization": "Bearer wrong"})
+    api.refused(401, "GET", "/overview", token="wrong", headers={"Authorization": f"Bearer {ann}"})
+
+
 @pytest.mark.parametrize(
     "how",
     [
         {"query": {"x-token": "TOKEN", "token": "TOKEN"}},
-        {"headers": {"Authorization": "Bearer TOKEN"}},
+        {"headers": {"Authorization": "TOKEN"}},
+        {"headers": {"Authorization": "Basic TOKEN"}},
+        {"headers": {"Authorization": "BearerTOKEN"}},
         {"headers": {"Referer": "http://a/?x-token=TOKEN"}},
         {"headers": {"Cookie": "x-token=TOKEN"}},
     ],

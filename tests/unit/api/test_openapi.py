@@ -45,7 +45,7 @@ def test_an_operation_is_described_as_it_is(told, operation):
     one = one_of(told, f"{operation.method} {operation.path}")
     assert ("requestBody" in one) == (operation.method in BODIES and operation.takes_body)
     scopes = [operation.needs.value] if operation.needs in SCOPED else []
-    assert one["security"] == ([] if operation.needs is Needs.NOBODY else [{"token": scopes}])
+    assert one["security"] == ([] if operation.needs is Needs.NOBODY else [{"token": scopes}, {"bearer": scopes}])
     in_path = [each["name"] for each in one["parameters"] if each["in"] == "path"]
     assert in_path == re.findall(r"\{(\w+)\}", operation.path)
     assert set(one["responses"]) in ({"200", "default"}, {"201", "default"})

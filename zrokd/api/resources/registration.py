@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import CREATED, OK, Call, Done, Found, Made, reads
+from zrokd.api.call import CREATED, OK, Call, Created, Done, Found, Made, reads
 from zrokd.errors import Denied, Invalid, NotFound
 from zrokd.wire import answers
 from zrokd.wire.requests import (
@@ -23,6 +23,16 @@ def login(call: Call, asked: Login) -> Found:
     if not asked.email or not asked.password:
         raise Denied("e-mail address or password are wrong")
     return Found(call.services.logins.login(asked.email, asked.password, call.peer))
+
+
+@reads(Login)
+def login_admin(call: Call, asked: Login) -> Created:
+    """POST /zrokd/admin/login: a token that ends, for who administers by the word of an authenticator."""
+    if not asked.email or not asked.password:
+        raise Denied("e-mail address or password are wrong")
+    return Created(
+        answers.created_token_to_wire(*call.services.logins.login_admin(asked.email, asked.password, call.peer))
+    )
 
 
 @reads(ChangePassword)
