@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -40,15 +41,16 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        return head.edited(_managed(head.names), self._told(head, address_of(peer)))
+        return head.edited(_managed(head.names), self._told(head, peer))
 
-    def _told(self, head: RequestHead, peer: IpAddress | None) -> Fields:
+    def _told(self, head: RequestHead, peer: str) -> Fields:
         host, proto = head.get(b"host") or b"", b"https" if head.secure else b"http"
-        if peer is None:  # a UNIX socket: no address to tell
+        address, text = _address(peer)
+        if address is None:  # a UNIX socket: no address to tell
             return _fields((), "", proto, host)
-        if not self._trusts(peer):
-            return _fields((str(peer),), str(peer), proto, host)
-        chain = (*claimed(head), peer)
+        if not self._trusts(address):
+            return _fields((text,), text, proto, host)
+        chain = (*claimed(head), address)
         return _fields(
             tuple([str(address) for address in chain]),
             str(origin(chain, self._trusts)),
@@ -60,11 +62,18 @@ class ForwardedFilter(Filter):
         return bool(self._trusted) and any(address in network for network in self._trusted)
 
 
+@lru_cache(maxsize=1024)
+def _address(peer: str) -> tuple[IpAddress | None, str]:
+    """The address of a connection, whose requests all ask for it, and its text."""
+    address = address_of(peer)
+    return address, str(address)
+
+
 def _one_of(value: bytes | None, default: bytes, *others: bytes) -> bytes:
     return value if value in others else default
 
 
-def _managed(names: frozenset[bytes]) -> frozenset[bytes]:
+def _managed(names: Iterable[bytes]) -> frozenset[bytes]:
     """Those of `names` that are ours to set. Often none, which one look at all of them together tells."""
     together = b" ".join(names)
     if b"forwarded" in together or b"real" in together:

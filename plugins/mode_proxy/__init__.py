@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -187,7 +188,8 @@ class ProxyMode(Mode):
 
     def _edited(self, head: RequestHead) -> RequestHead:
         target, choice = self.settings.target, self.settings.host_header
-        head = RequestHead(head.method, target.path(head.target), head.minor, head.fields, head.secure)
+        if target.base:
+            head = replace(head, target=target.path(head.target))
         if choice == "keep":
             return head
         return head.with_field(b"Host", target.host if choice == "target" else choice.encode())

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import KeysView
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 Fields = tuple[tuple[bytes, bytes], ...]  # names as sent; values without surrounding blanks
 _MOST_PRINTED = 2000
 
 
 class _Head(ABC):
-    """What requests and answers have in common."""
+    """What requests and answers have in common.
+
+    The fields are indexed once, by name in lower case. Names are repeated rarely; then the index is shorter than the
+    fields, and values are looked for one by one.
+    """
 
     __slots__ = ()
-    _names: frozenset[bytes] | None
+    _index: dict[bytes, bytes] | None
 
     @property
     @abstractmethod
@@ -22,25 +27,26 @@ class _Head(ABC):
         """Names as sent; values without surrounding blanks."""
 
     @property
-    def names(self) -> frozenset[bytes]:
-        """The names of the fields, in lower case. Made once: asking what is not there is cheap."""
-        if self._names is None:
-            object.__setattr__(self, "_names", frozenset([name.lower() for name, _ in self.fields]))
-        return self._names  # type: ignore[return-value]
+    def names(self) -> KeysView[bytes]:
+        """The names of the fields, in lower case. Asking what is not there is cheap."""
+        return (self._index or self._indexed()).keys()
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, or None. The name's case does not matter."""
-        name = _lower(name)
-        if name in self.names:
-            for key, value in self.fields:
-                if key.lower() == name:
-                    return value
-        return None
+        index = self._index or self._indexed()
+        value = index.get(_lower(name))
+        if value is None or len(index) == len(self.fields):
+            return value
+        return self.all(name)[0]
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a field, in order. The name's case does not matter."""
-        name = _lower(name)
-        return [value for key, value in self.fields if key.lower() == name] if name in self.names else []
+        name, index = _lower(name), self._index or self._indexed()
+        if name not in index:
+            return []
+        if len(index) == len(self.fields):
+            return [index[name]]
+        return [value for key, value in self.fields if key.lower() == name]
 
     def with_field(self, name: bytes, value: bytes) -> Self:
         """A copy in which this is the only field of that name."""
@@ -52,30 +58,38 @@ class _Head(ABC):
 
     def edited(self, drop: frozenset[bytes], add: Fields = ()) -> Self:
         """A copy without the fields named in `drop` (in lower case), and with `add` at the end. Itself when alike."""
-        names, fields = self.names, self.fields
-        dropped = names & drop
+        index, fields = self._index or self._indexed(), self.fields
+        dropped = [name for name in drop if name in index]
         if dropped:
-            names = names - dropped
-            fields = tuple([field for field in fields if field[0].lower() not in dropped])
+            fields = tuple([field for field in fields if field[0].lower() not in drop])
         elif not add:
             return self
+        index = index.copy()
+        for name in dropped:
+            del index[name]
+        for name, value in add:
+            index[name.lower()] = value
         head = self._holding(fields + add)
-        object.__setattr__(head, "_names", names.union([name.lower() for name, _ in add]))
+        _set(head, "_index", index)
         return head
+
+    def _indexed(self) -> dict[bytes, bytes]:
+        index = {name.lower(): value for name, value in self.fields}
+        _set(self, "_index", index)
+        return index
 
     @abstractmethod
     def _holding(self, fields: Fields) -> Self:
         """A copy with these fields."""
 
 
+_set = object.__setattr__
+
+
 def _lower(name: bytes) -> bytes:
     if isinstance(name, str):
         raise TypeError(f"names of fields are bytes: write b{name!r}")
     return name.lower()
-
-
-def _unknown_names() -> Any:
-    return field(default=None, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,7 @@ class RequestHead(_Head):
     minor: int
     fields: Fields
     secure: bool = False  # whether it came to this daemon inside TLS
-    _names: frozenset[bytes] | None = _unknown_names()
+    _index: dict[bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
     def _holding(self, fields: Fields) -> RequestHead:
         return RequestHead(self.method, self.target, self.minor, fields, self.secure)
@@ -101,7 +115,7 @@ class ResponseHead(_Head):
     reason: bytes
     fields: Fields
     minor: int = 1
-    _names: frozenset[bytes] | None = _unknown_names()
+    _index: dict[bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
     def _holding(self, fields: Fields) -> ResponseHead:
         return ResponseHead(self.status, self.reason, fields, self.minor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zrokd.errors import MessageError
 from zrokd.model.http import Fields, RequestHead
 from zrokd.net.http1.hops import hop_by_hop
@@ -40,10 +42,10 @@ def with_identity(head: RequestHead, fields: Fields, drop: tuple[bytes, ...] = (
     return head.edited(frozenset([name.lower() for name in (*drop, *(name for name, _ in fields))]), fields)
 
 
-def _forged(names: frozenset[bytes]) -> frozenset[bytes]:
+def _forged(names: Iterable[bytes]) -> frozenset[bytes]:
     """Those of `names` that may not pass. Nearly always none, which one look at all of them together tells."""
     together = b" ".join(names)
-    if b"_" in together or _OURS_PREFIX in together or names & _OURS:
+    if b"_" in together or _OURS_PREFIX in together:
         return frozenset([name for name in names if not _may_pass(name)])
     return _OURS
 

@@ -134,11 +134,11 @@ class Pipeline:
         if done.status or not done.answer:
             return done
         told = respond(client, head, standard_page(done.answer), more=False)
-        return replace(told, rx=done.rx, outcome=done.outcome)
+        return told._replace(rx=done.rx, outcome=done.outcome)
 
     def _failed(self, client: HttpConnection, sent: RequestHead, error: BaseException) -> Forwarded:
         if not isinstance(error, ZrokdError):
             self._log.error("a request failed in a way nobody foresaw", exc_info=error)
         more = not isinstance(error, MessageError)  # a refused one may mean something else to others: end it there
         told = respond(client, sent, page_for(error), more=more)
-        return replace(told, outcome=str(error) or type(error).__name__)
+        return told._replace(outcome=str(error) or type(error).__name__)

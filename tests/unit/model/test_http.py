@@ -28,7 +28,7 @@ def test_heads_are_equal_when_what_they_say_is() -> None:
     assert asked.names
     assert asked == same
     assert hash(asked) == hash(same)
-    assert "_names" not in repr(asked)
+    assert "_index" not in repr(asked)
 
 
 def test_a_name_of_characters_is_a_mistake() -> None:

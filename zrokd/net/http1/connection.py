@@ -12,8 +12,8 @@ from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.body import BodyReader, BodyWriter, LimitedReader, make_reader, too_large
-from zrokd.net.http1.framing import NONE, Framing, request_framing
-from zrokd.net.http1.head import check_request_line, parse_request, parse_response
+from zrokd.net.http1.framing import NONE, Framing
+from zrokd.net.http1.head import check_request_line, judge_request, judge_response
 from zrokd.net.http1.hops import keeps_alive
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.replay import ReplayStream
@@ -31,7 +31,7 @@ class HttpConnection:
         self._secure = stream.secure
         self.keep_alive = True  # what the last head read allows; a caller may set it to False
         self.idle = True  # between two exchanges: may be closed without loss
-        self.framing = NONE  # of the body that follows the request head read last
+        self.framing = NONE  # of the body that follows the head read last
         self.reading_since_s: float | None = None  # on the monotonic clock, while a head comes
         self.requests = 0
         self._ahead = 0  # requests that were here before the one before them was answered, in a row
@@ -57,11 +57,10 @@ class HttpConnection:
         else:
             self._take_turns()
         self.idle = False
-        head = parse_request(self._read_head(self.limits.head_s, request=True), self.limits)
+        head, self.framing = judge_request(self._read_head(self.limits.head_s, request=True), self.limits)
         if self._secure:
             head = replace(head, secure=True)
         self.requests += 1
-        self.framing = request_framing(head)
         self.keep_alive &= keeps_alive(head) and self.requests < self.limits.keep_alive_requests
         return head
 
@@ -82,7 +81,7 @@ class HttpConnection:
             return False
         return bool(self._buffer)
 
-    def read_response(self, method: bytes, timeout_s: float | None = None) -> ResponseHead:  # noqa: ARG002
+    def read_response(self, method: bytes, timeout_s: float | None = None) -> ResponseHead:
         """The next answer's head, interim ones included; first byte within `timeout_s` (default: the limit's).
 
         :raises MessageError: 502: it is malformed.
@@ -93,13 +92,24 @@ class HttpConnection:
         wait_s = self.limits.first_byte_s if timeout_s is None else timeout_s
         if not self._buffer and not self.stream.wait_readable(wait_s):
             raise StreamTimeout(f"no answer within {wait_s:g} s")
-        head = parse_response(self._read_head(self.limits.first_byte_s, request=False), self.limits)
+        data = self._read_head(self.limits.first_byte_s, request=False)
+        head, self.framing = judge_response(data, self.limits, method)
         self.requests += head.status >= 200
         self.keep_alive = keeps_alive(head)
         return head
 
     def _read_head(self, limit_s: float, *, request: bool) -> bytes:
-        """The bytes of one head. A client's slowness is its own fault, an upstream's is ours to tell apart."""
+        """The bytes of one head, which mostly came as a whole."""
+        if not self._buffer:
+            self._buffer = self._more_head(time.monotonic() + limit_s, request=request)
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0 or (request and self._buffer.startswith(b"\r")):
+            end = self._await_head(limit_s, request=request)
+        head, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
+        return head
+
+    def _await_head(self, limit_s: float, *, request: bool) -> int:
+        """Where its empty line begins. A client's slowness is its own fault, an upstream's is ours to tell apart."""
         self.reading_since_s = time.monotonic()
         deadline = self.reading_since_s + limit_s
         checked = 0
@@ -110,8 +120,7 @@ class HttpConnection:
             checked = len(self._buffer)
             self._buffer += self._more_head(deadline, request=request)
         self.reading_since_s = None
-        head, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
-        return head
+        return end
 
     def _skip_empty_line(self, deadline: float) -> None:
         """One empty line before a request is allowed. Source: RFC 9112 §2.2."""

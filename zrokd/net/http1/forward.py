@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.answer import dress, framing_for
 from zrokd.net.http1.body import BodyReader, BodyWriter
 from zrokd.net.http1.connection import HttpConnection
-from zrokd.net.http1.framing import NONE, Framing, response_framing
+from zrokd.net.http1.framing import NONE, Framing
 from zrokd.net.http1.head import encode_request, encode_response
 from zrokd.net.http1.hops import hop_by_hop, wants_websocket
-from zrokd.net.http1.upload import Upload
+from zrokd.net.http1.upload import Bare, Upload
 from zrokd.net.http1.websocket import accepts, check_handshake
 from zrokd.net.relay import relay
 from zrokd.net.turns import Turns
@@ -23,8 +24,7 @@ _REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forwarded:
+class Forwarded(NamedTuple):
     """How it ended. Bytes are body bytes, or the tunnel's."""
 
     status: int  # of the final answer that went to the client; 0: none did, and the caller answers `answer`
@@ -86,17 +86,21 @@ class _Exchange:
         self._tell = tell
         self._method, self._minor = head.method, head.minor
         self._sent, self._upgrade = _outgoing(head, client)
-        self._reader = client.request_reader()
-        writer = upstream.writer(client.framing, encode_request(self._sent))
-        self._upload = Upload(self._reader, writer, upstream, tell)
+        self._upload = self._way_up(encode_request(self._sent))
         self._tx = 0
         self._heard = False  # a head from the upstream
         self._early = False  # the client did not wait for its websocket
 
+    def _way_up(self, head: bytes) -> Bare:
+        client, upstream = self._client, self._upstream
+        if client.framing.kind == "none":
+            return Bare(head, upstream)
+        reader = client.request_reader()
+        return Upload(reader, upstream.writer(client.framing, head), upstream, self._tell)
+
     def run(self) -> Forwarded:
-        framing = self._client.framing
         try:
-            self._upload.start(here=framing.kind == "none" or _is_here(framing, self._client))
+            self._upload.start(here=_is_here(self._client.framing, self._client))
             answer = self._final_answer()
             if answer.status == 101:
                 return self._tunnel(answer)
@@ -158,12 +162,12 @@ class _Exchange:
     # -- the final answer ---
 
     def _deliver(self, answer: ResponseHead) -> Forwarded:
-        framing = response_framing(answer, self._method)
+        framing = self._upstream.framing
         outgoing = framing_for(framing, self._minor)
         keep = self._client.keep_alive and self._upload.complete and outgoing.kind != "until_close"
         edited = self._edit(_without_hops(answer))
         head = encode_response(dress(edited, outgoing, keep_alive=keep, minor=self._minor))
-        outcome = self._stream_body(answer, framing, outgoing, head)
+        outcome = self._send_answer(answer, framing, outgoing, head)
         if outcome != "ok":
             return self._ended(answer.status, outcome)
         self._upload.stop()
@@ -172,15 +176,13 @@ class _Exchange:
         clean = self._upload.complete and framing.kind != "until_close" and not self._upstream.buffered
         return self._ended(answer.status, outcome, client=keep, upstream=clean and self._upstream.keep_alive)
 
-    def _stream_body(self, answer: ResponseHead, framing: Framing, outgoing: Framing, head: bytes) -> str:
+    def _send_answer(self, answer: ResponseHead, framing: Framing, outgoing: Framing, head: bytes) -> str:
         """Send head and body; "ok", or who failed and how."""
-        reader = self._upstream.reader(framing, self._body_idle_s(answer))
-        writer = BodyWriter(self, outgoing, head)
         try:
-            if not self._upstream.buffered:
-                writer.flush()
-            self._copy(reader, writer)
-            writer.finish(reader.trailers)
+            if _is_here(framing, self._upstream):
+                self._send_whole(head, framing.length)
+            else:
+                self._stream(head, self._upstream.reader(framing, self._body_idle_s(answer)), outgoing)
         except _ClientGone as error:
             return f"client: {error}"
         except (StreamError, MessageError) as error:
@@ -190,6 +192,21 @@ class _Exchange:
             self._client.stream.abort()  # whoever answers the failure must not do so within an answer
             raise
         return "ok"
+
+    def _send_whole(self, head: bytes, length: int) -> None:
+        """An answer whose body is here already, or that has none: one piece, as most are."""
+        if length:
+            self._tx = length
+            self._tell(0, length)
+            head += self._upstream.take(length, None)
+        self.send(head)
+
+    def _stream(self, head: bytes, reader: BodyReader, framing: Framing) -> None:
+        writer = BodyWriter(self, framing, head)
+        if not self._upstream.buffered:
+            writer.flush()
+        self._copy(reader, writer)
+        writer.finish(reader.trailers)
 
     def _copy(self, reader: BodyReader, writer: BodyWriter) -> None:
         turns = Turns()
@@ -225,13 +242,13 @@ class _Exchange:
         """Nothing final went to the client: say what it shall be told."""
         fault = self._upload.client_fault
         if fault is not None:
-            return replace(self._ended(0, f"client: {fault}"), answer=_client_status(fault))
+            return self._ended(0, f"client: {fault}")._replace(answer=_client_status(fault))
         if self._early:
-            return replace(self._ended(0, f"client: {error}"), answer=400)
+            return self._ended(0, f"client: {error}")._replace(answer=400)
         status = 504 if isinstance(error, StreamTimeout) else 502
         bare = self._client.framing in (NONE, Framing("length", 0))
         silent = not self._heard and not self._upstream.buffered and type(error) is StreamError
-        return replace(self._ended(0, f"upstream: {error}"), answer=status, retryable=bare and silent)
+        return self._ended(0, f"upstream: {error}")._replace(answer=status, retryable=bare and silent)
 
     def _ended(self, status: int, outcome: str, *, client: bool = False, upstream: bool = False) -> Forwarded:
         return Forwarded(
@@ -254,10 +271,10 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
     if upgrade:
         check_handshake(head)
         upgrade = not client.buffered
-    fields = clean.fields if upgrade or not wants_websocket(clean) else clean.fields[:-2]
-    kept = tuple([field for field in fields if field[0].lower() not in _REPLACED])
-    fields = kept + _framing_fields(framing) + _expect_fields(head, framing)
-    return RequestHead(clean.method, clean.target, 1, fields, clean.secure), upgrade
+    if not upgrade and wants_websocket(clean):
+        clean = clean.without(b"Connection", b"Upgrade")
+    sent = clean.edited(_REPLACED, _framing_fields(framing) + _expect_fields(head, framing))
+    return sent if sent.minor else replace(sent, minor=1), upgrade
 
 
 def _framing_fields(framing: Framing) -> tuple[tuple[bytes, bytes], ...]:
@@ -273,7 +290,7 @@ def _expect_fields(head: RequestHead, framing: Framing) -> tuple[tuple[bytes, by
 
     Source: RFC 9110 §10.1.1.
     """
-    expects = head.all(b"Expect")
+    expects = head.all(b"Expect") if b"expect" in head.names else ()
     if not expects or not head.minor:
         return ()
     if any(expect.lower() != b"100-continue" for expect in expects):
@@ -289,8 +306,9 @@ def _without_hops(answer: ResponseHead) -> ResponseHead:
         raise MessageError(502, str(error)) from error
 
 
-def _is_here(framing: Framing, client: HttpConnection) -> bool:
-    return framing.kind == "length" and framing.length <= len(client.buffered)
+def _is_here(framing: Framing, sender: HttpConnection) -> bool:
+    """Whether all of a message came already."""
+    return framing.kind == "none" or (framing.kind == "length" and framing.length <= len(sender.buffered))
 
 
 def _client_status(fault: StreamError | MessageError) -> int:

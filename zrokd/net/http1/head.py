@@ -9,7 +9,7 @@ import re
 
 from zrokd.errors import MessageError
 from zrokd.model.http import Fields, RequestHead, ResponseHead
-from zrokd.net.http1.framing import declared_framing
+from zrokd.net.http1.framing import NONE, UNTIL_CLOSE, Framing, declared_framing
 from zrokd.net.http1.limits import HttpLimits
 
 DEFAULTS = HttpLimits()
@@ -32,6 +32,11 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
 
     :raises MessageError: with the status its sender is told.
     """
+    return judge_request(data, limits)[0]
+
+
+def judge_request(data: bytes, limits: HttpLimits) -> tuple[RequestHead, Framing]:
+    """As `parse_request`, and how the body that follows is framed."""
     line = _REQUEST_LINE.match(data)
     if line is None:
         raise refused_line(data, limits)
@@ -46,8 +51,7 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
     _check_host(head)
     if not target.startswith(b"/"):
         head = _origin_form(head)
-    declared_framing(head)
-    return head
+    return head, declared_framing(head) or NONE
 
 
 def check_request_line(data: bytes, limits: HttpLimits = DEFAULTS) -> None:
@@ -104,25 +108,24 @@ def _with_host(fields: Fields, host: bytes) -> Fields:
 
 def parse_response(data: bytes, limits: HttpLimits = DEFAULTS) -> ResponseHead:
     """The head in `data`, which ends with its empty line. :raises MessageError: 502."""
+    return judge_response(data, limits)[0]
+
+
+def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> tuple[ResponseHead, Framing]:
+    """As `parse_response`, and how the body that follows, in answer to `method`, is framed."""
     line = _STATUS_LINE.match(data)
     if line is None:
         raise MessageError(502, "the first line is not HTTP/1.1 STATUS REASON")
     minor, status, reason = line.groups()
     try:
         fields = _parse_fields(data, limits.response_head_bytes, limits.response_fields)
+        head = ResponseHead(int(status), (reason or b"").strip(b" \t"), fields, int(minor != b"0"))
+        if head.status < 200 or head.status == 204:  # they carry no body whatever they say
+            return head, NONE
+        framing = declared_framing(head) or UNTIL_CLOSE
     except MessageError as error:
         raise MessageError(502, str(error)) from error
-    head = ResponseHead(int(status), (reason or b"").strip(b" \t"), fields, int(minor != b"0"))
-    if head.status >= 200 and head.status != 204:  # the others carry no body whatever they say
-        _check_framing(head)
-    return head
-
-
-def _check_framing(head: ResponseHead) -> None:
-    try:
-        declared_framing(head)
-    except MessageError as error:
-        raise MessageError(502, str(error)) from error
+    return head, NONE if method == b"HEAD" or head.status == 304 else framing
 
 
 def _parse_fields(data: bytes, max_bytes: int, max_fields: int) -> Fields:

@@ -23,6 +23,7 @@ _HOPS = frozenset(
 )
 _NEEDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
+_USUAL = {value: frozenset([value.lower()]) for value in (b"keep-alive", b"Keep-Alive", b"close", b"Close")}
 _UPGRADE: Fields = ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
 
 
@@ -48,6 +49,8 @@ def connection_tokens(head: RequestHead | ResponseHead) -> frozenset[bytes]:
     if b"connection" not in head.names:
         return _NO_TOKENS
     values = head.all(b"connection")
+    if len(values) == 1 and values[0] in _USUAL:
+        return _USUAL[values[0]]
     return frozenset([token.strip(b" \t").lower() for value in values for token in value.split(b",")])
 
 

@@ -14,17 +14,37 @@ from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.turns import Turns
 
 
-class Upload:
+class Bare:
+    """A request without a body, and what every way up is asked afterwards."""
+
+    moved = 0
+    complete = False  # everything was sent
+    ended_at: float | None = None
+    client_fault: StreamError | MessageError | None = None
+    upstream_fault: StreamError | None = None
+
+    def __init__(self, head: bytes, upstream: HttpConnection) -> None:
+        self._head, self._upstream = head, upstream
+
+    def start(self, *, here: bool) -> None:  # noqa: ARG002
+        """Send its head. May switch greenlets."""
+        try:
+            self._upstream.send(self._head)
+            self.complete = True
+        except StreamError as error:  # the answer may be there all the same: let who reads it find out
+            self.upstream_fault = error
+        self.ended_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Nothing of it goes on."""
+
+
+class Upload(Bare):
     """Sends one request's head and body. A body that is not here yet is sent by a greenlet of its own."""
 
     def __init__(
         self, reader: BodyReader, writer: BodyWriter, upstream: HttpConnection, tell: Callable[[int, int], None]
     ) -> None:
-        self.moved = 0
-        self.complete = False  # everything was sent
-        self.ended_at: float | None = None
-        self.client_fault: StreamError | MessageError | None = None
-        self.upstream_fault: StreamError | None = None
         self._reader = reader
         self._writer = writer
         self._upstream = upstream
@@ -48,7 +68,7 @@ class Upload:
             if flush:
                 self._writer.flush()
             self._copy()
-        except StreamError as error:  # the answer may be there all the same: let who reads it find out
+        except StreamError as error:
             self.upstream_fault = error
         finally:
             self.ended_at = time.monotonic()

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from zrokd.errors import MessageError
 from zrokd.model.http import RequestHead, ResponseHead
-from zrokd.net.http1.framing import request_framing
+from zrokd.net.http1.framing import CHUNKED, NONE, UNTIL_CLOSE, Framing, request_framing, response_framing
 from zrokd.net.http1.head import (
     encode_fields,
     encode_request,
     encode_response,
+    judge_response,
     parse_request,
     parse_response,
     parse_trailers,
@@ -380,3 +381,30 @@ def test_hostile_heads_cost_linear_time():
                 best = min(best, time.perf_counter() - since)
             took.append(best)
         assert took[1] < took[0] * 16 + 0.005, filler
+
+
+@pytest.mark.parametrize(
+    ("method", "line", "fields", "framing"),
+    [
+        (b"GET", b"200 OK", b"Content-Length: 5\r\n", Framing("length", 5)),
+        (b"GET", b"200 OK", b"Transfer-Encoding: chunked\r\n", CHUNKED),
+        (b"GET", b"200 OK", b"", UNTIL_CLOSE),
+        (b"HEAD", b"200 OK", b"Content-Length: 5\r\n", NONE),
+        (b"HEAD", b"200 OK", b"", NONE),
+        (b"GET", b"304 Not Modified", b"Content-Length: 5\r\n", NONE),
+        (b"GET", b"204 No Content", b"Transfer-Encoding: chunked\r\n", NONE),
+        (b"GET", b"100 Continue", b"Content-Length: 5\r\n", NONE),
+    ],
+)  # fmt: skip
+def test_an_answer_is_framed_as_its_request_and_status_say(method, line, fields, framing):
+    data = b"HTTP/1.1 " + line + b"\r\n" + fields + b"\r\n"
+    head, told = judge_response(data, HttpLimits(), method)
+    assert told == framing == response_framing(head, method)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize("status", [b"200 OK", b"304 Not Modified"])
+def test_a_length_that_is_none_is_refused_even_where_no_body_follows(method, status):
+    with pytest.raises(MessageError) as refused:
+        judge_response(b"HTTP/1.1 " + status + b"\r\nContent-Length: 5, 5\r\n\r\n", HttpLimits(), method)
+    assert refused.value.status == 502
