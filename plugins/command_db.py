@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +18,7 @@ import click
 from zrokd import hookimpl
 from zrokd.contracts import Command
 from zrokd.errors import ConfigError, ZrokdError
+from zrokd.model.audit import Actor, acting
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Lookup
@@ -79,13 +85,34 @@ def downgrade(ctx: click.Context, file: Path, steps: int) -> None:
 
 @db.command()
 @_FILE
-@click.argument("target", type=click.Path(exists=False, path_type=Path), metavar="TARGET")
+@click.argument("target", type=click.Path(exists=False, allow_dash=True, path_type=Path), metavar="TARGET")
 @click.pass_context
 def backup(ctx: click.Context, file: Path, target: Path) -> None:
-    """Write the database of FILE into the new file TARGET, as it is at one moment. The controller may run."""
+    """Write the database of FILE into the new file TARGET, as it is at one moment. The controller may run.
+
+    It is checked before it gets its name. TARGET - is standard output.
+    """
+    if str(target) == "-":
+        _backup_to_output(ctx, file)
+        return
     with _storage(ctx, file) as storage, _new(target) as unfinished:
         storage.backup(unfinished)
     click.echo(f"{target}: {target.stat().st_size} bytes")
+
+
+def _backup_to_output(ctx: click.Context, file: Path) -> None:
+    if sys.stdout.isatty():
+        raise click.UsageError("a backup is not for a terminal: redirect standard output, or name a file")
+    with tempfile.TemporaryDirectory(prefix="zrokd-backup-") as folder:  # nobody but us may read in there
+        whole = Path(folder, "backup")
+        with _storage(ctx, file) as storage:
+            storage.backup(whole)
+        try:
+            with whole.open("rb") as source:
+                shutil.copyfileobj(source, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise click.ClickException(f"the backup cannot be written: {error.strerror}") from error
 
 
 @db.command()
@@ -94,16 +121,34 @@ def backup(ctx: click.Context, file: Path, target: Path) -> None:
 @click.confirmation_option(prompt="What the database holds now is lost. Go on?")
 @click.pass_context
 def restore(ctx: click.Context, file: Path, source: Path) -> None:
-    """Make the database of FILE what the backup SOURCE holds, and bring its schema up to date."""
-    from zrokd.store import meta, migrate
+    """Make the database of FILE what the backup SOURCE holds, its schema up to date. No controller may run."""
+    from zrokd.store import migrate, peers
     from zrokd.store.database import Store
 
     with _storage(ctx, file, make=True) as storage:
+        migrate.refuse_newer(storage.schema_of(source))
+        if peers.running(storage.database()):
+            raise click.ClickException("controllers run on this database; stop them first")
         storage.restore(source)
         for name in migrate.upgrade(storage.database()):
             click.echo(f"applied {name}")
-        Store(storage.database()).write(meta.begin_epoch)  # frontends know names that the backup does not
+        with acting(Actor(name=f"user {_user()}", via="zrokd db restore")):
+            Store(storage.database()).write(_tell_restored, source)
     click.echo(f"restored {source}; the controller compares it with the overlay within a minute, or when it starts")
+
+
+def _tell_restored(source: Path) -> None:
+    from zrokd.store import audit, meta
+
+    meta.begin_epoch()  # frontends know names that the backup does not
+    audit.note("database.restored", source.name)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name
+        return str(os.getuid())
 
 
 def _line(step: Step, *, as_json: bool) -> str:
@@ -126,12 +171,23 @@ def _new(target: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
         unfinished.touch(0o600)
         yield unfinished
+        _sync(unfinished)
         unfinished.rename(target)
+        _sync(target.parent)
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """What was written there is on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ The file is in WAL mode (readers and the one writer do not wait for each other),
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from zrokd import hookimpl
 from zrokd.contracts import Health, Settings, Storage
-from zrokd.errors import Invalid, StartError, StoreError
+from zrokd.errors import Conflict, Invalid, StartError, StoreError
 
 _FILE = "zrokd.sqlite3"
 _BUSY_MS = 5000
@@ -57,6 +58,7 @@ class SqliteStorage(Storage):
 
     _database: SqliteDatabase | None = None
     _anchor: sqlite3.Connection | None = None
+    _use = -1  # descriptor that tells others that the file is in use
 
     @property
     def path(self) -> Path:
@@ -72,6 +74,9 @@ class SqliteStorage(Storage):
         anchor, self._anchor = self._anchor, None
         if anchor:
             self.ctx.offload(anchor.close)
+        use, self._use = self._use, -1
+        if use >= 0:
+            os.close(use)
 
     def health(self) -> Health:
         """Whether the file is where it was."""
@@ -87,15 +92,32 @@ class SqliteStorage(Storage):
         """As the contract says, as one file."""
         with _whole(self.path, file) as (source, target):
             source.backup(target)
+            target.execute("pragma journal_mode=delete")  # one file, without a log beside it
+            _check_whole(target, file)
+
+    def schema_of(self, file: Path) -> tuple[str, ...]:
+        """As the contract says."""
+        with _opened(file) as connection:
+            found = connection.execute("select name from schema_migration order by name").fetchall()
+            _check_whole(connection, file)
+        return tuple(name for (name,) in found)
 
     def restore(self, file: Path) -> None:
         """As the contract says, in one transaction: who reads meanwhile sees all of it or nothing."""
-        _check(file)
-        with _whole(file, self.path) as (source, target):
-            source.backup(target)
+        self.schema_of(file)
+        try:
+            fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"the database {self.path} is in use; stop its controller first") from error
+        try:
+            with _whole(file, self.path) as (source, target):
+                source.backup(target)
+        finally:
+            fcntl.flock(self._use, fcntl.LOCK_SH)
 
     def _open(self) -> None:
         self._make_private()
+        self._use = self._tell_use()
         try:
             # Held open, so that a connection per use does not fold the WAL into the file each time the last one closes.
             self._anchor = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
@@ -103,6 +125,22 @@ class SqliteStorage(Storage):
             self._anchor.execute("select count(*) from sqlite_master").fetchone()
         except sqlite3.Error as error:
             raise StartError(f"the database {self.path} cannot be used: {error}") from error
+
+    def _tell_use(self) -> int:
+        """A shared lock beside the file. Not on it: closing any descriptor of it would drop SQLite's own locks."""
+        path = self.path.with_name(f".{self.path.name}.lock")
+        try:
+            use = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            if os.geteuid() == 0:  # an operator's command may be the first to make it
+                owner = self.path.stat()
+                os.fchown(use, owner.st_uid, owner.st_gid)
+            fcntl.flock(use, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(use)
+            raise StartError(f"the database {self.path} is being restored") from error
+        except OSError as error:
+            raise StartError(f"the lock {path} cannot be had: {error.strerror}") from error
+        return use
 
     def _make_private(self) -> None:
         try:
@@ -126,14 +164,19 @@ def _whole(source: Path, target: Path) -> Iterator[tuple[sqlite3.Connection, sql
         raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
 
 
-def _check(file: Path) -> None:
-    """Return when `file` is a whole database of zrokd's. :raises Invalid: it is not; says why."""
+@contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A backup, to be read. :raises Invalid: it is none; says why."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.execute("select count(*) from schema_migration").fetchone()
-            found = connection.execute("pragma quick_check(1)").fetchone()[0]
+            yield connection
     except sqlite3.Error as error:
         raise Invalid(f"{file} is no backup of a zrokd database: {error}") from error
+
+
+def _check_whole(connection: sqlite3.Connection, file: Path) -> None:
+    """:raises Invalid: the file is damaged; says where."""
+    found = connection.execute("pragma integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise Invalid(f"{file} is a damaged backup: {found}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.model.audit import ACTOR, Actor
+from zrokd.model.audit import Actor, acting
 from zrokd.model.limits import LimitAction, LimitClass, Limits
 from zrokd.model.naming import Namespace
 from zrokd.model.site import Invites, Site
@@ -16,11 +16,8 @@ def ensure(services: Services, settings: ControllerSettings) -> None:
 
     :raises ZrokdError: one cannot be made so; those before it are.
     """
-    before = ACTOR.set(Actor(name="configuration"))
-    try:
+    with acting(Actor(name="configuration")):
         _ensure(services, settings)
-    finally:
-        ACTOR.reset(before)
 
 
 def _ensure(services: Services, settings: ControllerSettings) -> None:

@@ -58,6 +58,12 @@ class PostgresStorage(Storage):
 
         dump(self.database().conninfo, file, self.settings.leisure)
 
+    def schema_of(self, file: Path) -> tuple[str, ...]:
+        """As the contract says."""
+        from .dump import schema_of
+
+        return schema_of(file, self.settings.leisure)
+
     def restore(self, file: Path) -> None:
         """As the contract says, by the server's own `pg_restore`, in one transaction."""
         from .dump import restore

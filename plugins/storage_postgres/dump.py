@@ -29,6 +29,24 @@ def dump(conninfo: str, file: Path, limit_s: float) -> None:
     :raises NotFound: there is no pg_dump. :raises StoreError: it fails; says why.
     """
     _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={file}"], conninfo, limit_s)
+    _read_through(file, limit_s)
+
+
+def schema_of(file: Path, limit_s: float) -> tuple[str, ...]:
+    """The migrations that a backup has seen, in their order, after all of it was read. Blocks.
+
+    :raises Invalid: `file` is no backup of zrokd's, or damaged. :raises NotFound: there is no pg_restore.
+    """
+    if not re.search(r" TABLE DATA \S+ schema_migration ", _contents(file, limit_s)):
+        raise Invalid(f"{file} is no backup of a zrokd database")
+    _read_through(file, limit_s)
+    options = ["--data-only", "--table=schema_migration", "--file=-"]
+    text = _call([_program("pg_restore"), *options, str(file)], {}, limit_s)
+    rows = re.search(r"(?ms)^COPY [^\n]*schema_migration \(([^)]*)\)[^\n]*\n(.*?)^\\\.$", text)
+    if rows is None:
+        raise Invalid(f"{file} is no backup of a zrokd database")
+    place = rows[1].split(", ").index("name")
+    return tuple(sorted(line.split("\t")[place] for line in rows[2].splitlines()))
 
 
 def restore(conninfo: str, file: Path, limit_s: float) -> None:
@@ -37,13 +55,20 @@ def restore(conninfo: str, file: Path, limit_s: float) -> None:
     :raises Invalid: `file` is no backup of zrokd's. :raises NotFound: PostgreSQL's programs are not there.
     :raises StoreError: it fails; says why.
     """
-    if not re.search(r" TABLE DATA \S+ schema_migration ", _contents(file, limit_s)):
-        raise Invalid(f"{file} is no backup of a zrokd database")
+    schema_of(file, limit_s)
     with tempfile.NamedTemporaryFile(prefix="zrokd-restore-") as script:  # whole before any of it is run
         call = [_program("pg_restore"), "--no-owner", "--no-privileges", f"--file={script.name}", str(file)]
         _call(call, {}, limit_s)
         options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
         _run("psql", [*options, f"--command={_EMPTY}", f"--file={script.name}"], conninfo, limit_s)
+
+
+def _read_through(file: Path, limit_s: float) -> None:
+    """:raises Invalid: the file is damaged."""
+    try:
+        _call([_program("pg_restore"), "--file=/dev/null", str(file)], {}, limit_s)
+    except StoreError as error:
+        raise Invalid(f"{file} is a damaged backup: {error}") from error
 
 
 def _contents(file: Path, limit_s: float) -> str:

@@ -1,7 +1,10 @@
 import json
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +13,8 @@ from zrokd_plugins.command_db import DbCommand, zrokd_provide_commands
 from tests.postgres.fixtures import BOTH, only_sqlite, settings
 from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
+from zrokd.model.audit import Chain
+from zrokd.store import accounts, audit, base, meta
 
 NAMES = ("0001_initial", "0002_tenants", "0003_usage_batch", "0004_tokens", "0005_audit")
 APPLIED = "".join(f"applied {name}\n" for name in NAMES)
@@ -184,8 +189,6 @@ def test_the_schema_goes_up_and_down(run, both):
 
 
 def test_a_backup_is_private_and_brings_back_what_was_there(run, both, tmp_path):
-    from zrokd.store import accounts, meta
-
     run("upgrade FILE")
     in_store(both, accounts.add, "ann@example.com", "", 1)
     in_store(both, meta.ensure_epoch)
@@ -204,8 +207,6 @@ def test_a_backup_is_private_and_brings_back_what_was_there(run, both, tmp_path)
 
 
 def test_what_is_no_backup_is_refused_and_nothing_is_lost(run, both, tmp_path):
-    from zrokd.store import accounts
-
     run("upgrade FILE")
     in_store(both, accounts.add, "ann@example.com", "", 1)
     (tmp_path / "letter").write_text("dear aunt")
@@ -241,6 +242,146 @@ def test_a_damaged_backup_is_refused(run, both, tmp_path):
     (tmp_path / "backup").write_bytes(whole[: len(whole) // 2])
     code, output = run(f"restore FILE {tmp_path}/backup --yes")
     assert code == 1 and ("damaged" in output or "is no backup" in output)
+
+
+# -- backups while somebody writes, and restores while somebody runs ---
+
+WRITER = """
+import pathlib
+import sys
+from zrokd.config.load import load
+from zrokd.config.offline import storage_of
+from zrokd.host.registry import Registry
+from zrokd.store import accounts, audit
+from zrokd.store.database import Store
+def work(number):
+    accounts.add(f"a{number}@example.com", "", 1)
+    audit.note("account.created", account=f"a{number}@example.com")
+with storage_of(load(pathlib.Path(sys.argv[1]), registry=Registry())) as storage:
+    store = Store(storage.database())
+    for number in range(1_000_000):
+        store.write(work, number)
+        print(number, flush=True)
+"""
+
+
+@pytest.fixture
+def writer(both):
+    """A process that makes accounts as fast as it can, each with its record in the audit trail."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(both)], stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline()
+        yield child
+        child.kill()
+        child.stdout.read()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_backup_of_a_running_controller_is_of_one_moment(run, both, request, tmp_path):
+    run("upgrade FILE")
+    request.getfixturevalue("writer")
+    for number in range(3):
+        assert run(f"backup FILE {tmp_path}/{number}")[0] == 0
+    request.getfixturevalue("writer").kill()
+    request.getfixturevalue("writer").wait()
+    counts = []
+    for number in range(3):
+        code, output = run(f"restore FILE {tmp_path}/{number} --yes")
+        assert code == 0, output
+        counts.append(in_store(both, whole))
+    assert counts == sorted(counts) and counts[0] < counts[2]
+
+
+def whole():
+    """How many accounts there are, each with its record; the chain holds."""
+    chain, found = Chain(meta.audit_checkpoint()), audit.page(0, 1_000_000)
+    for record in found:
+        chain.take(record)
+    chain.end(meta.audit_head())
+    assert found[-1].event == "database.restored"
+    emails = [account.email for account in accounts.every()]
+    assert sorted(emails) == sorted(record.account for record in found[:-1])
+    return len(emails)
+
+
+def test_a_backup_to_standard_output_is_the_same(both, run, tmp_path):
+    run("upgrade FILE")
+    in_store(both, accounts.add, "ann@example.com", "", 1)
+    command = [sys.executable, "-m", "zrokd", "db", "backup", str(both), "-"]
+    ended = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    (tmp_path / "backup").write_bytes(ended.stdout)
+    in_store(both, accounts.add, "bob@example.com", "", 1)
+    assert run(f"restore FILE {tmp_path}/backup --yes")[0] == 0
+    assert [account.email for account in in_store(both, accounts.every)] == ["ann@example.com"]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half(both, run, tmp_path):
+    run("upgrade FILE")
+    command = [sys.executable, "-m", "zrokd", "db", "backup", str(both)]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([*command, "-"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "zrokd: the backup cannot be written: No space left on device\n",
+    )
+
+    def small_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    target = tmp_path / "backups" / "backup"
+    target.parent.mkdir()
+    ended = subprocess.run(
+        [*command, str(target)], capture_output=True, text=True, check=False, timeout=60, preexec_fn=small_files
+    )
+    assert ended.returncode == 1 and ended.stderr.startswith("zrokd: "), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_newer_backup_is_refused_and_nothing_is_lost(run, both, tmp_path):
+    run("upgrade FILE")
+    in_store(both, pretend_newer)
+    run(f"backup FILE {tmp_path}/backup")
+    in_store(both, forget_newer)
+    in_store(both, accounts.add, "ann@example.com", "", 1)
+    code, output = run(f"restore FILE {tmp_path}/backup --yes")
+    assert code == 1 and "has schema 9999_future, and this zrokd knows none after" in output
+    assert len(in_store(both, accounts.every)) == 1
+
+
+def pretend_newer():
+    base.database.execute_sql("insert into schema_migration (name, applied) values ('9999_future', '2040-01-01')")
+
+
+def forget_newer():
+    base.database.execute_sql("delete from schema_migration where name = '9999_future'")
+
+
+def test_an_older_backup_is_brought_up_to_date(run, both, tmp_path):
+    run("upgrade --to 2 FILE")
+    run(f"backup FILE {tmp_path}/backup")
+    code, output = run(f"restore FILE {tmp_path}/backup --yes")
+    assert (code, output.count("applied")) == (0, len(NAMES) - 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_nothing_is_restored_over_a_running_controller(run, both, tmp_path):
+    run("upgrade FILE")
+    run(f"backup FILE {tmp_path}/backup")
+    with subprocess.Popen(
+        [sys.executable, "-m", "zrokd", "run", str(both)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as daemon:
+        for line in daemon.stderr:
+            if "the API answers" in line:
+                break
+        code, output = run(f"restore FILE {tmp_path}/backup --yes")
+        assert code == 1 and ("is in use; stop its controller first" in output or "controllers run on this" in output)
+        assert run(f"backup FILE {tmp_path}/another")[0] == 0, "a backup may be made meanwhile"
+        daemon.kill()
+        daemon.stderr.read()
+    assert run(f"restore FILE {tmp_path}/backup --yes")[0] == 0
 
 
 def test_its_help_needs_neither_gevent_nor_a_database_driver():

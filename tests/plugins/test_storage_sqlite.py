@@ -253,7 +253,7 @@ def test_without_the_right_to_write_it_does_not_start(tmp_path, folder_mode, fil
 
 def test_a_database_can_be_made_without_a_component(tmp_path):
     database = SqliteDatabase(tmp_path / "x.sqlite3")
-    assert migrate.upgrade(database) == ("0001_initial", "0002_tenants", "0003_usage_batch", "0004_tokens")
+    assert migrate.upgrade(database) == tuple(step.name for step in migrate.status(database))
 
 
 def test_a_backup_is_of_one_moment_while_others_write(make, quiet, tmp_path):

@@ -13,7 +13,7 @@ from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
 from zrokd.api.turns import Turns
 from zrokd.errors import Invalid, NotEnough, ZrokdError
 from zrokd.model.account import Credentials, Principal
-from zrokd.model.audit import ACTOR
+from zrokd.model.audit import acting
 from zrokd.service.services import Services
 
 Authenticate = Callable[[Credentials], Principal | None]
@@ -56,15 +56,13 @@ def resource_of(
 
 
 def _carry_out(operation: Operation, call: Call) -> Answer:
-    before = ACTOR.set(call.actor)
-    try:
-        return operation.handler(call)
-    except ZrokdError as error:
-        if operation.needs.changes and operation.method != "GET":
-            call.services.trail.refuse(f"{operation.method} {operation.path}", error)
-        raise
-    finally:
-        ACTOR.reset(before)
+    with acting(call.actor):
+        try:
+            return operation.handler(call)
+        except ZrokdError as error:
+            if operation.needs.changes and operation.method != "GET":
+                call.services.trail.refuse(f"{operation.method} {operation.path}", error)
+            raise
 
 
 def _check_media(request: falcon.Request) -> None:

@@ -37,9 +37,16 @@ class Storage(Component):
         """
         raise NotFound(f"storage {self.name} has no backup of its own; use that of its server")
 
+    def schema_of(self, file: Path) -> tuple[str, ...]:
+        """The migrations that a `file` of `backup` has seen, in their order; the file is whole. Blocks.
+
+        :raises Invalid: it is no such file, or damaged. Others as `backup`.
+        """
+        raise NotFound(f"storage {self.name} cannot be restored here; use the means of its server")
+
     def restore(self, file: Path) -> None:
         """Make everything what a `file` of `backup` holds, or nothing. Blocks.
 
-        :raises Invalid: it is no such file. Others as `backup`.
+        :raises Invalid: it is no such file. :raises Conflict: somebody uses the database. Others as `backup`.
         """
         raise NotFound(f"storage {self.name} cannot be restored here; use the means of its server")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -25,8 +26,22 @@ class Actor:
 
 
 _ITSELF = Actor(name="controller")
-#: Of the greenlet or thread that runs. What the controller does by itself is its own.
-ACTOR: ContextVar[Actor] = ContextVar("actor", default=_ITSELF)
+_ACTOR: ContextVar[Actor] = ContextVar("actor", default=_ITSELF)
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Inside, `actor` is at work."""
+    before = _ACTOR.set(actor)
+    try:
+        yield
+    finally:
+        _ACTOR.reset(before)
+
+
+def actor() -> Actor:
+    """Who is at work now, in this greenlet or thread. What the controller does by itself is its own."""
+    return _ACTOR.get()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

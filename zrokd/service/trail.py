@@ -9,7 +9,7 @@ from typing import Any
 
 from zrokd.contracts import Clock
 from zrokd.errors import Conflict, Denied, LimitReached, NotFound, OverlayError, StoreError, ZrokdError
-from zrokd.model.audit import ACTOR, FAILED, REFUSED, Link, Record
+from zrokd.model.audit import FAILED, REFUSED, Link, Record, actor
 from zrokd.store import audit, meta
 from zrokd.store.database import Store
 
@@ -43,26 +43,26 @@ class Trail:
         outcome = REFUSED if isinstance(error, _REFUSALS) else FAILED if isinstance(error, OverlayError) else ""
         if not outcome or not self._has_room():
             return
-        actor = ACTOR.get().name
+        who = actor().name
         facts: dict[str, Any] = {"reason": str(error)}
-        if actor in self._left_out:
-            facts["left_out"] = self._left_out.pop(actor)
+        if who in self._left_out:
+            facts["left_out"] = self._left_out.pop(who)
         try:
             self._store.write(audit.note, what, account=account, outcome=outcome, **facts)
         except StoreError as failure:
-            _log.warning("the audit trail misses that %s was %s %s: %s", actor, outcome, what, failure)
+            _log.warning("the audit trail misses that %s was %s %s: %s", who, outcome, what, failure)
 
     def prune(self, keep_s: float) -> int:
         """Forget what is older; how many."""
         return self._store.write(audit.prune, self._clock.now_ms() - int(keep_s * 1000))
 
     def _has_room(self) -> bool:
-        actor, minute = ACTOR.get().name, int(self._clock.monotonic() // 60)
+        who, minute = actor().name, int(self._clock.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._counts = minute, Counter()
-        self._counts[actor] += 1
-        if self._counts[actor] > _MOST_A_MINUTE:
-            self._left_out[actor] += 1
+        self._counts[who] += 1
+        if self._counts[who] > _MOST_A_MINUTE:
+            self._left_out[who] += 1
             return False
         return True
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from zrokd.model.audit import ACTOR, DONE, PRUNED, Link, Note, Record
+from zrokd.model.audit import DONE, PRUNED, Link, Note, Record, actor
 from zrokd.store import meta
 from zrokd.store.tables import AuditRecord
 
@@ -35,15 +35,15 @@ def seal(notes: Sequence[Note], now_ms: int) -> None:
     Nobody else may append until this transaction ends: writers go one after another on every database (`dialects`),
     so the head needs no lock of its own, and no writer waits for it.
     """
-    actor, last = ACTOR.get(), meta.audit_head()
+    who, last = actor(), meta.audit_head()
     rows = []
     for one in notes:
         record = Record(
             seq=last.seq + 1,
             at_ms=now_ms,
-            actor=actor.name[:320],
-            via=actor.via[:128],
-            address=actor.address[:64],
+            actor=who.name[:320],
+            via=who.via[:128],
+            address=who.address[:64],
             event=one.event,
             subject=one.subject[:255],
             account=one.account[:254],

@@ -63,7 +63,7 @@ class Store:
     def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, inside a transaction that excludes other writers and is undone if `function` raises.
 
-        What it tells by `audit.note` is kept with its work, on behalf of the caller's `ACTOR`.
+        What it tells by `audit.note` is kept with its work, on behalf of the caller's `actor`.
 
         :raises Conflict: somebody else changed the same at the same time. :raises StoreError: as `read`.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,12 @@ def check(database: peewee.Database) -> None:
 def _runner(database: peewee.Database) -> Iterator[Runner]:
     with translated(), database.connection_context():
         yield Runner(database, directory=str(_SCRIPTS))
+
+
+def refuse_newer(applied: Iterable[str]) -> None:
+    """Return when this zrokd knows all of these migrations. :raises StartError: it does not; says what to do."""
+    known = {path.stem for path in _SCRIPTS.glob("[0-9]*.py")}
+    _refuse_newer(tuple(Step(name, "1970", known=name in known) for name in sorted({*known, *applied})))
 
 
 def _steps(runner: Runner) -> tuple[Step, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from zrokd.errors import StartError, StoreError
 from zrokd.store.dialects import LEADER, PRESENT, is_postgres
+from zrokd.store.failures import translated
 
 _HELD = """
     select objid::bigint from pg_locks where locktype = 'advisory' and granted and objsubid = 2 and classid = %s
@@ -102,6 +103,17 @@ class Peers:
             session.execute("select 1")
             return True
         return bool(session.execute("select pg_try_advisory_lock(%s)", (LEADER,)).fetchone()[0])
+
+
+def running(database: Any) -> int:
+    """How many controllers live on a database for several; of one for a single controller its storage knows. Blocks.
+
+    :raises StoreError: not now.
+    """
+    if not is_postgres(database):
+        return 0
+    with translated(), database.connection_context():
+        return len(database.execute_sql(_HELD, (PRESENT,)).fetchall())
 
 
 def peers_of(database: Any, worker: str) -> Alone | Peers:

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from zrokd.model.audit import ACTOR, PRUNED, Actor, Broken, Chain, Link, Record
+from zrokd.model.audit import PRUNED, Actor, Broken, Chain, Link, Record, acting, actor
 
 PLAIN = {
     "at_ms": 1, "actor": "ann@example.com", "via": "token", "address": "::1", "event": "share.created",
@@ -107,4 +107,7 @@ def test_what_was_pruned_is_not_missed_and_what_was_taken_away_is():
 
 
 def test_the_controller_itself_is_at_work_unless_somebody_asks():
-    assert ACTOR.get() == Actor(name="controller")
+    assert actor() == Actor(name="controller")
+    with acting(Actor(name="ann@example.com")), acting(Actor(name="bob@example.com")):
+        assert actor().name == "bob@example.com"
+    assert actor() == Actor(name="controller")

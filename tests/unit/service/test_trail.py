@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from zrokd.errors import Denied, Invalid, NotFound, OverlayError, StoreError, TooMany, Unavailable
-from zrokd.model.audit import ACTOR, Actor
+from zrokd.model.audit import Actor, acting
 
 
 def told(house):
@@ -22,10 +22,9 @@ def test_what_ends_in_a_refusal_is_told_and_what_may_be_tried_again_is_not(house
 def test_each_actor_has_room_of_its_own(house):
     before = len(told(house))
     for name in ("ann@example.com", "bob@example.com"):
-        token = ACTOR.set(Actor(name=name))
-        for _ in range(40):
-            house.trail.refuse("POST /enable", NotFound("no such environment"))
-        ACTOR.reset(token)
+        with acting(Actor(name=name)):
+            for _ in range(40):
+                house.trail.refuse("POST /enable", NotFound("no such environment"))
     assert len(told(house)) == before + 60
 
 

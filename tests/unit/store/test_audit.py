@@ -1,6 +1,5 @@
 """Records stand and fall with the work they tell of, whatever ends the process; what was tampered with is found."""
 
-import contextvars
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from zrokd.model.audit import ACTOR, PRUNED, Actor, Broken, Chain
+from zrokd.model.audit import PRUNED, Actor, Broken, Chain, acting
 from zrokd.store import accounts, audit, meta
 from zrokd.store.database import Store
 
@@ -63,12 +62,8 @@ def fail():
 
 
 def test_who_is_at_work_is_told_also_from_another_thread(store):
-    def change():
-        ACTOR.set(Actor(name="ann@example.com", via="token laptop", address="192.0.2.1"))
-        with ThreadPoolExecutor(1) as pool:
-            make(Store(store.database, lambda function, *args: pool.submit(function, *args).result()))
-
-    contextvars.copy_context().run(change)
+    with acting(Actor(name="ann@example.com", via="token laptop", address="192.0.2.1")), ThreadPoolExecutor(1) as pool:
+        make(Store(store.database, lambda function, *args: pool.submit(function, *args).result()))
     assert [(one.actor, one.via, one.address) for one in records(store)] == [
         ("ann@example.com", "token laptop", "192.0.2.1")
     ]
