@@ -14,9 +14,9 @@ from tests.postgres.fixtures import BOTH, only_sqlite, settings
 from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
 from zrokd.model.audit import Chain
-from zrokd.store import accounts, audit, base, meta
+from zrokd.store import accounts, audit, base, meta, migrate
 
-NAMES = ("0001_initial", "0002_tenants", "0003_usage_batch", "0004_tokens", "0005_audit")
+NAMES = sorted(path.stem for path in (Path(migrate.__file__).parent / "migrations").glob("0*.py"))
 APPLIED = "".join(f"applied {name}\n" for name in NAMES)
 TEXT = "version: 1\nstate_dir: {}/state\nroles: {{controller: {{listen: 127.0.0.1:0}}}}\n{}"
 
