@@ -24,23 +24,24 @@ class Lookup(Protocol):
         """The class of `slot.name`. :raises PluginError: there is none, or it is broken."""
 
 
-def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree, registry: Lookup) -> Any:
-    """An instance of `model` with all its components resolved. `data` stands at `base` of the tree.
+def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, bool]:
+    """An instance of `model` with all its components resolved, and whether it is whole. `data` stands at `base`.
 
     Mistakes go to the tree; with some, the instance lacks what is wrong, or is None where nothing can be kept. What a
     file may leave out is written into `data`.
     """
     gather(model, data, base, tree)
     learn(model, data, base, tree)
-    uses, before = uses_in(model, data), len(tree.problems)
-    instance = _validate(model, data, base, tree)
+    uses = uses_in(model, data)
+    instance, whole = _validate(model, data, base, tree)
     for found in uses:
         entry = at(data, found.path)
-        component, settings = _resolve(entry, found.slot, (*base, *found.path), tree, registry)
+        component, settings, right = _resolve(entry, found.slot, (*base, *found.path), tree, registry)
+        whole &= right
         if settings is not None and (use := _use_at(instance, found.path)) is not None:
             use.resolve(component, settings)
-    _note_misfits(instance, base, tree, whole=len(tree.problems) == before)
-    return instance
+    _note_misfits(instance, base, tree, whole=whole)
+    return instance, whole
 
 
 def _use_at(instance: Any, path: KeyPath) -> Use | None:
@@ -62,18 +63,18 @@ def _note_misfits(instance: Any, base: KeyPath, tree: Tree, *, whole: bool) -> N
             tree.warnings.append(tree.problem(sentence, path, hint=tree.files_of(path)))
 
 
-def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any]:
-    """Class and settings of one component; (None, None) where it has no name, which was said already."""
+def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any, bool]:
+    """Class and settings of one component, and whether these are whole; Nones where it has no name, which was said."""
     options = {"use": entry} if isinstance(entry, str) else dict(entry)
     name = options.pop("use", None)
     if not isinstance(name, str):
-        return None, None
+        return None, None, False
     try:
         component = registry(slot, name)
     except PluginError as error:
         _refuse_plugin(error, name, path, tree)
-        return None, None
-    return component, check(component.Settings, options, path, tree, registry)
+        return None, None, False
+    return component, *check(component.Settings, options, path, tree, registry)
 
 
 def _refuse_plugin(error: PluginError, name: str, path: KeyPath, tree: Tree) -> None:
@@ -84,17 +85,17 @@ def _refuse_plugin(error: PluginError, name: str, path: KeyPath, tree: Tree) -> 
     tree.refuse(message, (*path, "use") if named else path, key=not named and name == path[-1], hint=hint)
 
 
-def _validate(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree) -> Any:
-    """An instance of `model`; with mistakes, which are added to the tree, what is right of it, or None."""
+def _validate(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree) -> tuple[Any, bool]:
+    """An instance of `model`, and whether it is whole: mistakes, which are added to the tree, leave what is right."""
     try:
-        return model.model_validate(data)
+        return model.model_validate(data), True
     except ValidationError as error:
         if _read_as_yaml(paths_of(error, data), data, base, tree):
             return _validate(model, data, base, tree)
         tree.problems += problems_of(error, model, data, base, tree)
         if error.error_count() > MOST:
-            return None
-        return _rest(model, data, paths_of(error, data), base, tree)
+            return None, False
+        return _rest(model, data, paths_of(error, data), base, tree), False
 
 
 def _rest(model: type[Settings], data: dict[str, Any], wrong: list[KeyPath], base: KeyPath, tree: Tree) -> Any:

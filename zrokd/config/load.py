@@ -77,7 +77,7 @@ def _build(
     frozen = pickle.dumps((tree, folder, files))
     _imply(tree.data)
     _add_plugin_path(registry, folder, tree)
-    top = check(TopLevel, tree.data, (), tree, registry)
+    top, _ = check(TopLevel, tree.data, (), tree, registry)
     refuse_ports_taken_twice(top, tree)
     if tree.problems:
         raise ConfigError(masked(_sorted(tree.problems), tree))

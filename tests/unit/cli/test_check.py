@@ -57,6 +57,6 @@ def test_plugins_are_listed_with_hooks_and_what_a_file_uses(shell, tmp_path):
     assert "zrokd_on_exchange" in rows["observer", "access_log"]["hooks"]
     out, _ = shell("plugins")
     assert max(map(len, out.splitlines())) <= 100
-    assert next(line.strip() for line in out.splitlines() if line.startswith(" ")).startswith("zrokd_on_")
+    assert next(line.strip() for line in out.splitlines() if line.startswith(" ")).startswith("zrokd_")
     assert out.splitlines()[0].split() == ["SLOT", "NAME", "DISTRIBUTION", "VERSION", "STATE", "HOOKS"]
     assert "installed" in out

@@ -47,7 +47,8 @@ def registry(slot: str, name: str) -> type[Gate]:
 
 def checked(text: str, tree: Tree | None = None, lookup: Lookup = registry) -> tuple[Any, list[tuple[str, str, str]]]:
     tree = tree or parse(text.encode(), "f.yml")
-    instance = check(Top, tree.data, (), tree, lookup)
+    instance, whole = check(Top, tree.data, (), tree, lookup)
+    assert not (whole and tree.problems)
     return instance, [(problem.path, problem.message, problem.hint) for problem in tree.problems]
 
 
