@@ -18,6 +18,7 @@ from gevent.event import AsyncResult, Event
 from zrokd.contracts import Task
 from zrokd.errors import OverlayError, OverlayTimeout
 
+from .closings import Closings
 from .flow import Flags
 from .frames import Frame, FrameReader, Key, Kind, encode, i32, pack
 from .sender import Segment
@@ -66,8 +67,17 @@ class Circuit(Connection, Protocol):
 class Channel:
     """One connection to one router. Made by `Dialler.connect`, which says hello on it."""
 
-    def __init__(self, sock: Any, router: str, settings: EdgeSettings, log: logging.Logger, spawn: Spawn) -> None:
-        self.router = router
+    def __init__(
+        self,
+        sock: Any,
+        router: str,
+        *,
+        settings: EdgeSettings,
+        closings: Closings,
+        log: logging.Logger,
+        spawn: Spawn,
+    ) -> None:
+        self.router, self.closings = router, closings
         self.latency_s = 0.0
         self.lost, self.lost_at = "", 0.0  # why it is gone, and since when (time.monotonic())
         self.retired = False  # closes itself when its last connection has ended
@@ -158,6 +168,11 @@ class Channel:
         if self._out_bytes > OUT_CAP:
             self._room.clear()
         self._wake.set()
+
+    def close_circuit(self, circuit: bytes) -> None:
+        """Let the network forget a circuit, once its controller can be told. Never waits."""
+        if not self.lost:
+            self.closings.add(self, circuit)
 
     def post_segment(self, segment: Segment, circuit: Circuit) -> None:
         """Send a payload, and again until it is acknowledged."""
@@ -328,7 +343,7 @@ class Channel:
         if answer is not None:
             answer.set(frame)
         elif frame.kind == Kind.CONNECTED and Key.CIRCUIT in frame.headers:
-            self.post(Kind.CIRCUIT_CLOSE, b"", frame.headers[Key.CIRCUIT])  # whoever dialled did not wait that long
+            self.close_circuit(frame.headers[Key.CIRCUIT])  # whoever dialled did not wait that long
 
     def _answer_latency(self, frame: Frame) -> None:
         reflected = [

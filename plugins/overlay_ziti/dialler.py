@@ -13,6 +13,7 @@ import gevent
 from zrokd.errors import OverlayError
 
 from .channel import Channel, Spawn
+from .closings import Closings
 from .edge import EdgeApi
 from .frames import Frame, Key, Kind
 from .identity import IdentityFile
@@ -32,6 +33,7 @@ class Dialler:
         self, identity: IdentityFile, api: EdgeApi, settings: EdgeSettings, log: logging.Logger, spawn: Spawn
     ) -> None:
         self._identity, self._api, self._settings, self._log, self._spawn = identity, api, settings, log, spawn
+        self._closings = Closings(api.refresh, api.wait_back, log, spawn)
 
     def connect(self, url: str) -> Channel:
         """A channel to the router at `url`, ready to be used. Switches greenlets. :raises OverlayError: none.
@@ -56,7 +58,9 @@ class Dialler:
         parts = urlsplit(url)
         router = f"{parts.hostname}:{parts.port}"
         sock = self._open(router, parts.hostname or "", parts.port or 443)
-        channel = Channel(sock, router, self._settings, self._log, self._spawn)
+        channel = Channel(
+            sock, router, settings=self._settings, closings=self._closings, log=self._log, spawn=self._spawn
+        )
         try:
             self._greet(channel, hello_s)
         except BaseException:

@@ -6,13 +6,14 @@ import logging
 import random
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
 from gevent.queue import Empty, Full, Queue
 
-from zrokd.contracts import Caller, Health, Listener, Stream, Task
+from zrokd.contracts import Caller, Health, Listener, Proof, Stream, Task
 from zrokd.errors import OverlayError, OverlayTimeout, StreamClosed, StreamError, UnknownService
 
 from .channel import Channel, Spawn
@@ -22,6 +23,7 @@ from .edge import EdgeApi, Router
 from .flow import FlowLimits
 from .frames import Frame, Key, Kind, i32, pack, u16, u32
 from .opened import Opened
+from .pace import Pace
 from .settings import EdgeSettings
 from .stream import ZitiStream
 
@@ -47,7 +49,7 @@ class Bind:
         self.ended = Event()
         self.bound = Event()  # the controller knows of it
         self.reason = ""
-        self.reached_at = self.asked_at = time.monotonic()  # when somebody dialled, and when we did
+        self.reached_at = self.asked_at = 0.0  # when somebody dialled, and when we did; 0: never
         self.trouble = ""  # why nobody reaches it, as far as our own dials tell
         channel.add(self.id, self)
 
@@ -93,13 +95,14 @@ class ZitiListener(Listener):
         channels: Channels,
         settings: EdgeSettings,
         limits: FlowLimits,
+        paces: defaultdict[str, Pace],
         log: logging.Logger,
         spawn: Spawn,
         on_close: Callable[[ZitiListener], None],
     ) -> None:
         self.service = service
         self._api, self._channels, self._settings, self._limits = api, channels, settings, limits
-        self._log, self._spawn, self._on_close = log, spawn, on_close
+        self._paces, self._log, self._spawn, self._on_close = paces, log, spawn, on_close
         self._pair = KeyPair()
         # Ziti gives a dial that asks for no terminator to those without a name only: one with a name binds twice.
         self._ids = {name: secrets.token_hex(12).encode() for name in ([terminator, ""] if terminator else [""])}
@@ -305,10 +308,26 @@ class ZitiListener(Listener):
 
     def health(self) -> Health:
         """Whether at least one router serves it, and leads those who dial to us."""
-        troubles = [next((bind.trouble for bind in binds if bind.trouble), "") for binds in self._binds.values()]
+        troubles = [next(filter(None, map(self._trouble_of, binds)), "") for binds in self._binds.values()]
         if "" in troubles:
             return Health()
         return Health(ok=False, detail=next(iter(troubles), self._trouble or "no router serves it"))
+
+    def _trouble_of(self, bind: Bind) -> str:
+        return bind.trouble or self.pace(bind).trouble
+
+    def proof(self) -> Proof:
+        """How many routers serve it and told the controller so, and how long ago somebody's dial came over one."""
+        binds = self.binds()
+        reached_at = max((bind.reached_at for bind in binds), default=0.0)
+        return Proof(
+            ends=sum(bind.bound.is_set() for bind in binds),
+            age_s=time.monotonic() - reached_at if reached_at else None,
+        )
+
+    def pace(self, bind: Bind) -> Pace:
+        """That of the bind's router."""
+        return self._paces[bind.channel.router]
 
     def binds(self) -> list[Bind]:
         """Those that serve whoever asks for nobody by name, one a router."""

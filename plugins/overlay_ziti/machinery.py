@@ -69,6 +69,8 @@ def router_file(folder: Path, *, controller: str, bind: str, advertise: str, nam
         "edge": {
             "csr": {"sans": {"dns": [name for name in names if name not in addresses], "ip": addresses}},
         },
+        # One a minute waits while the controller is away; beyond, the router would forward no bytes any more.
+        "metrics": {"messageQueueSize": 24 * 60},
     }
 
 

@@ -22,6 +22,7 @@ from .frames import Frame, Key, Kind, u32
 from .identity import IdentityFile
 from .listener import ZitiListener
 from .opened import Opened
+from .pace import Pace
 from .prober import Prober
 from .pulse import keep_asking
 from .reach import DIAL_S, Reach
@@ -45,6 +46,7 @@ class ZitiNode(Node):
         )
         self._listeners: set[ZitiListener] = set()
         self._reach: defaultdict[str, Reach] = defaultdict(Reach)
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)  # by router
         self._pulse: Task | None = None
         self._probes: Task | None = None
         self._closed = False
@@ -83,6 +85,7 @@ class ZitiNode(Node):
                 continue  # it died under us, and nothing was sent on the stream yet
             if attempt.opened is not None:
                 reach.heard()
+                channel.closings.answered()
                 return self._stream(channel, found, attempt.opened)
             self._api.forget(service)
             if last or not attempt.stale:
@@ -106,6 +109,7 @@ class ZitiNode(Node):
             channels=self._channels,
             settings=self._settings,
             limits=self._limits,
+            paces=self._paces,
             log=self._ctx.log,
             spawn=self._ctx.spawn,
             on_close=self._listeners.discard,
@@ -196,7 +200,7 @@ class _Attempt:
             try:
                 keys = self._pair.dialler_keys(public)
             except CryptoError as error:
-                self._channel.post(Kind.CIRCUIT_CLOSE, b"", circuit)
+                self._channel.close_circuit(circuit)
                 words = f"service {self._service.name!r} is to be encrypted, and its host sent no key that can be used"
                 raise OverlayError(words) from error
         flow, host = answer.flag(Key.FLOW), public[:_HOST_BYTES].hex()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Collection
 
@@ -16,16 +15,19 @@ from .crypto import METHOD, KeyPair
 from .edge import EdgeApi
 from .frames import Frame, Key, Kind, u32
 from .listener import PROBE, Bind, ZitiListener
+from .pace import Pace
 from .refusals import is_absent, is_stale, words_of
 from .settings import EdgeSettings
 
-_ROUND_S = 0.5
-_MOST = 5  # a round: with many shares each has its turn less often, and the controller is left in peace
+_ROUND_S = 0.1
 _AGAIN_S = 1.0  # after one that failed
 
 
 class Prober:
-    """Of one node. A bind over which somebody dialled a moment ago is not asked."""
+    """Of one node. A bind over which somebody dialled a moment ago is not asked, and all cost no more than a limit.
+
+    Bytes on a stream that is open prove nothing: it goes on when the network has long forgotten the bind.
+    """
 
     def __init__(
         self,
@@ -36,14 +38,22 @@ class Prober:
         spawn: Spawn,
     ) -> None:
         self._listeners, self._api, self._settings, self._log, self._spawn = listeners, api, settings, log, spawn
+        self._pair = KeyPair()  # nothing is ever sealed with it
 
     def run(self) -> None:
         """For ever; ends by being killed. Switches greenlets."""
         while True:
             gevent.sleep(_ROUND_S)
-            for listener, bind in self._due(time.monotonic())[:_MOST]:
-                bind.asked_at = time.monotonic()
-                self._spawn(self._ask, listener, bind, name=f"probe {listener.service}")
+            now, left = time.monotonic(), max(1, round(self._settings.probes_per_second * _ROUND_S))
+            for listener, bind in self._due(now):
+                if not left:
+                    break
+                pace = listener.pace(bind)
+                if pace.has_room:
+                    left -= 1
+                    pace.under_way += 1
+                    bind.asked_at = now
+                    self._spawn(self._ask, listener, bind, pace, name=f"probe {listener.service}")
 
     def _due(self, now: float) -> list[tuple[ZitiListener, Bind]]:
         every_s = self._settings.probe_every
@@ -55,33 +65,40 @@ class Prober:
         ]
         return sorted(found, key=lambda pair: pair[1].asked_at)
 
-    def _ask(self, listener: ZitiListener, bind: Bind) -> None:
+    def _ask(self, listener: ZitiListener, bind: Bind, pace: Pace) -> None:
         service = listener.service
         try:
             if "Dial" not in self._api.service(service).permissions:
                 return  # not ours to dial: then the network's word has to do
-            answer = self._dial(service, bind)
+            answer = self._dial(service, bind, pace)
         except UnknownService:
             return  # the listener finds out by itself, and says so
         except OverlayError as error:
+            pace.unanswered(f"nobody reaches it: {error}")
             self._note(bind, service, str(error))
             return
+        finally:
+            pace.under_way -= 1
         if answer.kind == Kind.CONNECTED:
-            bind.channel.post(Kind.CIRCUIT_CLOSE, b"", answer.headers.get(Key.CIRCUIT, b""))
-            bind.reached()  # by us or, where several serve it, by another
+            bind.channel.closings.answered()
+            bind.channel.close_circuit(answer.headers.get(Key.CIRCUIT, b""))
+            bind.trouble = ""  # whoever took it: where several serve one service, it may have been another
         else:
             self._refused(bind, service, answer)
 
-    def _dial(self, service: str, bind: Bind) -> Frame:
+    def _dial(self, service: str, bind: Bind, pace: Pace) -> Frame:
         token = self._api.session(service, "Dial").token
         fields = [
             (Key.CONN, u32(bind.channel.next_id())),
             (Key.FLOW, b"\x01"),
-            (Key.PUBLIC_KEY, KeyPair().public),
+            (Key.PUBLIC_KEY, self._pair.public),
             (Key.CRYPTO, METHOD),
-            (Key.APP_DATA, PROBE + secrets.token_hex(8).encode()),
+            (Key.APP_DATA, PROBE),
         ]
-        return bind.channel.request(Kind.CONNECT, fields, token.encode(), self._settings.answer_timeout)
+        began = time.monotonic()
+        answer = bind.channel.request(Kind.CONNECT, fields, token.encode(), self._settings.answer_timeout)
+        pace.answered(time.monotonic() - began)
+        return answer
 
     def _refused(self, bind: Bind, service: str, answer: Frame) -> None:
         words, again = words_of(answer), bool(bind.trouble)

@@ -72,6 +72,9 @@ class EdgeSettings(Settings):
     probe_every: DurationS = Field(
         default=5.0, ge=0.1, description="How often what is shared here is dialled by us, while nobody else dials it."
     )
+    probes_per_second: int = Field(
+        default=250, ge=1, description="Such dials at most, by one host; fewer while the network answers them slowly."
+    )
     ping_every: DurationS = Field(
         default=2.0, ge=0.1, description="A router of which nothing was heard for this long is asked whether it lives."
     )

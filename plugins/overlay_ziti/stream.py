@@ -386,7 +386,7 @@ class ZitiStream(Stream):
             if ack := self.take_ack():
                 self._channel.post(Kind.ACK, *ack)
             if self._flow:
-                self._channel.post(Kind.CIRCUIT_CLOSE, b"", self._circuit)
+                self._channel.close_circuit(self._circuit)
             else:
                 self._channel.post(Kind.CLOSED, pack([(Key.CONN, u32(self._id))]))
             self._channel.remove(self._id, self._circuit)

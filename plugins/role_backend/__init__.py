@@ -11,21 +11,25 @@ from typing import Any
 
 from zrokd import hookimpl
 from zrokd.client.backoff import Backoff
+from zrokd.client.binds import BindsFile, binds_folder
 from zrokd.client.controller import Controller
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.client.holds import Holds, holds_folder
 from zrokd.contracts import Health, Mode, Role, Task
 from zrokd.errors import Denied, RestartNeeded, StartError, ZrokdError
+from zrokd.model.naming import new_token
 from zrokd.model.units import Secret
 
 from .memory import Memory
 from .office import Link, Office
+from .reporter import Reporter
 from .settings import BackendSettings, ShareSettings, keyed
 from .supervisor import Supervisor
 
 _SLOW_S = 30.0
 _SWAP_S = 5.0
 _SURE_S = 5.0
+_TELL_S = 1.0  # at least, for a controller that is told that we end
 _RELEASE_S = 2.0  # at least, however long the connections took
 _RELOADED = {"shares", "verify", "verify_timeout", "release_on_exit"}
 
@@ -45,6 +49,7 @@ class BackendRole(Role):
         self._modes: dict[str, Mode] = {}
         self.supervisors: dict[str, Supervisor] = {}
         self._tasks: list[Task] = []
+        self._reporter: Reporter | None = None
         self._renewing = threading.Lock()
         self._sure_until = 0.0  # that the environment is there
         self._ended = ""  # what was said of the environment's end
@@ -81,8 +86,11 @@ class BackendRole(Role):
         self._kill_tasks()
         for supervisor in self.supervisors.values():
             supervisor.stop()
+        telling = self.ctx.spawn(self._reporter.end, name="last report") if self._reporter is not None else None
         for supervisor in self.supervisors.values():
             supervisor.drain(max(0.0, until - time.monotonic()))
+        if telling is not None and not telling.join(max(_TELL_S, until - time.monotonic())):
+            telling.kill()
         if self.settings.release_on_exit and self._office is not None:
             releasing = self.ctx.spawn(self._release, sorted(self.supervisors), name="release")
             if not releasing.join(max(_RELEASE_S, until - time.monotonic())):
@@ -99,7 +107,10 @@ class BackendRole(Role):
         for supervisor in self.supervisors.values():
             supervisor.stop()
             supervisor.drain(0.0)
-        self.supervisors = {}
+        self.supervisors.clear()
+        if self._reporter is not None:
+            self._reporter.close()
+            self._reporter = None
         if self._office is not None:
             self._office.close()
             self._office = None
@@ -133,12 +144,18 @@ class BackendRole(Role):
                 self._link.lost(str(error))
                 time.sleep(backoff.next_s())
         self._starting = ""
+        self._begin_reports(self._office)
         shares = keyed(self.settings.shares)
         for key, mode in self._modes.items():
             self._start(key, shares[key], mode)
         self._release(sorted(self._office.memory.keys() - shares.keys()))
         known = self._office.memory.keys()
         self._office.settle([key for key, share in shares.items() if share.lasting or key in known])
+
+    def _begin_reports(self, office: Office) -> None:
+        file = BindsFile(binds_folder(self._file.path.parent, self.ctx.state_dir), new_token())
+        self._reporter = Reporter(self.supervisors.values, office, file, self.ctx)
+        self._tasks.append(self.ctx.spawn(self._reporter.run, name="reports of binds"))
 
     def _make_office(self) -> Office:
         enabled = self._enabled or self._enable()

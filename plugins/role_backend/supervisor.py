@@ -10,7 +10,7 @@ from functools import partial
 from typing import NoReturn
 
 from zrokd.client.backoff import Backoff
-from zrokd.contracts import Caller, Context, Listener, Mode, Stream, Task
+from zrokd.contracts import Caller, Context, Listener, Mode, Proof, Stream, Task
 from zrokd.errors import (
     Conflict,
     Denied,
@@ -63,6 +63,7 @@ class Supervisor:
         self.key, self.share, self.mode = key, share, mode
         self.state = State.STARTING
         self.reason = ""  # why it is not bound
+        self.token = ""  # once the controller knows it
         self.bound = threading.Event()
         self._office, self._settings, self._renew, self._ctx, self._log = office, settings, renew, ctx, ctx.log
         self._backoff = Backoff(limit_s=_LONGEST_S)
@@ -80,6 +81,13 @@ class Supervisor:
         health = self._listener.health()
         return "" if health.ok else health.detail
 
+    @property
+    def proof(self) -> Proof:
+        """What its being reached rests on."""
+        if self.state != State.BOUND or self._listener is None:
+            return Proof(ends=0)
+        return self._listener.proof()
+
     def start(self) -> None:
         """Begin, and return."""
         self._task = self._ctx.spawn(self._run, name=f"share {self.share.label}")
@@ -92,7 +100,7 @@ class Supervisor:
             environment = self._office.z_id
             try:
                 offer = self._office.offer(self.key, self.share, lasts=not self._settings().release_on_exit)
-                self.mode.share_token = offer.token
+                self.token = self.mode.share_token = offer.token
                 listener = self._office.node.bind(offer.token)
             except ZrokdError as error:
                 if self._stopping.is_set():

@@ -285,6 +285,7 @@ class ControllerRole(Role):
             self.services.registrations.prune()
             self.services.tokens.prune()
             self.services.trail.prune(self.settings.audit_keep)
+            self.services.binds.prune()
         except ZrokdError as error:
             self.ctx.log.warning("the controller cannot tidy up now: %s", error)
 

@@ -171,6 +171,10 @@ class World:
         del self.shares[token]
         self.admin.delete_share(token)
 
+    def report_binds(self, report):
+        self._called("report", report)
+        return False
+
     def close(self):
         pass
 

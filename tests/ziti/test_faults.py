@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +22,10 @@ from zrokd.client.controller import Controller as ZrokdClient
 from zrokd.errors import Unavailable
 from zrokd.model.units import Secret
 
+AWAY_S = float(os.environ.get("ZROKD_TEST_AWAY_S", "45"))  # 600: as long as it is to hold at least
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(240 + AWAY_S),
     pytest.mark.leaves_behind("processes are others after a restart"),
 ]
 FAILS_WITHIN_S = 5.0  # an open stream whose path died
@@ -31,7 +33,6 @@ ANSWERS_WITHIN_S = 2.0  # a new request meanwhile
 BACK_WITHIN_S = 10.0  # the first success after the cause ended
 TRUTH_WITHIN_S = 10.0  # what /readyz says of a bind
 SETTLES_S = 1.0  # requests that began before this are cut, not refused
-AWAY_S = float(os.environ.get("ZROKD_TEST_AWAY_S", "45"))
 DAY_S = 86400
 FLAPS, FLAP_EVERY_S = 20, 3.0
 SOON = {"controller": "    reconcile_every: 1s\n"}
@@ -264,12 +265,59 @@ def test_binds_that_the_network_forgot_are_found_out_by_dials_of_our_own(daemons
     circuits = network.circuits()
     for each in network.all("/terminators"):
         network.api("DELETE", f"/terminators/{each['id']}")  # nobody tells the host
-    told_s = seconds_until(lambda: not ready(three, "backend"), TRUTH_WITHIN_S)
+    api_s, status_s, told_s = times_until(
+        TRUTH_WITHIN_S,
+        lambda: "broken" in standings(three).values(),
+        lambda: "broken" in status_on_host(three).values(),
+        lambda: not ready(three, "backend"),
+    )
     back_s = seconds_until(lambda: bound(network, three) and ready(three, "backend"), BACK_WITHIN_S)
-    tell("every terminator deleted", readyz_told=told_s, back_after=back_s)
+    api_back_s = seconds_until(lambda: set(standings(three).values()) == {"bound"}, TRUTH_WITHIN_S)
+    figures = {"api_told": api_s, "status_told": status_s, "api_told_of_the_end": api_back_s}
+    tell("every terminator deleted", readyz_told=told_s, back_after=back_s, **figures)
     assert told_s <= TRUTH_WITHIN_S, "/readyz of the backend said all the time that visitors reach its shares"
+    assert max(api_s, status_s, api_back_s) <= TRUTH_WITHIN_S
     assert back_s <= BACK_WITHIN_S
     eventually(lambda: network.circuits() <= circuits, 10.0, lambda: "our own dials left circuits behind")
+
+
+def test_a_backend_that_is_killed_leaves_shares_that_are_told_broken(daemons, tell):
+    three, _ = daemons()
+    eventually(lambda: set(standings(three).values()) == {"bound"}, TRUTH_WITHIN_S, three.logs)
+    three.backend.kill()
+    told_s = seconds_until(lambda: set(standings(three).values()) == {"broken"}, TRUTH_WITHIN_S)
+    three.backend.start(wait=False)
+    back_s = seconds_until(lambda: set(standings(three).values()) == {"bound"}, TRUTH_WITHIN_S)
+    tell("backend killed", api_told=told_s, api_told_of_the_end=back_s)
+    assert max(told_s, back_s) <= TRUTH_WITHIN_S
+    assert set(status_on_host(three).values()) == {"bound"}
+
+
+def standings(three: Daemons) -> dict[str, str]:
+    """State of each share by token, as the API tells."""
+    url = f"http://{three.where.hub}:{three.api_port}"
+    with contextlib.closing(ZrokdClient(url, Secret(ACCOUNT))) as client:
+        return {one.share_token: one.reach.value for one in client.list_binds()}
+
+
+def status_on_host(three: Daemons) -> dict[str, str]:
+    """The same as `zrokd status` tells on the host of the backend."""
+    (folder,) = three.folder.glob("state/backend/*/environment.json")
+    told = subprocess.run(
+        [sys.executable, "-m", "zrokd", "status", "--json"],
+        env={**three.backend.environ, "ZROKD_HOME": str(folder.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {share["token"]: share["state"] for each in json.loads(told.stdout)["backends"] for share in each["shares"]}
+
+
+def times_until(within_s: float, *checks: Callable[[], object]) -> list[float]:
+    """As `seconds_until` for several checks at once."""
+    jobs = [gevent.spawn(seconds_until, check, within_s) for check in checks]
+    gevent.joinall(jobs, raise_error=True)
+    return [job.value for job in jobs]
 
 
 @pytest.mark.parametrize("name", ["frontend", "backend"])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import getpass
 import platform
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from zrokd.cli import session
+from zrokd.cli import session, standing
 from zrokd.cli.output import JSON, clean, emit, say
 from zrokd.errors import Denied, NotFound, Unavailable, ZrokdError
+from zrokd.wire.binds import standing_to_wire
 
 if TYPE_CHECKING:
     from zrokd.client.environment import EnabledEnvironment
+    from zrokd.model.bind import Standing
 
 
 @click.command()
@@ -116,10 +120,12 @@ def _disable_there(environment: EnabledEnvironment) -> None:
 @click.option("--secrets", is_flag=True, help="Show the account token.")
 @JSON
 def status(*, secrets: bool, as_json: bool) -> None:
-    """Show what this machine knows of itself. Asks nobody."""
+    """Show what this machine knows of itself, and how what it shares stands. Asks nobody."""
+    from zrokd.client.binds import binds_folder, read_binds
     from zrokd.client.environment import EnvironmentFile, default_folder
 
     folder = default_folder()
+    backends = read_binds(binds_folder(folder, folder))
     found = EnvironmentFile(folder).load()
     facts = {
         "enabled": found is not None,
@@ -129,11 +135,13 @@ def status(*, secrets: bool, as_json: bool) -> None:
         "account_token": _shown(found, secrets=secrets),
     }
     if as_json:
-        emit(facts)
+        emit(facts | {"backends": backends})
         return
     for name, value in facts.items():
         text = ("yes" if value else "no") if isinstance(value, bool) else value
         click.echo(f"{name.replace('_', ' '):15}{clean(text)}".rstrip())
+    for sentence in standing.of_backends(backends, time.time()):
+        click.echo(clean(sentence))
 
 
 def _shown(found: EnabledEnvironment | None, *, secrets: bool) -> str:
@@ -152,19 +160,19 @@ def overview(*, as_json: bool) -> None:
     environment = session.enabled()
     with session.controller_of(environment) as controller:
         session.settle(environment, controller)
-        found = controller.overview()
+        found, stand = controller.overview(), standing.ask(controller)
     if as_json:
-        emit(found)
+        emit(found | {"binds": [standing_to_wire(one) for one in stand.values()]})
         return
     for item in found.get("environments", []):
-        _print_environment(item, environment.identity.z_id)
+        _print_environment(item, environment.identity.z_id, stand)
     names = [f"{name.get('name')}.{name.get('namespaceName')}" for name in found.get("names", [])]
     click.echo(f"names: {clean(', '.join(names) or 'none')}")
     spaces = [f"{space.get('namespaceToken')} ({space.get('name')})" for space in found.get("namespaces", [])]
     click.echo(f"namespaces: {clean(', '.join(spaces) or 'none')}")
 
 
-def _print_environment(item: dict[str, object], here: str) -> None:
+def _print_environment(item: dict[str, object], here: str, stand: Mapping[str, Standing]) -> None:
     about = item.get("environment")
     if not isinstance(about, dict):
         raise Unavailable("the controller's answer makes no sense: an environment is missing in it")
@@ -175,6 +183,8 @@ def _print_environment(item: dict[str, object], here: str) -> None:
         where = ", ".join(map(str, ends)) if isinstance(ends, list) else ""
         target = f" -> {share.get('target')}" if share.get("target") else ""
         click.echo(f"  share {clean(share.get('shareToken'))} {clean(session.mode_of(share))} {clean(where + target)}")
+        if (one := stand.get(str(share.get("shareToken")))) is not None:
+            click.echo(f"    {clean(standing.sentence(one, time.time()))}")
     for access in _dicts(item.get("frontends")):
         whose, bind = clean(access.get("shareToken")), clean(access.get("bindAddress") or "")
         click.echo(f"  access {clean(access.get('frontendToken'))} to {whose} {bind}".rstrip())

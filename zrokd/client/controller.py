@@ -9,12 +9,14 @@ from urllib.parse import quote
 from zrokd.client.transport import Transport
 from zrokd.errors import Unavailable
 from zrokd.model.account import Token
+from zrokd.model.bind import BindReport, Standing
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 from zrokd.model.naming import MappingChanges, Name, Namespace
 from zrokd.model.share import ShareDraft
 from zrokd.model.units import Secret
 from zrokd.wire import client as wire
+from zrokd.wire.binds import report_to_wire
 
 
 class Controller:
@@ -70,6 +72,14 @@ class Controller:
     def share_urls(self, token: str) -> tuple[str, ...]:
         """Where visitors find a share of the account's."""
         return wire.urls_from_wire(self._call("GET", f"/zrokd/shares/{quote(token, safe='')}"))
+
+    def report_binds(self, report: BindReport) -> bool:
+        """Tell what of the shares of an environment is reached; whether all is to be told again."""
+        return wire.again_from_wire(self._call("POST", "/zrokd/binds", report_to_wire(report)))
+
+    def list_binds(self) -> tuple[Standing, ...]:
+        """Of each share of the account's, whether visitors reach it."""
+        return wire.standings_from_wire(self._call("GET", "/zrokd/binds"))
 
     # -- accesses ---
 

@@ -12,7 +12,7 @@ from zrokd.contracts.filter import Filter
 from zrokd.contracts.gate import Gate
 from zrokd.contracts.mode import PING_PATH, Mode
 from zrokd.contracts.observer import Observer
-from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Step, Stream
+from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Proof, Step, Stream
 from zrokd.contracts.role import Role
 from zrokd.contracts.sink import Sink
 from zrokd.contracts.storage import Storage
@@ -58,6 +58,7 @@ __all__ = [
     "Observer",
     "Overlay",
     "OverlayAdmin",
+    "Proof",
     "Role",
     "SecretSetting",
     "Settings",

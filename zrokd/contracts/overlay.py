@@ -31,6 +31,14 @@ class Step:
         return f"{self.action} {self.what}"
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows that a listener is reached: how many ends of it the overlay knows, and when one was dialled last."""
+
+    ends: int = 1
+    age_s: float | None = None  # since a dial came, of whomever; None: none did, or the overlay does not tell
+
+
 class Stream(ABC):
     """Bytes both ways, in order. One greenlet may read while one other writes.
 
@@ -103,6 +111,10 @@ class Listener(ABC):
     def health(self) -> Health:
         """Whether those who dial reach it now, as far as it knows; why not. Answers at once."""
         return Health()
+
+    def proof(self) -> Proof:
+        """What that rests on. Answers at once."""
+        return Proof()
 
 
 class Node(ABC):

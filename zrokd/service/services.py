@@ -12,6 +12,7 @@ from zrokd.service.accesses import Accesses
 from zrokd.service.accounts import Accounts
 from zrokd.service.agents import Agents
 from zrokd.service.bandwidth import Bandwidth
+from zrokd.service.binds import Binds
 from zrokd.service.core import Bell, Core, Mailbox, NoMailbox, Prove
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
@@ -50,6 +51,7 @@ class Services:
     environments: Environments
     shares: Shares
     accesses: Accesses
+    binds: Binds
     names: Names
     namespaces: Namespaces
     frontends: Frontends
@@ -116,6 +118,7 @@ def _over(core: Core) -> Services:
         environments=Environments(core),
         shares=Shares(core),
         accesses=Accesses(core),
+        binds=Binds(core),
         names=Names(core),
         namespaces=Namespaces(core),
         frontends=Frontends(core),

@@ -246,6 +246,36 @@ class Mapping(Table):
         indexes = ((("namespace", "version"), False),)
 
 
+class Backend(Table):
+    """A process that serves shares of an environment, as it tells of itself. `key` is a word of its own."""
+
+    environment = ForeignKeyField(Environment, on_delete="CASCADE")
+    key = CharField(32)
+    heard_at_ms = BigIntegerField()
+    proven_at_ms = BigIntegerField()  # all that it serves was dialled since
+
+    class Meta:
+        """Once each."""
+
+        indexes = ((("environment", "key"), True),)
+
+
+class Bind(Table):
+    """What a backend tells of a share: an empty `why` says that visitors reach it."""
+
+    backend = ForeignKeyField(Backend, on_delete="CASCADE")
+    share = ForeignKeyField(Share, on_delete="CASCADE")
+    ends = IntegerField()
+    why = TextField()
+    since_ms = BigIntegerField()
+    proven_at_ms = BigIntegerField()
+
+    class Meta:
+        """Once each."""
+
+        indexes = ((("backend", "share"), True),)
+
+
 class UsageSample(Table):
     """Bytes of a share in an interval that ended at `at_ms`. Outlives share and environment."""
 
@@ -345,6 +375,8 @@ ALL: tuple[type[Table], ...] = (
     AgentEnrollment,
     NamespaceFrontend,
     Mapping,
+    Backend,
+    Bind,
     UsageSample,
     UsagePeriod,
     AuditRecord,

@@ -8,6 +8,7 @@ from typing import Any
 
 from zrokd.errors import Unavailable
 from zrokd.model.account import Scope, Token
+from zrokd.model.bind import Reach, Standing
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 from zrokd.model.naming import Mapping, MappingChanges, Name, Namespace
@@ -157,6 +158,31 @@ def frontends_from_wire(document: Any) -> tuple[str, ...]:
 def reconciled_from_wire(document: Any) -> tuple[str, ...]:
     """What was done to make store and overlay equal. :raises Unavailable: this is no such answer."""
     return tuple(str(action) for action in _field(document, "actions", list))
+
+
+def again_from_wire(document: Any) -> bool:
+    """Whether a backend is to tell all of its binds again. :raises Unavailable: this is no such answer."""
+    return bool(_field(document, "again", bool))
+
+
+def standings_from_wire(document: Any) -> tuple[Standing, ...]:
+    """Whether shares are reached. A state of a newer controller's counts as unknown. :raises Unavailable: no such."""
+    return tuple(
+        Standing(
+            share_token=_field(item, "shareToken", str),
+            env_z_id=_field(item, "envZId", str, ""),
+            reach=_reach(_field(item, "state", str)),
+            why=_field(item, "why", str, ""),
+            since_ms=_field(item, "since", int, 0),
+            proven_at_ms=_field(item, "provenAt", int, 0),
+            ends=_field(item, "ends", int, 0),
+        )
+        for item in _list(document)
+    )
+
+
+def _reach(word: str) -> Reach:
+    return Reach(word) if word in set(Reach) else Reach.UNKNOWN
 
 
 def environments_from_wire(document: Any) -> set[str]:

@@ -9,6 +9,7 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 from zrokd_plugins.overlay_ziti.channel import Channel
+from zrokd_plugins.overlay_ziti.closings import Closings
 from zrokd_plugins.overlay_ziti.edge import Router, Service, Session
 from zrokd_plugins.overlay_ziti.frames import Frame, FrameReader, Key, Kind, encode, i32, pack, u32
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
@@ -212,7 +213,8 @@ class FakeDialler:
             raise OverlayError(f"router {url} cannot be reached")
         near, far = socket.socketpair()
         self.routers[url].attach(far)
-        channel = Channel(near, url, self._settings, self._ctx.log, self._ctx.spawn)
+        ctx, closings = self._ctx, Closings(lambda: None, gevent.sleep, self._ctx.log, self._ctx.spawn)
+        channel = Channel(near, url, settings=self._settings, closings=closings, log=ctx.log, spawn=ctx.spawn)
         gevent.sleep(0)  # its loops have begun, as after a real hello
         channel.latency_s = self.latency_s.get(url, 0.001)
         return channel

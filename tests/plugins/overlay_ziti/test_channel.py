@@ -6,6 +6,7 @@ import gevent.queue
 import pytest
 from gevent import socket
 from zrokd_plugins.overlay_ziti.channel import Channel
+from zrokd_plugins.overlay_ziti.closings import Closings
 from zrokd_plugins.overlay_ziti.flow import Flags
 from zrokd_plugins.overlay_ziti.frames import FrameReader, Key, Kind, encode, i32, pack, u32
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
@@ -54,7 +55,9 @@ def made(zrokd_bench):
     def make(**settings):
         near, far = socket.socketpair()
         far.settimeout(WAIT_S)
-        channel = Channel(near, "r1", EdgeSettings(**settings), zrokd_bench.ctx.log, zrokd_bench.ctx.spawn)
+        log, spawn = zrokd_bench.ctx.log, zrokd_bench.ctx.spawn
+        closings = Closings(lambda: None, gevent.sleep, log, spawn)
+        channel = Channel(near, "r1", settings=EdgeSettings(**settings), closings=closings, log=log, spawn=spawn)
         try:
             yield channel, Router(far)
         finally:

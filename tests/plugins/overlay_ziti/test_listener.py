@@ -1,3 +1,5 @@
+from collections import defaultdict
+
 import gevent
 import pytest
 from zrokd_plugins.overlay_ziti import listener as listener_module
@@ -6,6 +8,7 @@ from zrokd_plugins.overlay_ziti.crypto import KeyPair
 from zrokd_plugins.overlay_ziti.flow import FlowLimits
 from zrokd_plugins.overlay_ziti.frames import Key, Kind, u32
 from zrokd_plugins.overlay_ziti.listener import ZitiListener
+from zrokd_plugins.overlay_ziti.pace import Pace
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
 
 from tests.plugins.overlay_ziti.fakes import WAIT_S, FakeApi, FakeDialler, FakeRouter, eventually
@@ -37,6 +40,7 @@ class Rig:
             channels=self.channels,
             settings=self.settings,
             limits=FlowLimits(),
+            paces=defaultdict(Pace),
             log=self.ctx.log,
             spawn=self.ctx.spawn,
             on_close=self.discarded.append,

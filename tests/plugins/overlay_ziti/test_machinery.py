@@ -37,6 +37,7 @@ def test_the_router_tells_names_and_addresses_apart():
     }
     assert made["link"]["listeners"][0]["advertise"] == "tls:ziti.example.com:2"
     assert {Path(path).parent for path in made["identity"].values()} == {Path("/router")}
+    assert made["metrics"] == {"messageQueueSize": 1440}, "a day without the controller, at one a minute"
 
 
 def test_the_environment_is_a_clean_one():

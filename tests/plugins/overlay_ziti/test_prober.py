@@ -1,5 +1,7 @@
 """What we bind is dialled by ourselves, and what comes of it is what the health says."""
 
+from collections import defaultdict
+
 import gevent
 import pytest
 from zrokd_plugins.overlay_ziti import prober as module
@@ -7,6 +9,7 @@ from zrokd_plugins.overlay_ziti.channels import Channels
 from zrokd_plugins.overlay_ziti.flow import FlowLimits
 from zrokd_plugins.overlay_ziti.frames import Key, Kind, Refusal
 from zrokd_plugins.overlay_ziti.listener import PROBE, ZitiListener
+from zrokd_plugins.overlay_ziti.pace import Pace
 from zrokd_plugins.overlay_ziti.prober import Prober
 from zrokd_plugins.overlay_ziti.settings import EdgeSettings
 
@@ -14,29 +17,36 @@ from tests.plugins.overlay_ziti.fakes import FakeApi, FakeDialler, FakeRouter, e
 
 
 class Rig:
-    """A listener of `svc` on a fake router, and who probes it."""
+    """Listeners on a fake router, and who probes them."""
 
-    def __init__(self, ctx, permissions):
-        self.router = FakeRouter("a")
+    def __init__(self, ctx, permissions, count, **edge):
+        self.ctx, self.router = ctx, FakeRouter("a")
         self.api = FakeApi([self.router])
-        self.api.make("svc", encrypted=False, permissions=permissions)
-        settings = EdgeSettings(probe_every="100ms", answer_timeout="200ms")
-        self.channels = Channels(
-            FakeDialler(ctx, settings, {self.router.url: self.router}), settings, ctx.log, ctx.spawn
-        )
-        self.listener = ZitiListener(
-            "svc",
+        self.settings = EdgeSettings(**{"probe_every": "100ms", "answer_timeout": "200ms", **edge})
+        dialler = FakeDialler(ctx, self.settings, {self.router.url: self.router})
+        self.channels = Channels(dialler, self.settings, ctx.log, ctx.spawn)
+        self.paces = defaultdict(Pace)
+        self.listeners = [self.bind(f"svc{number or ''}", permissions) for number in range(count)]
+        self.listener = self.listeners[0]
+        prober = Prober(self.listeners, self.api, self.settings, ctx.log, ctx.spawn)
+        self.prober = ctx.spawn(prober.run, name="probes")
+
+    def bind(self, service, permissions):
+        self.api.make(service, encrypted=False, permissions=permissions)
+        made = ZitiListener(
+            service,
             None,
             api=self.api,
             channels=self.channels,
-            settings=settings,
+            settings=self.settings,
             limits=FlowLimits(),
-            log=ctx.log,
-            spawn=ctx.spawn,
+            paces=self.paces,
+            log=self.ctx.log,
+            spawn=self.ctx.spawn,
             on_close=lambda _: None,
         )
-        self.listener.open()
-        self.prober = ctx.spawn(Prober([self.listener], self.api, settings, ctx.log, ctx.spawn).run, name="probes")
+        made.open()
+        return made
 
     @property
     def probes(self):
@@ -44,7 +54,8 @@ class Rig:
 
     def end(self):
         self.prober.kill()
-        self.listener.close()
+        for listener in self.listeners:
+            listener.close()
         self.router.close()
 
 
@@ -55,8 +66,8 @@ def made(zrokd_bench, monkeypatch):
     monkeypatch.setattr(module, "_AGAIN_S", 0.05)
     rigs = []
 
-    def make(permissions=("Dial", "Bind")):
-        rigs.append(Rig(zrokd_bench.ctx, permissions))
+    def make(permissions=("Dial", "Bind"), count=1, **edge):
+        rigs.append(Rig(zrokd_bench.ctx, permissions, count, **edge))
         return rigs[-1]
 
     yield make
@@ -70,6 +81,8 @@ def test_a_bind_that_is_reached_is_well_and_nobody_has_to_accept_the_probe(made)
     assert rig.probes[0].headers[Key.APP_DATA].startswith(PROBE)
     eventually(lambda: len(rig.router.kinds(Kind.CIRCUIT_CLOSE)) >= 3)
     assert rig.listener.health().ok
+    assert rig.listener.proof().ends == 1
+    assert rig.listener.proof().age_s < 1
     assert not rig.router.kinds(Kind.DIAL_FAILED)
     with gevent.Timeout(0.05, False):
         pytest.fail(f"a visitor came: {rig.listener.accept()}")
@@ -119,3 +132,32 @@ def test_what_is_not_ours_to_dial_is_taken_at_the_network_s_word(made):
     gevent.sleep(0.3)
     assert not rig.probes
     assert rig.listener.health().ok
+
+
+def test_nothing_is_proven_that_nobody_dialled(made):
+    rig = made(permissions=("Bind",))
+    assert rig.listener.proof().age_s is None
+
+
+def test_all_are_dialled_soon_and_none_twice_before_all_were(made):
+    rig = made(count=60, probe_every="1s")
+    eventually(lambda: len(rig.probes) >= 60)
+    assert len({probe.body for probe in rig.probes[:60]}) == 60, "each by a session of its own service"
+
+
+def test_no_more_dials_a_second_than_allowed(made):
+    rig = made(count=30, probe_every="1s", probes_per_second=50)  # one a round
+    gevent.sleep(0.1)
+    assert 0 < len(rig.probes) <= 8
+
+
+def test_a_network_that_answers_nothing_is_asked_by_one_and_all_say_so(made):
+    rig = made(count=20)
+    eventually(lambda: len(rig.probes) >= 20)
+    rig.router.is_mute.add(Kind.CONNECT)
+    eventually(lambda: not any(listener.health().ok for listener in rig.listeners))
+    asked = len(rig.probes)
+    gevent.sleep(0.5)
+    assert len(rig.probes) - asked <= 4, "one at a time, each of which waits 0.2 s"
+    rig.router.is_mute.clear()
+    eventually(lambda: all(listener.health().ok for listener in rig.listeners))

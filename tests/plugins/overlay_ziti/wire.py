@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 from gevent import socket
 from zrokd_plugins.overlay_ziti.channel import Channel
+from zrokd_plugins.overlay_ziti.closings import Closings
 from zrokd_plugins.overlay_ziti.crypto import KeyPair
 from zrokd_plugins.overlay_ziti.dialled import DialledStream
 from zrokd_plugins.overlay_ziti.flow import FlowLimits
@@ -27,7 +28,9 @@ class Wire:
         (a, a_far), (b, b_far) = socket.socketpair(), socket.socketpair()
         self._socks = [a_far, b_far]
         self._pumps = [gevent.spawn(self._pump, a_far, b_far), gevent.spawn(self._pump, b_far, a_far)]
-        self.channels = [Channel(sock, "router", settings, ctx.log, ctx.spawn) for sock in (a, b)]
+        closings = Closings(lambda: None, gevent.sleep, ctx.log, ctx.spawn)
+        common = {"settings": settings, "closings": closings, "log": ctx.log, "spawn": ctx.spawn}
+        self.channels = [Channel(sock, "router", **common) for sock in (a, b)]
 
     def _pump(self, source: Any, target: Any) -> None:
         reader = FrameReader()

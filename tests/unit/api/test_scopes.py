@@ -15,12 +15,13 @@ MAY = {
         GET /overview/{organization_token}/{account_email}, GET /environments, GET /shares, GET /accesses,
         GET /detail/account, GET /detail/environment/{env_z_id}, GET /detail/frontend/{frontend_id},
         GET /metrics/account, GET /metrics/environment/{env_z_id}, GET /metrics/share/{share_token},
-        POST /sparklines, POST /agent/ping, POST /agent/status, GET /zrokd/shares/{share_token}""",
+        POST /sparklines, POST /agent/ping, POST /agent/status, GET /zrokd/shares/{share_token},
+        GET /zrokd/binds""",
     Scope.SHARE: """
         POST /enable, POST /disable, POST /share, PATCH /share, DELETE /unshare, POST /access, PATCH /access,
         DELETE /unaccess, POST /share/name, PATCH /share/name, DELETE /share/name, POST /agent/enroll,
         POST /agent/unenroll, POST /agent/share, POST /agent/unshare, POST /agent/access, POST /agent/unaccess,
-        POST /agent/share/http-healthcheck""",
+        POST /agent/share/http-healthcheck, POST /zrokd/binds""",
     Scope.ACCOUNT: """
         POST /regenerateAccountToken, POST /changePassword, GET /zrokd/tokens, POST /zrokd/tokens,
         DELETE /zrokd/tokens""",

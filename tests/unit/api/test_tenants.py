@@ -70,6 +70,8 @@ FOREIGN = {
         ({"email": "EMAIL", "oldPassword": "Correct-h0rse", "newPassword": "Better-h0rse"}, {}),
     ],
     "POST /regenerateAccountToken": [({"emailAddress": "EMAIL"}, {})],
+    "GET /zrokd/binds": [],
+    "POST /zrokd/binds": [({"envZId": "ENV", "backend": "b", "whole": True, "binds": [{"shareToken": "SHARE"}]}, {})],
     "GET /zrokd/tokens": [],
     "POST /zrokd/tokens": [],
     "DELETE /zrokd/tokens": [({"name": "TOKEN"}, {})],

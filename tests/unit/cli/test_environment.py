@@ -2,9 +2,15 @@ import errno
 import json
 import os
 import socket
+import time
 
 import pytest
 
+from zrokd.client.binds import BindsFile
+from zrokd.client.controller import Controller
+from zrokd.model.bind import Bind, BindReport
+from zrokd.model.share import ShareDraft, ShareMode
+from zrokd.model.units import Secret
 from zrokd.testing.scenario import ACCOUNT_TOKEN
 
 
@@ -112,6 +118,18 @@ def test_status_asks_nobody_and_hides_the_token(enabled, site):
     assert ACCOUNT_TOKEN not in enabled("status")[0]
 
 
+def test_status_tells_how_what_is_shared_here_stands(enabled, home):
+    shares = [{"share": "app", "token": "t", "state": "broken", "why": "the router is away", "since": 1, "ends": 0}]
+    served = BindsFile(home / "binds", "a")
+    served.write({"version": 1, "process": 1, "at": time.time(), "shares": shares})
+    out, _ = enabled("status")
+    line = next(line for line in out.splitlines() if line.startswith("share app"))
+    assert line.endswith("the router is away")
+    assert json.loads(enabled("status", "--json")[0])["backends"][0]["shares"] == shares
+    served.remove()
+    assert json.loads(enabled("status", "--json")[0])["backends"] == []
+
+
 def test_status_of_a_new_machine_names_the_controller_it_would_ask(shell, monkeypatch):
     monkeypatch.setenv("ZROK2_API_ENDPOINT", "https://old.example")
     assert json.loads(shell("status", "--json")[0])["controller"] == "https://old.example"
@@ -170,6 +188,20 @@ def test_a_damaged_environment_is_named(shell, home):
     (home / "environment.json").write_text("{")
     _, err = shell("status", code=1)
     assert "environment.json is damaged" in err
+
+
+def test_overview_tells_whether_a_share_is_reached(enabled, site, home):
+    environment = json.loads((home / "environment.json").read_text())["z_id"]
+    controller = Controller(site.controller_url, Secret(ACCOUNT_TOKEN))
+    token, _ = controller.share(ShareDraft(env_z_id=environment, share_mode=ShareMode.PRIVATE, mode="tcp"))
+    assert "not known whether it is reached" in enabled("overview")[0]
+    bind = Bind(share_token=token, why="the router is away", since_s=300)
+    controller.report_binds(BindReport(env_z_id=environment, backend="b", binds=(bind,), whole=True))
+    assert "broken for 5 min: the router is away" in enabled("overview")[0]
+    told = json.loads(enabled("overview", "--json")[0])["binds"]
+    assert [(one["shareToken"], one["state"]) for one in told] == [(token, "broken")]
+    controller.unshare(environment, token)
+    controller.close()
 
 
 def test_overview_shows_this_machine(enabled):

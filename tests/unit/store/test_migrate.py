@@ -15,7 +15,15 @@ from zrokd.store import migrate
 from zrokd.store.database import Store
 from zrokd.store.tables import ALL
 
-KNOWN = ("0001_initial", "0002_tenants", "0003_usage_batch", "0004_tokens", "0005_audit", "0006_overruns")
+KNOWN = (
+    "0001_initial",
+    "0002_tenants",
+    "0003_usage_batch",
+    "0004_tokens",
+    "0005_audit",
+    "0006_overruns",
+    "0007_binds",
+)
 LAST = KNOWN[-1]
 BACKWARDS = KNOWN[::-1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped
 from zrokd.wire import answers
+from zrokd.wire.binds import standing_to_wire
 from zrokd.wire.requests import DRAFT_SCHEMA, ModifyShare, Unshare, draft_from_wire
 
 
@@ -42,4 +43,5 @@ def urls(call: Call) -> Found:
     """GET /zrokd/shares/{share_token}."""
     token = call.path["share_token"]
     share = call.services.shares.detail(token, call.principal)
-    return Found(answers.share_urls_to_wire(share, call.services.shares.urls(token, call.principal)))
+    urls, bind = call.services.shares.urls(token, call.principal), call.services.binds.of_share(token, call.principal)
+    return Found(answers.share_urls_to_wire(share, urls) | {"bind": standing_to_wire(bind)})
