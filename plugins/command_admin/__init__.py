@@ -17,6 +17,7 @@ from zrokd.wire import client as wire
 
 from .audit import audit
 from .desk import DEFAULT, Desk, at_desk, first_line, with_options
+from .import_zrok import import_zrok
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Lookup
@@ -46,6 +47,7 @@ def admin(
 
 
 admin.add_command(audit)
+admin.add_command(import_zrok)
 
 
 @admin.group()

@@ -50,6 +50,9 @@ class LocalAdmin(OverlayAdmin):
         """A new identity. It holds no secret: the folder's rights decide who may meet."""
         return self._identity(new_token())
 
+    def adopt_environment(self, z_id: str) -> None:
+        """Nothing: whoever may use the folder is let in, under any name."""
+
     def delete_environment(self, z_id: str) -> None:
         """Take away the services that the environment was to bind."""
         for token, tag in self._offload(self._services):

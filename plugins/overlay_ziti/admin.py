@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zrokd.contracts import OverlayAdmin
-from zrokd.errors import OverlayError
+from zrokd.errors import OverlayError, UnknownService
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 
@@ -55,12 +55,28 @@ class ZitiAdmin(OverlayAdmin):
         """
         full = f"{self._names.all}.env.{name}"
         z_id, token = self._identity(full, [self._names.all], "environment")
+        self._let(full, z_id)
+        return self._enrol(z_id, token)
+
+    def adopt_environment(self, z_id: str) -> None:
+        """One that the network has already, and that is no administrator's and of no other instance."""
+        found = self._api.first("identities", id=z_id)
+        if found is None or found.get("isAdmin"):
+            raise UnknownService(f"the network has no identity {z_id!r} that may be taken over")
+        tags = found.get("tags") or {}
+        if tags.get("zrokd", self._names.instance) != self._names.instance:
+            raise UnknownService(f"the identity {z_id!r} is of another instance")
+        attributes = sorted({*(found.get("roleAttributes") or ()), self._names.all})
+        ours = {**tags, **self._names.tags(**{TAG_KIND: "environment"})}
+        self._api.patch("identities", z_id, roleAttributes=attributes, tags=ours)
+        self._let(f"{self._names.all}.env.{z_id}", z_id)
+
+    def _let(self, full: str, z_id: str) -> None:
         roles = {"identityRoles": [f"@{z_id}"], "serviceRoles": [f"#{self._names.environment(z_id)}"]}
         tags = self._names.tags(**{TAG_ENVIRONMENT: z_id})
         for kind in ("Bind", "Dial"):
             name = f"{full}.{kind.lower()}.{z_id}"
             self._ensure("service-policies", name, {"type": kind}, semantic="AnyOf", tags=tags, **roles)
-        return self._enrol(z_id, token)
 
     def create_frontend(self, name: str) -> Identity:
         """The identity of a public entrance: that which was made before, when it still is on the network."""

@@ -12,6 +12,7 @@ from zrokd_plugins.command_admin import AdminCommand, zrokd_provide_commands
 from zrokd_plugins.command_db import DbCommand
 from zrokd_plugins.overlay_ziti.authority import Authority
 
+from tests import zrok_v2
 from tests.plugins.overlay_ziti.fake import FakeController
 from zrokd.api.resources import trail
 from zrokd.config.load import from_tree
@@ -284,6 +285,43 @@ def test_help_needs_no_secret_and_neither_gevent_nor_requests(invoke):
 
 def test_the_module_provides_it():
     assert [cls.name for cls in zrokd_provide_commands()] == ["admin"]
+
+
+# -- from zrok ---
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    file = tmp_path / "controller.yml"
+    file.write_text(f"version: 1\nstate_dir: {tmp_path}/state\nroles: {{controller: {{listen: 127.0.0.1:0}}}}\n")
+    return file
+
+
+def test_a_zrok_database_is_taken_over(invoke, configuration, tmp_path):
+    source = zrok_v2.ZrokV2().to_sqlite(tmp_path / "zrok.db")
+    words = f"import-zrok {source} --config {configuration}"
+    code, out, err = invoke(f"{words} --dry-run")
+    assert (code, err) == (0, "nothing was taken over: this was a dry run\n") and "account: 2 new" in out
+    code, out, err = invoke(words)
+    assert (code, err) == (0, "") and "name: 1 new, 1 not taken over" in out.splitlines()
+    code, out, err = invoke(f"{words} --json")
+    assert {"kind": "account", "kept": 2} in [json.loads(line) for line in out.splitlines()]
+
+
+def test_what_is_in_the_way_of_an_import_is_told(invoke, configuration, tmp_path):
+    zrok = zrok_v2.ZrokV2()
+    zrok.change("names", 1, name="-x-")
+    words = f"import-zrok {zrok.to_dump(tmp_path / 'zrok.sql')} --config {configuration}"
+    code, out, err = invoke(words)
+    assert code == 1 and out.startswith("in the way: name -x-: '-x-' is not a valid name: 3 to 63 of")
+    assert err == "Error: nothing was taken over: 1 in the way (or --skip-conflicts)\n"
+    assert invoke(f"{words} --skip-conflicts")[0] == 0
+
+
+def test_what_is_no_zrok_database_is_told(invoke, configuration, tmp_path):
+    (tmp_path / "letter").write_text("dear aunt")
+    code, _, err = invoke(f"import-zrok {tmp_path / 'letter'} --config {configuration}")
+    assert code == 1 and "is no database of zrok v2: it has no table accounts" in err
 
 
 # -- the overlay ---

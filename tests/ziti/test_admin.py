@@ -89,6 +89,26 @@ def test_only_frontends_dial_public_shares_and_only_those(admin, nodes):
         each.close()
 
 
+def test_an_identity_of_somebody_else_binds_and_dials_once_it_is_adopted(overlay, admin, nodes):
+    """As those of zrok are after an import: enrolled long ago, on a machine that is told nothing."""
+    theirs = admin.create_environment("theirs")
+    api = admin._management
+    for policy in list(api.find("service-policies", tag_zrokdEnvironment=theirs.z_id)):
+        api.delete("service-policies", policy["id"])
+    api.patch("identities", theirs.z_id, tags={"zrok": "v2.0.4"}, roleAttributes=[])
+    admin.adopt_environment(theirs.z_id)
+    name, guest = token(), admin.create_environment("guest")
+    admin.create_share(name, theirs.z_id, public=False, config={})
+    admin.create_access("access", name, guest.z_id)
+    host = nodes(theirs)
+    listener, _ = serve(host, name)
+    host.dial(name).close()
+    nodes(guest).dial(name).close()
+    listener.close()
+    admin.delete_environment(theirs.z_id)
+    assert api.first("identities", id=theirs.z_id) is None
+
+
 def test_two_instances_on_one_network_do_not_meet(overlay, admin, nodes, instance):
     other_name = f"{instance}-frontend"  # as near as a name can come
     other = overlay.admin(other_name)

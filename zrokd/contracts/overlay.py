@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from zrokd.contracts.component import Component, Health
+from zrokd.errors import UnknownService
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 
@@ -169,6 +170,13 @@ class OverlayAdmin(ABC):
     @abstractmethod
     def delete_environment(self, z_id: str) -> None:
         """Take the identity away with all that it may do."""
+
+    def adopt_environment(self, z_id: str) -> None:
+        """Let an identity that somebody else made, and whose holder has its key, be as one of `create_environment`.
+
+        :raises UnknownService: there is none, or it must not be taken over.
+        """
+        raise UnknownService(f"this overlay has no identity {z_id!r} of somebody else's")
 
     @abstractmethod
     def create_frontend(self, name: str) -> Identity:

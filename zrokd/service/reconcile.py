@@ -12,9 +12,11 @@ from zrokd.service.core import Core
 from zrokd.service.provision import provision_share
 from zrokd.service.saga import on_overlay, settle
 from zrokd.store import agents, intents, mappings, shares
-from zrokd.store.intents import AGENT, DELETE, REPAIR, SHARE, Intent
+from zrokd.store.intents import ADOPT, AGENT, DELETE, REPAIR, SHARE, Intent
 
 _TOMBSTONE_MS = 7 * 24 * 3600 * 1000  # a frontend away for longer asks for all names
+
+_SETTLING = {DELETE: "finish", ADOPT: "adopt"}
 
 _log = logging.getLogger("zrokd.service")
 
@@ -23,7 +25,7 @@ _log = logging.getLogger("zrokd.service")
 class Action:
     """One thing to do, or done. `str()` is a sentence for the operator."""
 
-    verb: str  # finish | undo | delete | create
+    verb: str  # finish | undo | adopt | delete | create
     kind: str  # environment | share | access | agent
     subject: str
     failed: str = ""  # why it could not be done
@@ -64,8 +66,7 @@ class Reconciler:
         return tuple(_do(action, function) for action, function in work)
 
     def _settling(self, intent: Intent) -> tuple[Action, Callable[[], None]]:
-        verb = "finish" if intent.verb == DELETE else "undo"
-        action = Action(verb, intent.kind, intent.subject)
+        action = Action(_SETTLING.get(intent.verb, "undo"), intent.kind, intent.subject)
         return action, lambda: removal.take_over(self._core, intent)
 
     def _deleting(self, token: str) -> tuple[Action, Callable[[], None]]:

@@ -11,14 +11,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zrokd.errors import OverlayError, StoreError
+from zrokd.errors import OverlayError, StoreError, UnknownService
 from zrokd.model.account import Principal
 from zrokd.model.environment import Environment
 from zrokd.model.share import Access, Share
 from zrokd.service.core import Core
 from zrokd.service.saga import off_overlay, on_overlay, settle
 from zrokd.store import accesses, agents, audit, environments, intents, mappings, names, shares
-from zrokd.store.intents import ACCESS, AGENT, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE, Intent
+from zrokd.store.intents import ACCESS, ADOPT, AGENT, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE, Intent
 
 _SOME = 50  # shares hidden in a transaction: everybody else's changes wait for its end
 
@@ -139,6 +139,9 @@ def leave_strangers(core: Core, share: Share) -> tuple[Left, ...]:
 def _begun(core: Core, kind: str, subject: str) -> Intent | None:
     """What was abandoned while this was taken away, ours from now on."""
     intent = intents.find(kind, subject)
+    if intent and intent.abandoned and intent.verb == ADOPT:
+        intents.end(intent)  # what is taken away need not be taken over before
+        return None
     if intent and not (intent.abandoned and intent.verb == DELETE):
         raise intents.busy(kind, subject)
     return intents.claim(intent, core.worker, core.clock.now_ms()) if intent else None
@@ -176,6 +179,14 @@ def _finish_environment(core: Core, intent: Intent) -> None:
         off_overlay(core.overlay.delete_share, token)
     off_overlay(core.overlay.delete_environment, intent.subject)
     settle(core, intent, lambda: environments.forget(row))
+
+
+def _adopt_environment(core: Core, intent: Intent) -> None:
+    try:
+        on_overlay(core.overlay.adopt_environment, intent.subject)
+    except UnknownService as error:
+        _log.warning("environment %s serves nothing until its host is enabled again: %s", intent.subject, error)
+    settle(core, intent, lambda: None)
 
 
 def _undo_environment(core: Core, intent: Intent) -> None:
@@ -240,6 +251,7 @@ def _end_agent(core: Core, intent: Intent) -> None:
 _SETTLE: dict[tuple[str, str], Callable[[Core, Intent], None]] = {
     (ENVIRONMENT, DELETE): _finish_environment,
     (ENVIRONMENT, CREATE): _undo_environment,
+    (ENVIRONMENT, ADOPT): _adopt_environment,
     (SHARE, DELETE): _finish_share,
     (SHARE, CREATE): _undo_share,
     (SHARE, REPAIR): _drop_repair,

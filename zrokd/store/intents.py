@@ -12,7 +12,7 @@ import peewee
 from zrokd.errors import Unavailable
 from zrokd.store import tables
 
-CREATE, DELETE, REPAIR = "create", "delete", "repair"
+CREATE, DELETE, REPAIR, ADOPT = "create", "delete", "repair", "adopt"
 ENVIRONMENT, SHARE, ACCESS, IDENTITY, AGENT = "environment", "share", "access", "identity", "agent"
 
 

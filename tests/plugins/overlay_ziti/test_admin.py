@@ -14,7 +14,7 @@ from zrokd_plugins.overlay_ziti.settings import AdminSettings
 from zrokd_plugins.overlay_ziti.standing import Names, bootstrap
 
 from tests.plugins.overlay_ziti.fake import No
-from zrokd.errors import OverlayError
+from zrokd.errors import OverlayError, UnknownService
 from zrokd.model.units import Secret
 
 
@@ -101,6 +101,43 @@ def test_one_that_was_cut_short_is_made_when_asked_again(admin, controller, wher
     made = admin.create_environment("ann")
     assert list(controller.things["identities"]) == [made.z_id]
     assert len(controller.kind("service-policies")) == 3
+
+
+def strangers(admin, management, **changes):
+    """An identity that somebody else made: enrolled, and nothing of ours on it."""
+    z_id = admin.create_environment("stranger").z_id
+    for policy in list(management.find("service-policies", tag_zrokdEnvironment=z_id)):
+        management.delete("service-policies", policy["id"])
+    management.patch("identities", z_id, **{"tags": {"zrok": "v2"}, "roleAttributes": ["theirs"]} | changes)
+    return z_id
+
+
+def test_an_identity_of_somebody_else_is_taken_over_with_what_it_has(admin, management):
+    z_id = strangers(admin, management)
+    for _ in range(2):
+        admin.adopt_environment(z_id)
+    found = management.get("identities", z_id)
+    assert found["tags"] == {"zrok": "v2", "zrokd": "one", "zrokdKind": "environment"}
+    assert found["roleAttributes"] == ["theirs", "zrokd.one"]
+    policies = list(management.find("service-policies", tag_zrokdEnvironment=z_id))
+    assert sorted(policy["type"] for policy in policies) == ["Bind", "Dial"]
+    assert all(policy["identityRoles"] == [f"@{z_id}"] for policy in policies)
+    admin.delete_environment(z_id)
+    assert not list(management.find("service-policies", tag_zrokdEnvironment=z_id))
+
+
+@pytest.mark.parametrize("changes", [{"isAdmin": True}, {"tags": {"zrokd": "two"}}])
+def test_an_administrator_or_one_of_another_instance_is_not_taken_over(admin, management, changes):
+    z_id = strangers(admin, management, **changes)
+    before = management.get("identities", z_id)
+    with pytest.raises(UnknownService):
+        admin.adopt_environment(z_id)
+    assert management.get("identities", z_id) == before
+
+
+def test_an_identity_that_is_not_there_is_not_taken_over(admin):
+    with pytest.raises(UnknownService, match="the network has no identity 'nobody'"):
+        admin.adopt_environment("nobody")
 
 
 def test_the_key_is_in_no_log(admin, caplog):

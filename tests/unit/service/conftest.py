@@ -92,6 +92,9 @@ class FileOverlay(OverlayAdmin):
         self._call("create_environment", "environments", z_id, name)
         return Identity(z_id=z_id, document=json.dumps({"id": z_id}))
 
+    def adopt_environment(self, z_id):
+        self._call("adopt_environment", "environments", z_id, "adopted")
+
     def delete_environment(self, z_id):
         self._call("delete_environment", "environments", z_id, None)
 
