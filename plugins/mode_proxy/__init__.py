@@ -90,9 +90,9 @@ class ProxyMode(Mode):
         """Close the idle connections to the target."""
         self._pool.close()
 
-    def drain(self, deadline_s: float) -> None:  # noqa: ARG002
-        """End idle connections; the others after their exchange."""
-        self._tracker.drain()
+    def drain(self, deadline_s: float) -> None:
+        """End idle connections; the others after their exchange, event streams and websockets before the deadline."""
+        self._tracker.wind_down(deadline_s)
 
     def probe(self) -> str:
         """Why the target does not answer now, or ""."""

@@ -87,8 +87,9 @@ class BackendRole(Role):
         for supervisor in self.supervisors.values():
             supervisor.stop()
         telling = self.ctx.spawn(self._reporter.end, name="last report") if self._reporter is not None else None
-        for supervisor in self.supervisors.values():
-            supervisor.drain(max(0.0, until - time.monotonic()))
+        left_s = max(0.0, until - time.monotonic())
+        for task in [self.ctx.spawn(each.drain, left_s, name="drain") for each in self.supervisors.values()]:
+            task.join()
         if telling is not None and not telling.join(max(_TELL_S, until - time.monotonic())):
             telling.kill()
         if self.settings.release_on_exit and self._office is not None:

@@ -88,6 +88,11 @@ class Doors:
         for _, pipeline in self._pipelines:
             pipeline.drain()
 
+    def farewell(self) -> None:
+        """End what would last, so that visitors know why. Switches greenlets."""
+        for _, pipeline in self._pipelines:
+            pipeline.farewell()
+
     def close(self) -> None:
         """Break every overlay stream. The host closes gates and filters. Idempotent."""
         for _, pipeline in self._pipelines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from zrokd.contracts import Health, Node, Role, Task
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.units import Address, Secret
+from zrokd.net.http1.tracker import farewell_s
 from zrokd.net.meter import Meter
 
 from .doors import Doors
@@ -81,6 +82,11 @@ class FrontendRole(Role):
         for each in every:
             each.stop()
         self._doors.drain()
+        self._wait(every, until_s - farewell_s(deadline_s))
+        self._doors.farewell()
+        self._wait(every, until_s)
+
+    def _wait(self, every: Iterable[Entrance | Access], until_s: float) -> None:
         for each in every:
             each.drain(max(until_s - self.ctx.clock.monotonic(), 0.0))
 

@@ -86,6 +86,10 @@ class Pipeline:
         """End idle connections now, and busy ones with their answer. Idempotent."""
         self._tracker.drain()
 
+    def farewell(self) -> None:
+        """End event streams and websockets so that their visitors know why. Switches greenlets."""
+        self._tracker.farewell()
+
     def _limits_now(self) -> HttpLimits:
         """The limits of a connection that begins; in a crowd it has to hurry, and idle ones make room."""
         if len(self._tracker) + 1 <= self._crowded:

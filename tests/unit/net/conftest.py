@@ -89,6 +89,7 @@ class Proxy:
     backend: Backend
     results: list[Forwarded | MessageError]
     greenlet: Greenlet
+    connections: list[HttpConnection]  # the one to the client
 
     def result(self) -> Forwarded | MessageError:
         """How the first exchange ended."""
@@ -107,9 +108,11 @@ def proxy(make_pair, spawn) -> Callable[..., Proxy]:
         client_far, client_near = make_pair(kind)
         backend_near, backend_far = make_pair(kind)
         results: list[Forwarded | MessageError] = []
+        connections: list[HttpConnection] = []
 
         def run() -> None:
             client, upstream = HttpConnection(client_near, limits), HttpConnection(backend_near, limits)
+            connections.append(client)
             try:
                 serve_one(client, upstream)
             finally:
@@ -133,6 +136,6 @@ def proxy(make_pair, spawn) -> Callable[..., Proxy]:
                 if not (result.reusable_client and result.reusable_upstream):
                     return
 
-        return Proxy(client_far, Backend(backend_far), results, spawn(run))
+        return Proxy(client_far, Backend(backend_far), results, spawn(run), connections)
 
     return make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import gevent
@@ -20,6 +20,7 @@ from zrokd.net.http1.replay import ReplayStream
 
 _HEAD_RECV = 16 * 1024
 _BODY_RECV = 64 * 1024
+_LAST_S = 1.0
 
 
 class HttpConnection:
@@ -33,6 +34,7 @@ class HttpConnection:
         self.idle = True  # between two exchanges: may be closed without loss
         self.framing = NONE  # of the body that follows the head read last
         self.reading_since_s: float | None = None  # on the monotonic clock, while a head comes
+        self.farewell: Callable[[], None] | None = None  # ends what may last for ever in good order; may switch
         self.requests = 0
         self._ahead = 0  # requests that were here before the one before them was answered, in a row
         self._buffer = b""
@@ -73,6 +75,8 @@ class HttpConnection:
     def _await_first_byte(self) -> bool:
         self.idle = True
         wait_s = self.limits.keep_alive_s if self.requests else self.limits.head_s
+        if self.requests and not self.keep_alive:  # a drain began after we had promised to serve another
+            wait_s = min(wait_s, _LAST_S)
         try:
             if not self.stream.wait_readable(wait_s):
                 return False

@@ -12,6 +12,7 @@ from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.answer import dress, framing_for
 from zrokd.net.http1.body import BodyReader, BodyWriter
 from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.frames import FramedStream
 from zrokd.net.http1.framing import NONE, Framing
 from zrokd.net.http1.head import encode_request, encode_response
 from zrokd.net.http1.hops import hop_by_hop, wants_websocket
@@ -90,6 +91,7 @@ class _Exchange:
         self._tx = 0
         self._heard = False  # a head from the upstream
         self._early = False  # the client did not wait for its websocket
+        self._stopped = False  # an event stream, by us
 
     def _way_up(self, head: bytes) -> Bare:
         client, upstream = self._client, self._upstream
@@ -182,7 +184,9 @@ class _Exchange:
             if _is_here(framing, self._upstream):
                 self._send_whole(head, framing.length)
             else:
-                self._stream(head, self._upstream.reader(framing, self._body_idle_s(answer)), outgoing)
+                self._stream(
+                    head, self._upstream.reader(framing, self._body_idle_s(answer)), outgoing, _is_events(answer)
+                )
         except _ClientGone as error:
             return f"client: {error}"
         except (StreamError, MessageError) as error:
@@ -191,7 +195,9 @@ class _Exchange:
         except BaseException:
             self._client.stream.abort()  # whoever answers the failure must not do so within an answer
             raise
-        return "ok"
+        finally:
+            self._client.farewell = None
+        return "ended: this server goes away" if self._stopped else "ok"
 
     def _send_whole(self, head: bytes, length: int) -> None:
         """An answer whose body is here already, or that has none: one piece, as most are."""
@@ -201,12 +207,23 @@ class _Exchange:
             head += self._upstream.take(length, None)
         self.send(head)
 
-    def _stream(self, head: bytes, reader: BodyReader, framing: Framing) -> None:
+    def _stream(self, head: bytes, reader: BodyReader, framing: Framing, events: bool) -> None:  # noqa: FBT001
         writer = BodyWriter(self, framing, head)
+        if events and framing.kind != "length":
+            self._client.farewell = self._stop_events
         if not self._upstream.buffered:
             writer.flush()
-        self._copy(reader, writer)
-        writer.finish(reader.trailers)
+        try:
+            self._copy(reader, writer)
+        except StreamError:
+            if not self._stopped:
+                raise
+        writer.finish(() if self._stopped else reader.trailers)
+
+    def _stop_events(self) -> None:
+        """Take no more events: what came of a stream of them is whole wherever it ends. Source: HTML, §9.2.6."""
+        self._stopped = True
+        self._upstream.stream.close()
 
     def _copy(self, reader: BodyReader, writer: BodyWriter) -> None:
         turns = Turns()
@@ -218,16 +235,15 @@ class _Exchange:
                 turns.pass_on()
 
     def _body_idle_s(self, answer: ResponseHead) -> float:
-        events = (answer.get(b"Content-Type") or b"").lower().startswith(b"text/event-stream")
-        return self._limits.stream_idle_s if events else self._limits.response_idle_s
+        return self._limits.stream_idle_s if _is_events(answer) else self._limits.response_idle_s
 
     # -- other ends ---
 
     def _tunnel(self, answer: ResponseHead) -> Forwarded:
         self.send(encode_response(self._edit(answer)))
-        result = relay(
-            self._client.detach(), self._upstream.detach(), idle_s=self._limits.stream_idle_s, on_bytes=self._tell
-        )
+        there = FramedStream(self._client.detach())
+        self._client.farewell = there.say_going_away
+        result = relay(there, self._upstream.detach(), idle_s=self._limits.stream_idle_s, on_bytes=self._tell)
         return Forwarded(
             status=101,
             rx=result.a_to_b,
@@ -259,6 +275,10 @@ class _Exchange:
             reusable_upstream=upstream,
             outcome=outcome,
         )
+
+
+def _is_events(answer: ResponseHead) -> bool:
+    return (answer.get(b"Content-Type") or b"").lower().startswith(b"text/event-stream")
 
 
 def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, bool]:

@@ -167,6 +167,18 @@ def test_who_drains_has_the_last_word(connect):
     assert not connection.keep_alive
 
 
+def test_who_was_promised_another_request_has_a_moment_for_it_when_a_drain_began(connect, monkeypatch):
+    monkeypatch.setattr("zrokd.net.http1.connection._LAST_S", 0.01)
+    far, connection = connect(keep_alive_s=60.0)
+    far.send(GET)
+    connection.read_request()
+    connection.keep_alive = False
+    far.send(GET)
+    assert connection.read_request() is not None
+    with gevent.Timeout(5):
+        assert connection.read_request() is None
+
+
 def test_a_body_over_its_limit_is_refused_before_it_is_read(connect):
     far, connection = connect(body_bytes=10)
     far.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n")

@@ -358,6 +358,63 @@ def test_a_websocket_becomes_a_tunnel_and_nothing_is_lost_at_the_seam(proxy):
     assert (result.status, result.upgraded, result.outcome, result.rx, result.tx) == (101, True, "ok", 11, 34)
 
 
+def test_the_client_of_a_websocket_is_told_that_this_server_goes_away_and_may_still_say_goodbye(proxy):
+    p = proxy()
+    p.client.send(UPGRADE)
+    p.backend.read_until(b"\r\n\r\n")
+    p.backend.stream.send(SWITCH + b"\x81\x02hi")
+    read_until(p.client, b"hi")
+    p.connections[0].farewell()
+    assert read_until(p.client, b"\x03\xe9") == b"\x88\x02\x03\xe9"
+    p.client.send(b"\x88\x82\0\0\0\0\x03\xe9")
+    assert p.backend.read_until(b"\x88\x82\0\0\0\0\x03\xe9")
+    p.backend.stream.close()
+    assert p.client.recv(10, 5) == b""
+    p.client.close()
+    assert p.result().status == 101
+
+
+@pytest.mark.parametrize(
+    ("version", "framing", "end"),
+    [
+        (b"1.1", b"", b"\r\n0\r\n\r\n"),
+        (b"1.1", b"Transfer-Encoding: chunked\r\n", b"\r\n0\r\n\r\n"),
+        (b"1.0", b"", b"\n\n"),
+    ],
+)
+def test_an_event_stream_that_we_end_ends_in_good_order(proxy, version, framing, end):
+    p = proxy()
+    p.client.send(GET.replace(b"1.1", version))
+    p.backend.read_until(b"\r\n\r\n")
+    event = b"data: 1\n\n"
+    body = b"9\r\n" + event + b"\r\n" if framing else event
+    p.backend.stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + framing + b"\r\n" + body)
+    read_until(p.client, b"data: 1\n\n" + (b"\r\n" if version == b"1.1" else b""))
+    p.connections[0].farewell()
+    rest = read_all(p.client)
+    assert rest == (b"0\r\n\r\n" if version == b"1.1" else b"")
+    assert p.result().outcome == "ended: this server goes away"
+    assert end
+
+
+def test_what_is_no_event_stream_is_not_ended_by_us(proxy):
+    p = proxy()
+    p.client.send(GET)
+    p.backend.read_until(b"\r\n\r\n")
+    p.backend.stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhalf")
+    read_until(p.client, b"half")
+    assert p.connections[0].farewell is None
+
+
+def test_after_an_event_stream_nothing_is_left_to_end(proxy):
+    p = proxy()
+    p.client.send(GET)
+    p.backend.read_until(b"\r\n\r\n")
+    p.backend.stream.send(OK.replace(b"Date", b"Content-Type: text/event-stream\r\nDate"))
+    assert read_until(p.client, b"hi")
+    assert p.connections[0].farewell is None
+
+
 def test_a_switch_loses_what_would_frame_a_body(proxy):
     p = proxy()
     p.client.send(UPGRADE)
