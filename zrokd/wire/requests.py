@@ -289,6 +289,8 @@ USAGE_SCHEMA: Mapping[str, Any] = {
 
 def usage_from_wire(document: Mapping[str, Any]) -> tuple[UsageSample, ...]:
     """The counts in the body of POST /zrokd/usage, without a time. :raises Invalid: names the field."""
+    if document.get("samples") is None:
+        raise Invalid("samples is missing")
     return items(document, "samples", _sample, most=1000)
 
 
