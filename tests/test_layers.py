@@ -39,6 +39,8 @@ DOORS = {
     "psycopg": {"storage_"},
     "falcon": {"api"},
     "openziti": {"overlay_"},
+    "h2": {"net"},
+    "google": {"wire"},
     "plugins": set(),
 }
 

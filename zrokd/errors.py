@@ -119,7 +119,15 @@ class UsedUp(Unavailable):
 
 
 class AgentAway(ZrokdError):
-    """The agent of an environment does not answer, or nobody told us how to reach it."""
+    """The agent of an environment does not answer, or does not do what it was asked; the text says why."""
+
+
+class CallFailed(ZrokdError):
+    """The other end of a remote call refuses it, in these words. `code` is gRPC's."""
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class StoreError(Unavailable):

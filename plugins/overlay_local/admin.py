@@ -61,12 +61,22 @@ class LocalAdmin(OverlayAdmin):
 
     def create_frontend(self, name: str) -> Identity:
         """The identity of a public entrance; the same one for the same name."""
-        digest = hashlib.sha256(f"{self._instance}\0{name}".encode()).hexdigest()
-        return self._identity(digest[:12])
+        return self._known(f"\0{name}")
+
+    def create_controller(self) -> Identity:
+        """The identity of this instance's controllers. The folder's rights decide whom they may dial."""
+        return self._known("\0\0")
+
+    def _known(self, name: str) -> Identity:
+        return self._identity(hashlib.sha256(f"{self._instance}{name}".encode()).hexdigest()[:12])
 
     def _identity(self, z_id: str) -> Identity:
         document = {"overlay": "local", "dir": str(self._folder.path), "id": z_id}
         return Identity(z_id=z_id, document=json.dumps(document))
+
+    def create_agent(self, token: str, env_z_id: str) -> None:
+        """As a share: who may use the folder may dial. Switches greenlets."""
+        self.create_share(token, env_z_id, public=False, config={})
 
     def create_share(self, token: str, env_z_id: str, *, public: bool, config: dict[str, object]) -> None:
         """Make the service's folder. Switches greenlets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,25 @@ class ZitiAdmin(OverlayAdmin):
         return self._single.run(("frontend", name), lambda: self._frontend(name))
 
     def _frontend(self, name: str) -> Identity:
-        path = self._folder / f"frontend-{self._names.instance}-{quote(name, safe='')}.json"
+        file = f"frontend-{self._names.instance}-{quote(name, safe='')}.json"
+        return self._kept(file, f"{self._names.frontends}.{name}", self._names.frontends, "frontend")
+
+    def create_controller(self) -> Identity:
+        """The identity of this controller. Its name is made up: other controllers of the instance have their own."""
+        return self._single.run(("controller",), self._controller)
+
+    def _controller(self) -> Identity:
+        name = f"{self._names.controllers}.{secrets.token_hex(6)}"
+        return self._kept(f"controller-{self._names.instance}.json", name, self._names.controllers, "controller")
+
+    def _kept(self, file: str, name: str, attribute: str, kind: str) -> Identity:
+        """The identity in a file of ours, when it still is on the network; else a new one of that name."""
+        path = self._folder / file
         kept = _read(path)
         tags = {"tag_zrokd": self._names.instance}
         if kept is not None and self._api.first("identities", id=kept.z_id, **tags) is not None:
             return kept
-        attributes = [self._names.all, self._names.frontends]
-        identity = self._enrol(*self._identity(f"{self._names.frontends}.{name}", attributes, "frontend"))
+        identity = self._enrol(*self._identity(name, [self._names.all, attribute], kind))
         _write(path, identity)
         return identity
 
@@ -131,6 +144,18 @@ class ZitiAdmin(OverlayAdmin):
         tags = {"tag_zrokd": self._names.instance, "tag_zrokdEnvironment": z_id}
         for policy in list(self._api.find("service-policies", **tags)):
             self._api.delete("service-policies", str(policy["id"]))
+
+    # -- agents ---
+
+    def create_agent(self, token: str, env_z_id: str) -> None:
+        """A service with two policies of its own: that by which environments dial their shares is not for this."""
+        tags = self._names.tags(**{TAG_ENVIRONMENT: env_z_id, TAG_SHARE: token, TAG_KIND: "agent"})
+        fields = {"roleAttributes": [self._names.all], "tags": tags}
+        service = self._ensure("services", token, {}, encryptionRequired=True, **fields)
+        for kind, who in (("Bind", f"@{env_z_id}"), ("Dial", f"#{self._names.controllers}")):
+            name, roles = f"{self._names.all}.agent.{token}.{kind.lower()}", {"identityRoles": [who]}
+            whose = {"serviceRoles": [f"@{service}"], "tags": tags}
+            self._ensure("service-policies", name, {"type": kind}, semantic="AnyOf", **roles, **whose)
 
     # -- shares ---
 

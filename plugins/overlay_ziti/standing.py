@@ -44,6 +44,11 @@ class Names:
         """Attribute of public shares."""
         return f"{self.all}.public"
 
+    @property
+    def controllers(self) -> str:
+        """Attribute of identities that may dial agents."""
+        return f"{self.all}.controller"
+
     def environment(self, z_id: str) -> str:
         """Attribute of the shares of an environment."""
         return f"{self.all}.env.{z_id}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zrokd import hookimpl
 from zrokd.client.backoff import Backoff
 from zrokd.client.binds import BindsFile, binds_folder
 from zrokd.client.controller import Controller
+from zrokd.client.enrolment import EnrolmentFile
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
-from zrokd.client.holds import Holds, holds_folder
+from zrokd.client.grants import Grants
+from zrokd.client.holds import Holds, holds_folder, writable_folder
 from zrokd.contracts import Health, Mode, Role, Task
 from zrokd.errors import Denied, RestartNeeded, StartError, ZrokdError
 from zrokd.model.naming import new_token
@@ -25,6 +28,10 @@ from .office import Link, Office
 from .reporter import Reporter
 from .settings import BackendSettings, ShareSettings, keyed
 from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .keeper import Keeper
 
 _SLOW_S = 30.0
 _SWAP_S = 5.0
@@ -46,6 +53,8 @@ class BackendRole(Role):
         self._enabled: EnabledEnvironment | None = None
         self._link = Link(ctx.log)
         self._office: Office | None = None
+        self._agent: Agent | None = None
+        self._keeper: Keeper | None = None  # does what the agent is told
         self._modes: dict[str, Mode] = {}
         self.supervisors: dict[str, Supervisor] = {}
         self._tasks: list[Task] = []
@@ -74,6 +83,8 @@ class BackendRole(Role):
             raise StartError(
                 f"no enabled environment in {self._file.path.parent}; run `zrokd enable`, or give the backend a `token`"
             )
+        if self.settings.agent:
+            _require_agents_packages()
         self._modes = self._build(keyed(self.settings.shares))
 
     def serve(self) -> None:
@@ -84,11 +95,13 @@ class BackendRole(Role):
         """Unbind everything, wait for the connections that run, then release what is not to last."""
         until = time.monotonic() + deadline_s
         self._kill_tasks()
-        for supervisor in self.supervisors.values():
-            supervisor.stop()
+        if self._agent is not None:
+            self._agent.stop()
+        for each in self._serving():
+            each.stop()
         telling = self.ctx.spawn(self._reporter.end, name="last report") if self._reporter is not None else None
         left_s = max(0.0, until - time.monotonic())
-        for task in [self.ctx.spawn(each.drain, left_s, name="drain") for each in self.supervisors.values()]:
+        for task in [self.ctx.spawn(each.drain, left_s, name="drain") for each in self._serving()]:
             task.join()
         if telling is not None and not telling.join(max(_TELL_S, until - time.monotonic())):
             telling.kill()
@@ -100,15 +113,22 @@ class BackendRole(Role):
     @property
     def active(self) -> int:
         """Connections of visitors served now."""
-        return sum(supervisor.active for supervisor in self.supervisors.values())
+        return sum(each.active for each in self._serving())
+
+    def _serving(self) -> list[Supervisor | Keeper]:
+        return [*self.supervisors.values(), *([self._keeper] if self._keeper else [])]
 
     def close(self) -> None:
         """Give back the overlay node and the connections to the controller."""
         self._kill_tasks()
-        for supervisor in self.supervisors.values():
-            supervisor.stop()
-            supervisor.drain(0.0)
+        if self._agent is not None:
+            self._agent.stop()
+        for each in self._serving():
+            each.stop()
+            each.drain(0.0)
         self.supervisors.clear()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._reporter is not None:
             self._reporter.close()
             self._reporter = None
@@ -122,10 +142,11 @@ class BackendRole(Role):
 
     def health(self) -> Health:
         """Well while every share is bound."""
-        if self._starting or not self.supervisors:
+        if self._starting or not self._serving():
             return Health(not self.settings.shares, self._starting or "nothing is shared yet")
         every = self.supervisors.values()
         others = [f"{one.share.label}: {trouble}" for one in every if (trouble := one.trouble)]
+        others += [self._agent.trouble] if self._agent and self._agent.trouble else []
         told = f"{len(every) - len(others)} of {len(every)} shares are bound"
         return Health(not others, "; ".join([told, *others]))
 
@@ -149,9 +170,27 @@ class BackendRole(Role):
         shares = keyed(self.settings.shares)
         for key, mode in self._modes.items():
             self._start(key, shares[key], mode)
-        self._release(sorted(self._office.memory.keys() - shares.keys()))
+        told = self._start_agent()
+        self._release(sorted(self._office.memory.keys() - shares.keys() - told))
         known = self._office.memory.keys()
-        self._office.settle([key for key, share in shares.items() if share.lasting or key in known])
+        self._office.settle([*told, *(key for key, share in shares.items() if share.lasting or key in known)])
+
+    def _start_agent(self) -> set[str]:
+        """Begin to take orders, where the settings want that; the keys of what was shared by order before."""
+        if not self.settings.agent:
+            return set()
+        from .agent import Agent
+        from .keeper import Keeper
+
+        assert self._office is not None
+        office, folder = self._office, self._file.path.parent
+        file = EnrolmentFile(writable_folder(folder, self.ctx.state_dir))
+        grants = Grants(office.controller, office.z_id, holds_folder(folder, self.ctx.state_dir), self.ctx.log)
+        self._keeper = Keeper(self, office, grants, self.ctx, most=self.settings.max_streams)
+        told = self._keeper.resume()
+        self._agent = Agent(self._keeper, office, file, self.ctx)
+        self._agent.start()
+        return told
 
     def _begin_reports(self, office: Office) -> None:
         file = BindsFile(binds_folder(self._file.path.parent, self.ctx.state_dir), new_token())
@@ -184,7 +223,7 @@ class BackendRole(Role):
         self.ctx.log.info("this host is enabled as environment %s", identity.z_id)
         return enabled
 
-    def _renew(self, z_id: str) -> bool:
+    def renew(self, z_id: str) -> bool:
         """Enable this host again when somebody ended its environment `z_id`; whether there is another one now."""
         office = self._office
         assert office is not None
@@ -232,10 +271,24 @@ class BackendRole(Role):
 
     def _start(self, key: str, share: ShareSettings, mode: Mode) -> Supervisor:
         assert self._office is not None
-        supervisor = Supervisor(key, share, mode, self._office, lambda: self.settings, self._renew, self.ctx)
+        supervisor = Supervisor(key, share, mode, self._office, lambda: self.settings, self.renew, self.ctx)
         self.supervisors[key] = supervisor
         supervisor.start()
         return supervisor
+
+    def begin(self, key: str, share: ShareSettings) -> Supervisor:
+        """Share something that the settings do not list. :raises ZrokdError: its mode cannot be opened."""
+        return self._start(key, share, self.ctx.build(share.use, share.label))
+
+    def end(self, key: str) -> None:
+        """End what `begin` began, also at the controller; its connections go on for a while. Idempotent."""
+        supervisor = self.supervisors.pop(key, None)
+        if supervisor is None:
+            return
+        supervisor.stop()
+        self._release([key])
+        self._tasks = [task for task in self._tasks if not task.done]
+        self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.label}"))
 
     def _release(self, keys: list[str]) -> None:
         assert self._office is not None
@@ -278,6 +331,12 @@ class BackendRole(Role):
             self._release([key])
         supervisor.drain(_SLOW_S)
         self.ctx.release(supervisor.mode)
+
+
+def _require_agents_packages() -> None:
+    """:raises StartError: what agents speak with is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("h2", "google.protobuf")):
+        raise StartError("`agent: true` needs more packages; run pip install 'zrokd[agent]'")
 
 
 @hookimpl

@@ -22,6 +22,7 @@ class Offer:
 
     token: str
     urls: tuple[str, ...]
+    hosts: tuple[str, ...]  # their names
 
 
 class Link:
@@ -84,7 +85,9 @@ class Office:
                 raise Conflict("another zrokd of this machine shares it; end that one first")
             self.holds.take(Hold(z_id=self.z_id, share=token, key=key, lasts=lasts))
         self.memory.put(key, token)
-        return Offer(token, () if share.private else self._urls(token, hosts))
+        if share.private:
+            return Offer(token, (), ())
+        return Offer(token, self._urls(token, hosts), hosts)
 
     def knows(self, token: str) -> bool:
         """Whether the controller still knows a share. :raises ZrokdError: it does not tell."""

@@ -137,6 +137,11 @@ class BackendSettings(Settings):
     description: str = Field(default="", description="How the environment is called when the backend enables itself.")
     ca: str = Field(default="", description="File of certificates that sign the controller's; default: the system's.")
     shares: list[ShareSettings] = Field(default=[], description="What is shared.")
+    agent: bool = Field(
+        default=False,
+        description="Whether the account may have this host share and open more, through the controller. What it was "
+        "told is kept over restarts.",
+    )
     verify: bool = Field(
         default=True, description="Whether every public URL is asked once after binding, to see that requests arrive."
     )

@@ -65,6 +65,10 @@ class Supervisor:
         self.reason = ""  # why it is not bound
         self.token = ""  # once the controller knows it
         self.bound = threading.Event()
+        self.tried = threading.Event()  # once: it is bound, or why not
+        self.offer: Offer | None = None  # as the controller made it last
+        self.failure: type[ZrokdError] | None = None  # of `reason`; the error itself would hold its connection open
+        self.failed = 0  # how often, since it was
         self._office, self._settings, self._renew, self._ctx, self._log = office, settings, renew, ctx, ctx.log
         self._backoff = Backoff(limit_s=_LONGEST_S)
         self._stopping = threading.Event()
@@ -123,6 +127,7 @@ class Supervisor:
 
     def _try_later(self, error: ZrokdError) -> bool:
         """Wait after a failure; whether to try again at all."""
+        self.failure, self.failed = type(error), self.failed + 1
         no = isinstance(error, Conflict | Denied | Invalid | NotFound | LimitReached)
         if no and (self.share.required or isinstance(error, Invalid)):
             self._refuse(type(error)(f"share {self.share.label} is refused: {error}"))
@@ -148,6 +153,7 @@ class Supervisor:
             self.bound.set()
         else:
             self.bound.clear()
+        self.tried.set()
 
     # -- serving ---
 
@@ -158,6 +164,7 @@ class Supervisor:
             listener.close()
             return False
         self._backoff.reset()
+        self.offer, self.failure, self.failed = offer, None, 0
         self._stand(State.BOUND)
         self._log.info("share %s is bound as %s", self.share.label, offer.token)
         announcing = self._ctx.spawn(self._announce, offer, name=f"verify {self.share.label}")

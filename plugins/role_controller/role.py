@@ -29,6 +29,7 @@ from zrokd.store import migrate
 from zrokd.store.database import Store
 from zrokd.store.meta import instance_id, note_boot
 
+from .agents import AgentCalls
 from .client import client_address
 from .company import Company
 from .crowd import Crowd
@@ -60,6 +61,7 @@ class ControllerRole(Role):
     _crowd: Crowd
     _threshold: Threshold
     _company: Company | None = None
+    _agents: AgentCalls | None = None
 
     def __init__(self, settings: ControllerSettings, ctx: Any) -> None:
         super().__init__(settings, ctx)
@@ -86,6 +88,7 @@ class ControllerRole(Role):
         if self._store.alone:
             self._store.write(note_boot, _BOOT.read_text().strip())
         self._admin = self.ctx.overlay.admin(self.settings.instance or self._store.write(instance_id))
+        self._agents = AgentCalls(self._admin, self.ctx, lambda: self.settings.agent_timeout)
         self.services = self._make_services(self.settings)
         self._directory = self.services.directory
         self._identifier = Identifier(lambda: self.ctx.components("auth"), self._directory, self.ctx.log)
@@ -128,6 +131,8 @@ class ControllerRole(Role):
         """Close the port and cut what is left."""
         while self._listeners:
             self._listeners.pop().close()
+        if self._agents is not None:
+            self._agents.close()
         if self._company is not None:
             self._company.leave()
 
@@ -211,6 +216,7 @@ class ControllerRole(Role):
             hashing=self._in_turn,
             bandwidth=bandwidth_of(settings.limits.bandwidth),
             prove=self._prove,
+            agents=self._agents,
         )
 
     def _listen(self, address: Address) -> Listener:

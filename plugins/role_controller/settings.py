@@ -177,6 +177,9 @@ class ControllerSettings(Settings):
     )
     max_body: SizeBytes = Field(default=64 * 1024, description="The largest request.")
     max_wait: DurationS = Field(default=30.0, description="The longest wait of a frontend for news.")
+    agent_timeout: DurationS = Field(
+        default=25.0, ge=1.0, description="How long an agent may take to do what it is told; beyond: 502."
+    )
     max_connections: int = Field(default=2000, ge=1, description="Connections at a time; more wait in the kernel.")
     per_address: int = Field(
         default=100,

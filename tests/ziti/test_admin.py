@@ -109,6 +109,22 @@ def test_an_identity_of_somebody_else_binds_and_dials_once_it_is_adopted(overlay
     assert api.first("identities", id=theirs.z_id) is None
 
 
+def test_controllers_alone_dial_an_agent(admin, nodes):
+    h, f, c = admin.create_environment("h"), admin.create_frontend("f"), admin.create_controller()
+    host, edge, controller = nodes(h), nodes(f), nodes(c)
+    name = token()
+    admin.create_agent(name, h.z_id)
+    listener, _ = serve(host, name)
+    controller.dial(name).close()
+    for other in (host, edge, nodes(admin.create_environment("o"))):
+        with pytest.raises(UnknownService):
+            other.dial(name)
+    with pytest.raises(UnknownService):
+        controller.bind(name)
+    listener.close()
+    admin.delete_share(name)
+
+
 def test_two_instances_on_one_network_do_not_meet(overlay, admin, nodes, instance):
     other_name = f"{instance}-frontend"  # as near as a name can come
     other = overlay.admin(other_name)

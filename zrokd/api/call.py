@@ -94,7 +94,10 @@ EMPTY: Any = object()
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and a JSON document; EMPTY has neither a body nor a media type. Handlers return one of its kinds."""
+    """A status and a JSON document; EMPTY has neither a body nor a media type. Handlers return one of its kinds.
+
+    A document that is a function is called when the account's turn is over: for what may wait long for others.
+    """
 
     document: Any = EMPTY
     status: ClassVar[int] = 200

@@ -105,7 +105,8 @@ def _query(request: falcon.Request) -> dict[str, str]:
 
 
 def _send(response: falcon.Response, answer: Answer) -> None:
+    document = answer.document() if callable(answer.document) else answer.document
     response.status = answer.status
-    if answer.document is not EMPTY:
+    if document is not EMPTY:
         response.content_type = MEDIA_TYPE
-        response.data = json.dumps(answer.document, separators=(",", ":")).encode()
+        response.data = json.dumps(document, separators=(",", ":")).encode()

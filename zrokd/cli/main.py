@@ -19,6 +19,7 @@ _COMMANDS = {
     "overview": ("zrokd.cli.environment:overview", "Show everything of the account."),
     "share": ("zrokd.cli.share:share", "Share a web server, a port or a folder."),
     "access": ("zrokd.cli.access:access", "Open somebody's private share on this machine."),
+    "agent": ("zrokd.cli.agent:agent", "Let the account share and open things on this machine from afar."),
     "create": ("zrokd.cli.things:create", "Reserve a name."),
     "modify": ("zrokd.cli.things:modify", "Change a name."),
     "delete": ("zrokd.cli.things:delete", "Give back a name, or end a share, an access or an environment."),

@@ -72,7 +72,7 @@ class Access:
         :raises ZrokdError: the controller refused at once, and this access is `required`.
         """
         try:
-            self._open()
+            self.ask()
         except ZrokdError as error:
             if self.settings.required and not isinstance(error, Unavailable):
                 raise
@@ -84,6 +84,11 @@ class Access:
         """Whether it takes connections."""
         ok = self._listener is not None and self._listener.accepting
         return Health(ok=ok, detail="" if ok else f"access to share {self.settings.share}: {self._why}")
+
+    @property
+    def token(self) -> str:
+        """By which the controller knows it; "" while it is not granted."""
+        return self._token
 
     @property
     def active(self) -> int:
@@ -117,7 +122,8 @@ class Access:
         if token:
             self._grants.give_back(token)
 
-    def _open(self) -> None:
+    def ask(self) -> None:
+        """Ask for leave and listen, once. Switches greenlets. :raises ZrokdError: refused, or no answer."""
         if not self._token:
             address, told = str(self._address()), self.settings.description
             self._token, self._mode = self._grants.ask(self.settings.share, address, told)
@@ -142,7 +148,7 @@ class Access:
         while self._listener is None:
             time.sleep(delays.next_s())
             try:
-                self._open()
+                self.ask()
             except ZrokdError as error:
                 self._why = str(error)
                 if self.settings.required and not isinstance(error, Unavailable):

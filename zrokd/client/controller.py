@@ -51,6 +51,25 @@ class Controller:
         """End an environment with all its shares and accesses."""
         self._call("POST", "/disable", wire.body(identity=z_id))
 
+    # -- agents ---
+
+    def enroll_agent(self, z_id: str) -> str:
+        """Let the controller command the agent of an environment: the service that the agent is to bind."""
+        return wire.agent_token_from_wire(self._call("POST", "/agent/enroll", wire.body(env_z_id=z_id)))
+
+    def unenroll_agent(self, z_id: str) -> None:
+        """Take that back."""
+        self._call("POST", "/agent/unenroll", wire.body(env_z_id=z_id))
+
+    def is_agent_enrolled(self, z_id: str) -> bool:
+        """Whether the environment has an agent that the controller may command."""
+        found = self._call("GET", "/environments", query={"remoteAgent": "true"})
+        return z_id in wire.listed_environments_from_wire(found)
+
+    def agent_status(self, z_id: str) -> dict[str, Any]:
+        """What the agent of an environment shares and has opened, as the wire has it."""
+        return _object(self._call("POST", "/agent/status", wire.body(env_z_id=z_id)))
+
     # -- shares ---
 
     def share(self, draft: ShareDraft) -> tuple[str, tuple[str, ...]]:

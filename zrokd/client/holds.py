@@ -206,7 +206,12 @@ class Holds:
 
 def holds_folder(environment: Path, own: Path) -> Path:
     """Where the holds of an environment are: beside it; where that cannot be written, in `own`."""
-    return (environment if os.access(environment, os.W_OK) else own) / "holds"
+    return writable_folder(environment, own) / "holds"
+
+
+def writable_folder(environment: Path, own: Path) -> Path:
+    """The folder of an environment; where it cannot be written, `own`."""
+    return environment if os.access(environment, os.W_OK) else own
 
 
 def _wait(descriptor: int, how: int, wait_s: float) -> None:

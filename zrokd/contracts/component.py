@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", bound="Settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,12 @@ class Context(Protocol):
 
     def release(self, component: Component) -> None:
         """Close a component that `build` made. Idempotent."""
+
+    def read(self, model: type[S], data: Mapping[str, Any]) -> S:
+        """Settings that are told a running component, checked as those of a file are. May import plugins.
+
+        :raises Invalid: with every mistake in them.
+        """
 
     def spawn(self, function: Callable[..., object], *args: object, name: str = "") -> Task:
         """A new greenlet, named, counted, killed after the component's close. What it raises is logged."""

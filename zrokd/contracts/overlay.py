@@ -183,6 +183,17 @@ class OverlayAdmin(ABC):
         """The identity of a public entrance, which may dial every public share. One name, one identity."""
 
     @abstractmethod
+    def create_controller(self) -> Identity:
+        """The identity of this controller, which may dial agents: the same one each time, as long as it stands."""
+
+    @abstractmethod
+    def create_agent(self, token: str, env_z_id: str) -> None:
+        """A service named `token` that the environment may bind, and controllers alone may dial.
+
+        `list_shares` names it, and `delete_share` takes it away.
+        """
+
+    @abstractmethod
     def create_share(self, token: str, env_z_id: str, *, public: bool, config: dict[str, object]) -> None:
         """A service named `token` that the environment may bind and, when public, frontends may dial."""
 

@@ -35,7 +35,7 @@ class Components:
         self.overlay: Overlay | None = None
         self.roles: dict[str, Role] = {}
         self.on_failure: Callable[[ZrokdError], None] = self._log_failure  # told what ends the daemon
-        self._registry, self._log = registry, log
+        self.registry, self._log = registry, log
         self._ordered: dict[str, tuple[Component, ...]] = dict.fromkeys(ORDERED, ())
         self._contexts: dict[Component, HostContext] = {}
         self._named: list[Component] = []  # those that the YAML's top level names, in the order of opening
@@ -106,7 +106,7 @@ class Components:
         except ZrokdError:
             raise
         except FAULTS as error:
-            origin = self._registry.origin(cls)
+            origin = self.registry.origin(cls)
             who = f"{cls.slot}.{cls.name}" + (f" of {origin}" if origin else "")
             self._log.debug("%s could not be %s", who, done, exc_info=True)
             raise PluginError(f"{who} could not be {done}: {type(error).__name__}: {error}") from error

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from zrokd.contracts import Clock, Component, Hooks, Overlay, Storage, Task, Use
-from zrokd.errors import PluginError, StartError, ZrokdError
+from zrokd.config.check import check
+from zrokd.config.tree import Tree
+from zrokd.contracts import Clock, Component, Hooks, Overlay, Settings, Storage, Task, Use
+from zrokd.errors import Invalid, PluginError, StartError, ZrokdError
 from zrokd.host.greenlets import Greenlets
 from zrokd.model.units import Address
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -91,6 +95,18 @@ class HostContext:
         if component in self._built:
             self._built.remove(component)
             self._components.end(component)
+
+    def read(self, model: type[S], data: Mapping[str, Any]) -> S:
+        """As the contract says."""
+        tree = Tree(data=copy.deepcopy(dict(data)))
+        found, _ = check(model, tree.data, (), tree, self._components.registry)
+        if tree.problems:
+            told = (
+                f"{problem.path}: {problem.message}" if problem.path else problem.message for problem in tree.problems
+            )
+            raise Invalid("; ".join(dict.fromkeys(told)))
+        made: S = found
+        return made
 
     def spawn(self, function: Callable[..., object], *args: object, name: str = "") -> Task:
         """As the contract says."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from zrokd.errors import AgentAway, Denied, Invalid, NotFound
 from zrokd.model.account import Principal
 from zrokd.model.environment import Environment
@@ -30,7 +34,7 @@ class Agents:
         return saga.make(
             core,
             intent,
-            provision=lambda: core.overlay.create_share(intent.subject, env_z_id, public=False, config={}),
+            provision=lambda: core.overlay.create_agent(intent.subject, env_z_id),
             commit=lambda _: self._commit(intent, env_z_id, account_id),
             undo=removal.settle_or_abandon,
         )
@@ -44,15 +48,16 @@ class Agents:
         left = self._core.store.write(self._leave, env_z_id, account_of(principal))
         removal.complete(self._core, left, principal)
 
-    def reach(self, env_z_id: str, principal: Principal) -> None:
-        """Talk to the agent of an environment.
+    def reach(self, env_z_id: str, principal: Principal) -> Callable[[object], Any]:
+        """What asks the agent of an environment: give it a request of `zrokd.model.agent`, and it gives the answer.
 
-        :raises Denied: no such environment of the account's. :raises AgentAway: it does not answer.
+        That may take long, and raises AgentAway: it does not answer, or refuses; OverlayError: nobody can be reached.
+        :raises Denied: no such environment of the account's. :raises AgentAway: it is not enrolled.
         """
         token = self._core.store.read(_token, env_z_id, account_of(principal))
         if token is None:
-            raise AgentAway("the agent of this environment is not enrolled; run `zrok2 agent enroll` there")
-        raise AgentAway("the agent of this environment cannot be reached from this controller")
+            raise AgentAway("the agent of this environment is not enrolled; run `zrokd agent enroll` there")
+        return partial(self._core.agents.ask, token)
 
     def _reserve(self, env_z_id: str, account_id: int) -> Intent:
         environment = _require(env_z_id, account_id)

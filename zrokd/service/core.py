@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from zrokd.contracts import Clock, Hooks, OverlayAdmin
-from zrokd.errors import Denied, Unavailable
+from zrokd.errors import AgentAway, Denied, Unavailable
 from zrokd.model.account import Credentials, Principal
 from zrokd.model.limits import LimitClass, Limits, Refusal
 from zrokd.model.naming import new_token
@@ -51,6 +51,24 @@ class NoMailbox:
 Prove = Callable[[Credentials], Principal | None]
 
 
+class AgentLine(Protocol):
+    """Speaks to agents."""
+
+    def ask(self, token: str, asked: object) -> Any:
+        """What the agent behind the service `token` answers: the message that belongs to `asked`. Switches greenlets.
+
+        :raises AgentAway: it does not answer, or refuses; in words for who asked. :raises OverlayError: as it says.
+        """
+
+
+class NoAgentLine:
+    """For controllers that speak to no agents."""
+
+    def ask(self, token: str, asked: object) -> Any:  # noqa: ARG002
+        """Nothing. :raises AgentAway: always."""
+        raise AgentAway(f"this controller does not speak to agents, so not to {token} either")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """The store, the overlay and the ears of this controller. One for all services."""
@@ -64,6 +82,7 @@ class Core:
     bandwidth: tuple[LimitClass, ...] = ()  # likewise, of bytes: a warning, a limit, or both
     site: Site = field(default_factory=Site)
     mailbox: Mailbox = field(default_factory=NoMailbox)
+    agents: AgentLine = field(default_factory=NoAgentLine)
     passwords: Passwords = field(default_factory=lambda: Passwords(direct))
     prove: Prove = lambda _credentials: None
     worker: str = field(default_factory=new_token)  # this run, as intents know it

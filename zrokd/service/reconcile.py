@@ -90,7 +90,7 @@ class Reconciler:
             intent = self._core.store.write(self._claim_agent, token)
             if intent:
                 try:
-                    on_overlay(self._core.overlay.create_share, token, z_id, public=False, config={})
+                    on_overlay(self._core.overlay.create_agent, token, z_id)
                 finally:
                     settle(self._core, intent, lambda: None)
 

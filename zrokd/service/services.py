@@ -13,7 +13,7 @@ from zrokd.service.accounts import Accounts
 from zrokd.service.agents import Agents
 from zrokd.service.bandwidth import Bandwidth
 from zrokd.service.binds import Binds
-from zrokd.service.core import Bell, Core, Mailbox, NoMailbox, Prove
+from zrokd.service.core import AgentLine, Bell, Core, Mailbox, NoAgentLine, NoMailbox, Prove
 from zrokd.service.directory import StoreDirectory
 from zrokd.service.environments import Environments
 from zrokd.service.frontends import Frontends
@@ -82,6 +82,7 @@ def make_services(
     hashing: Offload = direct,
     bandwidth: tuple[LimitClass, ...] = (),
     prove: Prove = lambda _credentials: None,
+    agents: AgentLine | None = None,
 ) -> Services:
     """The services of one controller. `limits` and `bandwidth` hold for accounts without limit classes of
     their own.
@@ -104,6 +105,7 @@ def make_services(
         mailbox=mailbox or NoMailbox(),
         passwords=Passwords(hashing),
         prove=prove,
+        agents=agents or NoAgentLine(),
     )
     return _over(core)
 

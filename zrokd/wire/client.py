@@ -58,6 +58,16 @@ def version_from_wire(document: Any) -> str:
     return str(_field(document, "controllerVersion", str))
 
 
+def agent_token_from_wire(document: Any) -> str:
+    """The service of a new agent. :raises Unavailable: this is no such answer."""
+    return str(_field(document, "token", str))
+
+
+def listed_environments_from_wire(document: Any) -> set[str]:
+    """The environments of a list, by their Ziti ids. :raises Unavailable: this is no such answer."""
+    return {_field(one, "envZId", str) for one in _field(document, "environments", list)}
+
+
 def enabled_from_wire(document: Any) -> Identity:
     """The identity of a new environment. :raises Unavailable: this is no such answer."""
     return Identity(z_id=_field(document, "identity", str), document=_field(document, "cfg", str))

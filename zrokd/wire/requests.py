@@ -312,8 +312,8 @@ def _sample(value: Any, place: str) -> UsageSample:
     return UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=0)
 
 
-_TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
-_TEXTS: Mapping[str, Any] = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}
+TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
+TEXTS: Mapping[str, Any] = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}
 
 
 def _list_of(*names: str) -> dict[str, Any]:
@@ -321,6 +321,7 @@ def _list_of(*names: str) -> dict[str, Any]:
     return {"type": ["array", "null"], "items": item}
 
 
+LIST_OF_SELECTIONS = _list_of("namespaceToken", "name")
 #: What `draft_from_wire` reads, as a JSON schema.
 DRAFT_SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -329,12 +330,12 @@ DRAFT_SCHEMA: Mapping[str, Any] = {
         "envZId": {"type": "string", "minLength": 1},
         "shareMode": {"type": "string", "enum": [mode.value for mode in ShareMode]},
         "backendMode": {"type": "string", "pattern": f"^{_MODE.pattern}$"},
-        "target": _TEXT,
-        "nameSelections": _list_of("namespaceToken", "name"),
-        "privateShareToken": _TEXT,
+        "target": TEXT,
+        "nameSelections": LIST_OF_SELECTIONS,
+        "privateShareToken": TEXT,
         "permissionMode": {"type": ["string", "null"], "enum": ["", None, *(one.value for one in Permission)]},
-        "accessGrants": _TEXTS,
-        "authScheme": _TEXT,
+        "accessGrants": TEXTS,
+        "authScheme": TEXT,
         "basicAuthUsers": _list_of("username", "password"),
     },
 }
@@ -350,7 +351,7 @@ def draft_from_wire(document: Mapping[str, Any], hash_password: Callable[[str], 
         share_mode=choice(document, "shareMode", ShareMode),
         mode=_mode(document),
         target=text(document, "target"),
-        selections=items(document, "nameSelections", _selection),
+        selections=items(document, "nameSelections", selection_from_wire),
         token=text(document, "privateShareToken"),
         permission=choice(document, "permissionMode", Permission, Permission.OPEN),
         grants=texts(document, "accessGrants"),
@@ -365,7 +366,8 @@ def _mode(document: Mapping[str, Any]) -> str:
     return mode_from_wire(value)
 
 
-def _selection(value: Any, place: str) -> NameSelection:
+def selection_from_wire(value: Any, place: str) -> NameSelection:
+    """One of `nameSelections`. :raises Invalid: names the field."""
     if not isinstance(value, dict):
         raise Invalid(f"{place} must have namespaceToken and name")
     return NameSelection(namespace=text(value, "namespaceToken", required=True), name=text(value, "name"))

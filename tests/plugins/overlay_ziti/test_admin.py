@@ -73,6 +73,32 @@ def test_an_environment_is_an_identity_that_may_bind_and_dial_its_own_shares(adm
     assert {role for each in policies for role in each["serviceRoles"]} == {f"#zrokd.one.env.{made.z_id}"}
 
 
+def test_an_agents_service_is_its_environments_to_bind_and_controllers_to_dial(admin, controller):
+    ann = admin.create_environment("ann")
+    before = set(controller.kind("service-policies"))
+    for _ in range(2):
+        admin.create_agent("told", ann.z_id)
+    service = next(each for each in controller.kind("services").values() if each["name"] == "told")
+    assert service["roleAttributes"] == ["zrokd.one"]  # so that no standing policy lets anybody in
+    policies = [each for z_id, each in controller.kind("service-policies").items() if z_id not in before]
+    who = {each["type"]: (each["identityRoles"], each["serviceRoles"]) for each in policies}
+    assert who == {
+        "Bind": ([f"@{ann.z_id}"], [f"@{service['id']}"]),
+        "Dial": (["#zrokd.one.controller"], [f"@{service['id']}"]),
+    }
+    admin.delete_share("told")
+    assert set(controller.kind("service-policies")) == before
+
+
+def test_a_controller_keeps_its_identity_and_another_has_its_own(admin, admins, controller, tmp_path):
+    first = admin.create_controller()
+    assert admins("one").create_controller() == first
+    assert controller.things["identities"][first.z_id]["roleAttributes"] == ["zrokd.one", "zrokd.one.controller"]
+    (tmp_path / "controller-one.json").unlink()
+    assert admin.create_controller().z_id != first.z_id
+    assert first.z_id in controller.things["identities"]  # somebody may have it
+
+
 def test_its_document_is_complete_and_names_where_others_reach_the_controller(admin, controller):
     made = IdentityFile.parse(admin.create_environment("ann").document)
     assert made.controllers == ("https://ziti.example.com:1280",)

@@ -21,7 +21,7 @@ from zrokd.api.app import BASE, OPERATIONS, create_app
 from zrokd.api.call import Settings
 from zrokd.api.openapi import document
 from zrokd.contracts import OverlayAdmin
-from zrokd.errors import OverlayError
+from zrokd.errors import AgentAway, OverlayError
 from zrokd.model.environment import Identity
 from zrokd.model.naming import Namespace
 from zrokd.model.site import Site
@@ -60,6 +60,13 @@ class MemoryOverlay(OverlayAdmin):
         self._here()
         return Identity(z_id=f"f-{name}", document='{"id": {}}')
 
+    def create_controller(self):
+        self._here()
+        return Identity(z_id="c1", document='{"id": {}}')
+
+    def create_agent(self, token, env_z_id):
+        self.create_share(token, env_z_id, public=False, config={})
+
     def create_share(self, token, env_z_id, *, public, config):
         self._here()
         self.shares.add(token)
@@ -80,6 +87,20 @@ class MemoryOverlay(OverlayAdmin):
 
     def usage(self):
         return []
+
+
+class Agents:
+    """Agents as the services speak to them: `asked` is what they were told; `answers` by what, or an error."""
+
+    def __init__(self):
+        self.asked, self.answers = [], {}
+
+    def ask(self, token, asked):
+        self.asked.append((token, asked))
+        answer = self.answers.get(type(asked).__name__, AgentAway("the agent is away"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 class Quiet:
@@ -120,7 +141,7 @@ class Api:
     def __init__(self, path):
         self.overlay, self.hooks, self.bell = MemoryOverlay(), Quiet(), Bell()
         self.database = peewee.SqliteDatabase(str(path), pragmas={"foreign_keys": 1})
-        self.letters, self.clock = [], _Clock()
+        self.letters, self.clock, self.agents = [], _Clock(), Agents()
         self.elsewhere = {}  # (name, password) -> Principal, of those whose passwords are kept elsewhere
         self.settings = Settings(version="zrokd test", max_wait_s=20.0, hash_password=lambda text: "scrypt$made")
         self.open_up()
@@ -145,6 +166,7 @@ class Api:
             self.bell,
             site=site,
             mailbox=mailbox,
+            agents=self.agents,
             prove=lambda shown: self.elsewhere.get((shown.username, shown.password)),
         )
         self.settings = replace(self.settings, site=site)

@@ -102,6 +102,13 @@ class FileOverlay(OverlayAdmin):
         self._call("create_frontend", "frontends", name, name)
         return Identity(z_id=f"f.{name}", document="{}")
 
+    def create_controller(self):
+        self._call("create_controller", "frontends", "controller", "controller")
+        return Identity(z_id="c.1", document="{}")
+
+    def create_agent(self, token, env_z_id):
+        self._call("create_agent", "shares", token, {"env": env_z_id, "agent": True})
+
     def create_share(self, token, env_z_id, *, public, config):
         value = {"env": env_z_id, "public": public, "config": config}
         self._call("create_share", "shares", token, value)

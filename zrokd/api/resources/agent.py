@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Done, Found, reads
-from zrokd.model.share import ShareMode
+from collections.abc import Callable
+from typing import Any
+
+from zrokd.api.call import EMPTY, OK, Call, Done, Found, reads, shaped
+from zrokd.model import agent as told
 from zrokd.wire import agent_requests as wire
-from zrokd.wire.fields import choice
+from zrokd.wire.agent_answers import agent_status_to_wire, health_to_wire, remote_share_to_wire
 
 
 @reads(wire.OneAgent)
@@ -23,48 +26,62 @@ def unenroll(call: Call, asked: wire.OneAgent) -> Done:
 
 
 @reads(wire.OneAgent)
-def ping(call: Call, asked: wire.OneAgent) -> Done:
+def ping(call: Call, asked: wire.OneAgent) -> Found:
     """POST /agent/ping."""
-    return _remote(call, asked.env_z_id)
+    ask = _reach(call, asked.env_z_id)
+    return Found(lambda: {"version": ask(told.VersionRequest()).v})
 
 
 @reads(wire.OneAgent)
-def status(call: Call, asked: wire.OneAgent) -> Done:
+def status(call: Call, asked: wire.OneAgent) -> Found:
     """POST /agent/status."""
-    return _remote(call, asked.env_z_id)
+    ask = _reach(call, asked.env_z_id)
+    return Found(lambda: agent_status_to_wire(ask(told.StatusRequest())))
 
 
-@reads(wire.RemoteShare)
-def share(call: Call, asked: wire.RemoteShare) -> Done:
+@shaped(wire.REMOTE_SHARE_SCHEMA)
+def share(call: Call) -> Found:
     """POST /agent/share."""
-    choice(call.body, "shareMode", ShareMode, ShareMode.PUBLIC)
-    return _remote(call, asked.env_z_id)
+    env_z_id, order = wire.remote_share_from_wire(call.body)
+    ask = _reach(call, env_z_id)
+    return Found(lambda: remote_share_to_wire(ask(order)))
 
 
 @reads(wire.RemoteUnshare)
 def unshare(call: Call, asked: wire.RemoteUnshare) -> Done:
     """POST /agent/unshare."""
-    return _remote(call, asked.env_z_id)
+    return _told(call, asked.env_z_id, told.ReleaseShareRequest(token=asked.token))
 
 
 @reads(wire.RemoteAccess)
-def access(call: Call, asked: wire.RemoteAccess) -> Done:
+def access(call: Call, asked: wire.RemoteAccess) -> Found:
     """POST /agent/access."""
-    return _remote(call, asked.env_z_id)
+    ask = _reach(call, asked.env_z_id)
+    return Found(lambda: {"frontendToken": ask(asked.order()).frontend_token})
 
 
 @reads(wire.RemoteUnaccess)
 def unaccess(call: Call, asked: wire.RemoteUnaccess) -> Done:
     """POST /agent/unaccess."""
-    return _remote(call, asked.env_z_id)
+    return _told(call, asked.env_z_id, told.ReleaseAccessRequest(frontend_token=asked.frontend_token))
 
 
 @reads(wire.RemoteHealthCheck)
-def health(call: Call, asked: wire.RemoteHealthCheck) -> Done:
+def health(call: Call, asked: wire.RemoteHealthCheck) -> Found:
     """POST /agent/share/http-healthcheck."""
-    return _remote(call, asked.env_z_id)
+    ask = _reach(call, asked.env_z_id)
+    return Found(lambda: health_to_wire(ask(asked.order())))
 
 
-def _remote(call: Call, env_z_id: str) -> Done:
-    call.services.agents.reach(env_z_id, call.principal)
-    return OK
+def _reach(call: Call, env_z_id: str) -> Callable[[object], Any]:
+    return call.services.agents.reach(env_z_id, call.principal)
+
+
+def _told(call: Call, env_z_id: str, order: object) -> Done:
+    ask = _reach(call, env_z_id)
+
+    def tell() -> Any:
+        ask(order)
+        return EMPTY
+
+    return Done(tell)

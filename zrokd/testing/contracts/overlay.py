@@ -333,6 +333,20 @@ class OverlayContract(ComponentContract):
         rig.admin.delete_access("access1", "private1")
         rig.admin.delete_share("private1")
 
+    def test_a_controller_dials_an_agent(self, rig: Rig, overlay: Overlay) -> None:
+        rig.admin.create_agent("agent1", rig.z_id)
+        rig.admin.create_agent("agent1", rig.z_id)
+        assert rig.admin.list_shares() == {"svc", "agent1"}
+        first, second = rig.admin.create_controller(), rig.admin.create_controller()
+        assert first == second
+        with closing(overlay.node(first.document)) as node, closing(rig.backend.bind("agent1")) as listener:
+            dialling = rig.group.spawn(node.dial, "agent1", timeout_s=WAIT_S)
+            far, _ = listener.accept()
+            far.close()
+            dialling.get(timeout=WAIT_S).close()
+        rig.admin.delete_share("agent1")
+        assert rig.admin.list_shares() == {"svc"}
+
     def test_an_environment_goes_with_its_shares(self, rig: Rig) -> None:
         gone = rig.admin.create_environment("gone")
         rig.admin.create_share("its", gone.z_id, public=True, config={})
