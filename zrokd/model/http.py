@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import KeysView
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
-Fields = tuple[tuple[bytes, bytes], ...]  # names as sent; values without surrounding blanks
+Field = tuple[bytes, bytes]
+Fields = tuple[Field, ...]  # names as sent; values without surrounding blanks
 _MOST_PRINTED = 2000
 
 
 class _Head(ABC):
     """What requests and answers have in common.
 
-    The fields are indexed once, by name in lower case. Names are repeated rarely; then the index is shorter than the
-    fields, and values are looked for one by one.
+    A head that was read keeps its block, the bytes of its fields as they came; an edit cuts lines out of it and puts
+    others at its end. So most of a head is never taken apart and put together again. Each of block and fields is made
+    of the other when somebody asks for it.
     """
 
     __slots__ = ()
-    _index: dict[bytes, bytes] | None
+    _block: bytes | None  # begins and ends with CRLF
+    _index: dict[bytes, Field] | None  # by name in lower case; _SEVERAL for a name that is repeated
 
     @property
     @abstractmethod
     def fields(self) -> Fields:
         """Names as sent; values without surrounding blanks."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Fields:
+            """The fields of a head that was edited."""
+            if name != "fields":
+                raise AttributeError(name)
+            lines = [line.partition(b":") for line in self._block.split(b"\r\n")[1:-1]]
+            fields = tuple([(name, value.strip(b" \t")) for name, _, value in lines])
+            _set(self, "fields", fields)
+            return fields
+
+    @property
+    def block(self) -> bytes:
+        """The lines of the fields as they go over the wire, with a CRLF before each and after the last.
+
+        :raises ValueError: a field holds CR, LF or NUL, which would let it forge others.
+        """
+        if self._block is None:
+            _set(self, "_block", b"\r\n" + field_lines(self.fields))
+        return self._block  # type: ignore[return-value]
 
     @property
     def names(self) -> KeysView[bytes]:
@@ -33,20 +58,18 @@ class _Head(ABC):
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, or None. The name's case does not matter."""
-        index = self._index or self._indexed()
-        value = index.get(_lower(name))
-        if value is None or len(index) == len(self.fields):
-            return value
-        return self.all(name)[0]
+        found = (self._index or self._indexed()).get(_lower(name))
+        if found is None:
+            return None
+        return self.all(name)[0] if found is _SEVERAL else found[1]
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of a field, in order. The name's case does not matter."""
-        name, index = _lower(name), self._index or self._indexed()
-        if name not in index:
+        name = _lower(name)
+        found = (self._index or self._indexed()).get(name)
+        if found is None:
             return []
-        if len(index) == len(self.fields):
-            return [index[name]]
-        return [value for key, value in self.fields if key.lower() == name]
+        return [value for key, value in self.fields if key.lower() == name] if found is _SEVERAL else [found[1]]
 
     def with_field(self, name: bytes, value: bytes) -> Self:
         """A copy in which this is the only field of that name."""
@@ -57,33 +80,64 @@ class _Head(ABC):
         return self.edited(frozenset([_lower(name) for name in names]))
 
     def edited(self, drop: frozenset[bytes], add: Fields = ()) -> Self:
-        """A copy without the fields named in `drop` (in lower case), and with `add` at the end. Itself when alike."""
-        index, fields = self._index or self._indexed(), self.fields
-        dropped = [name for name in drop if name in index]
-        if dropped:
-            fields = tuple([field for field in fields if field[0].lower() not in drop])
-        elif not add:
-            return self
-        index = index.copy()
-        for name in dropped:
-            del index[name]
-        for name, value in add:
-            index[name.lower()] = value
-        head = self._holding(fields + add)
-        _set(head, "_index", index)
-        return head
+        """A copy without the fields named in `drop` (in lower case), and with `add` at the end. Itself when alike.
 
-    def _indexed(self) -> dict[bytes, bytes]:
-        index = {name.lower(): value for name, value in self.fields}
+        :raises ValueError: a field to add holds CR, LF or NUL.
+        """
+        index = self._index or self._indexed()
+        dropped = () if index.keys().isdisjoint(drop) else [name for name in drop if name in index]
+        if not dropped and not add:
+            return self
+        if self._block is None:  # it was made here, not read
+            kept = tuple([field for field in self.fields if field[0].lower() not in drop])
+            return replace(self, fields=kept + add)  # type: ignore[type-var]
+        block, index = self._block, index.copy()
+        for name in dropped:
+            block = _cut(block, name, index.pop(name))
+        for more in add:
+            name = more[0].lower()
+            index[name] = _SEVERAL if name in index else more
+        return self._of(block + field_lines(add) if add else block, index)
+
+    def _indexed(self) -> dict[bytes, Field]:
+        index = index_of(self.fields)
         _set(self, "_index", index)
         return index
 
     @abstractmethod
-    def _holding(self, fields: Fields) -> Self:
+    def _of(self, block: bytes, index: dict[bytes, Field]) -> Self:
         """A copy with these fields."""
 
 
 _set = object.__setattr__
+_SEVERAL: Field = (b"", b"")
+
+
+def index_of(fields: Fields) -> dict[bytes, Field]:
+    """The fields by name in lower case, as heads keep them."""
+    index = {field[0].lower(): field for field in fields}
+    if len(index) != len(fields):
+        counts = Counter([name.lower() for name, _ in fields])
+        index.update((name, _SEVERAL) for name, count in counts.items() if count > 1)
+    return index
+
+
+def field_lines(fields: Fields) -> bytes:
+    """`Name: value` and CRLF for each. :raises ValueError: one holds CR, LF or NUL, which would let it forge others."""
+    data = b"".join([b"%s: %s\r\n" % field for field in fields])
+    if data.count(b"\n") != len(fields) or data.count(b"\r") != len(fields) or b"\0" in data:
+        raise ValueError("a header field holds CR, LF or NUL")
+    return data
+
+
+def _cut(block: bytes, name: bytes, field: Field) -> bytes:
+    """`block` without the lines of a name, whose field is `field` unless there are several."""
+    line = b"\r\n%s: %s\r\n" % field
+    at = -1 if field is _SEVERAL else block.find(line)
+    if at >= 0:
+        return block[:at] + block[at + len(line) - 2 :]
+    lines = block.split(b"\r\n")[1:-1]  # repeated, or with other blanks than ours
+    return b"\r\n".join([b"", *[line for line in lines if line.partition(b":")[0].lower() != name], b""])
 
 
 def _lower(name: bytes) -> bytes:
@@ -101,10 +155,27 @@ class RequestHead(_Head):
     minor: int
     fields: Fields
     secure: bool = False  # whether it came to this daemon inside TLS
-    _index: dict[bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
+    _block: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    _index: dict[bytes, Field] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def _holding(self, fields: Fields) -> RequestHead:
-        return RequestHead(self.method, self.target, self.minor, fields, self.secure)
+    @classmethod
+    def read(
+        cls, method: bytes, target: bytes, minor: int, fields: Fields, block: bytes | None, *, secure: bool = False
+    ) -> RequestHead:
+        """One that came over the wire with `block`; None: as bytes it shall go on in another form."""
+        head = cls(method, target, minor, fields, secure)
+        _set(head, "_block", block)
+        return head
+
+    def _of(self, block: bytes, index: dict[bytes, Field]) -> RequestHead:
+        head = RequestHead.__new__(RequestHead)
+        _set(head, "method", self.method)
+        _set(head, "target", self.target)
+        _set(head, "minor", self.minor)
+        _set(head, "secure", self.secure)
+        _set(head, "_block", block)
+        _set(head, "_index", index)
+        return head
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +186,24 @@ class ResponseHead(_Head):
     reason: bytes
     fields: Fields
     minor: int = 1
-    _index: dict[bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
+    _block: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    _index: dict[bytes, Field] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def _holding(self, fields: Fields) -> ResponseHead:
-        return ResponseHead(self.status, self.reason, fields, self.minor)
+    @classmethod
+    def read(cls, status: int, reason: bytes, fields: Fields, block: bytes | None, minor: int) -> ResponseHead:
+        """As that of RequestHead."""
+        head = cls(status, reason, fields, minor)
+        _set(head, "_block", block)
+        return head
+
+    def _of(self, block: bytes, index: dict[bytes, Field]) -> ResponseHead:
+        head = ResponseHead.__new__(ResponseHead)
+        _set(head, "status", self.status)
+        _set(head, "reason", self.reason)
+        _set(head, "minor", self.minor)
+        _set(head, "_block", block)
+        _set(head, "_index", index)
+        return head
 
 
 @dataclass(frozen=True, slots=True)

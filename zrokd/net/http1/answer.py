@@ -12,7 +12,8 @@ from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.framing import CHUNKED, NONE, UNTIL_CLOSE, Framing
 from zrokd.net.http1.head import encode_response
 
-_OWN = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_OWN_ELSE = frozenset({b"connection", b"transfer-encoding"})
+_OWN = _OWN_ELSE | {b"content-length"}
 # What a status must come with. Source: RFC 9110 §15.5.6, §15.5.22; RFC 6455 §4.4.
 _COMPANIONS: dict[int, Fields] = {
     405: ((b"Allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),),
@@ -56,9 +57,13 @@ def dress(head: ResponseHead, framing: Framing, *, keep_alive: bool, minor: int)
     An answer without body keeps its Content-Length, which tells of the one to GET, except where it may not have one.
     Source: RFC 9110 §6.6.1, §8.6; RFC 9112 §6.1, §9.3.
     """
-    kind, own = framing.kind, []
+    kind, own, drop = framing.kind, [], _OWN
     if kind == "length":
-        own.append((b"Content-Length", b"%d" % framing.length))
+        length = b"%d" % framing.length
+        if head.all(b"content-length") == [length]:
+            drop = _OWN_ELSE
+        else:
+            own.append((b"Content-Length", length))
     elif kind == "chunked":
         own.append((b"Transfer-Encoding", b"chunked"))
     elif kind == "none" and b"content-length" in head.names and head.status >= 200 and head.status != 204:
@@ -69,7 +74,7 @@ def dress(head: ResponseHead, framing: Framing, *, keep_alive: bool, minor: int)
         own.append((b"Connection", b"keep-alive"))
     if b"date" not in head.names:
         own.append((b"Date", _DATE.now()))
-    return head.edited(_OWN, tuple(own))
+    return head.edited(drop, tuple(own))
 
 
 def answer(

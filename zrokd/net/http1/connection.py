@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import gevent
 
@@ -59,9 +58,8 @@ class HttpConnection:
         else:
             self._take_turns()
         self.idle = False
-        head, self.framing = judge_request(self._read_head(self.limits.head_s, request=True), self.limits)
-        if self._secure:
-            head = replace(head, secure=True)
+        data = self._read_head(self.limits.head_s, request=True)
+        head, self.framing = judge_request(data, self.limits, secure=self._secure)
         self.requests += 1
         self.keep_alive &= keeps_alive(head) and self.requests < self.limits.keep_alive_requests
         return head

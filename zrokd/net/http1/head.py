@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from zrokd.errors import MessageError
-from zrokd.model.http import Fields, RequestHead, ResponseHead
+from zrokd.model.http import Fields, RequestHead, ResponseHead, field_lines
 from zrokd.net.http1.framing import NONE, UNTIL_CLOSE, Framing, declared_framing
 from zrokd.net.http1.limits import HttpLimits
 
@@ -35,8 +35,8 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
     return judge_request(data, limits)[0]
 
 
-def judge_request(data: bytes, limits: HttpLimits) -> tuple[RequestHead, Framing]:
-    """As `parse_request`, and how the body that follows is framed."""
+def judge_request(data: bytes, limits: HttpLimits, *, secure: bool = False) -> tuple[RequestHead, Framing]:
+    """As `parse_request`, and how the body that follows is framed. `secure`: it came inside TLS."""
     line = _REQUEST_LINE.match(data)
     if line is None:
         raise refused_line(data, limits)
@@ -46,8 +46,8 @@ def judge_request(data: bytes, limits: HttpLimits) -> tuple[RequestHead, Framing
     if major != b"1":
         raise MessageError(505, "this version of HTTP is not spoken here")
     _check_method(method)
-    fields = _parse_fields(data, limits.head_bytes, limits.fields)
-    head = RequestHead(method, target, int(minor != b"0"), fields)
+    fields, block = _parse_fields(data, line.end(), limits.head_bytes, limits.fields)
+    head = RequestHead.read(method, target, int(minor != b"0"), fields, block, secure=secure)
     _check_host(head)
     if not target.startswith(b"/"):
         head = _origin_form(head)
@@ -93,7 +93,8 @@ def _origin_form(head: RequestHead) -> RequestHead:
         raise MessageError(400, "the target is neither a path nor an http URL")
     if not _HOST.fullmatch(absolute[2]):
         raise MessageError(400, "the target's authority is not a host name with an optional port")
-    return RequestHead(head.method, _path(head.method, absolute[3]), head.minor, _with_host(head.fields, absolute[2]))
+    fields = _with_host(head.fields, absolute[2])
+    return RequestHead(head.method, _path(head.method, absolute[3]), head.minor, fields, head.secure)
 
 
 def _path(method: bytes, rest: bytes) -> bytes:
@@ -118,8 +119,8 @@ def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> t
         raise MessageError(502, "the first line is not HTTP/1.1 STATUS REASON")
     minor, status, reason = line.groups()
     try:
-        fields = _parse_fields(data, limits.response_head_bytes, limits.response_fields)
-        head = ResponseHead(int(status), (reason or b"").strip(b" \t"), fields, int(minor != b"0"))
+        fields, block = _parse_fields(data, line.end(), limits.response_head_bytes, limits.response_fields)
+        head = ResponseHead.read(int(status), (reason or b"").strip(b" \t"), fields, block, int(minor != b"0"))
         if head.status < 200 or head.status == 204:  # they carry no body whatever they say
             return head, NONE
         framing = declared_framing(head) or UNTIL_CLOSE
@@ -128,7 +129,8 @@ def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> t
     return head, NONE if method == b"HEAD" or head.status == 304 else framing
 
 
-def _parse_fields(data: bytes, max_bytes: int, max_fields: int) -> Fields:
+def _parse_fields(data: bytes, at: int, max_bytes: int, max_fields: int) -> tuple[Fields, bytes | None]:
+    """The fields in `data`, whose lines begin at `at`, and their block; none when a line ends in blanks."""
     if len(data) > max_bytes:
         raise MessageError(431, f"the head is larger than {max_bytes} bytes")
     fields = _FIELD.findall(data)
@@ -136,24 +138,27 @@ def _parse_fields(data: bytes, max_bytes: int, max_fields: int) -> Fields:
         raise MessageError(400, "a header line is not NAME: VALUE")
     if len(fields) > max_fields:
         raise MessageError(431, f"there are more than {max_fields} fields")
-    if b" \r\n" in data or b"\t\r\n" in data:
-        return tuple((name, value.rstrip(b" \t")) for name, value in fields)
-    return tuple(fields)
+    if data.find(b" \r\n", at) >= 0 or data.find(b"\t\r\n", at) >= 0:
+        return tuple([(name, value.rstrip(b" \t")) for name, value in fields]), None
+    return tuple(fields), data[at - 2 : -2]
 
 
 def parse_trailers(data: bytes, max_fields: int) -> Fields:
     """The trailer fields in `data`, empty line included. :raises MessageError: 400."""
-    return _parse_fields(b"\r\n" + data, len(data) + 2, max_fields)
+    return _parse_fields(b"\r\n" + data, 2, len(data) + 2, max_fields)[0]
 
 
 def encode_request(head: RequestHead) -> bytes:
-    """The head as bytes, empty line included."""
-    return b"%s %s HTTP/1.%d\r\n%s" % (head.method, head.target, head.minor, encode_fields(head.fields))
+    """The head as bytes, empty line included. :raises ValueError: as `encode_fields`."""
+    return b"%s %s HTTP/1.%d%s\r\n" % (head.method, head.target, head.minor, head.block)
 
 
 def encode_response(head: ResponseHead) -> bytes:
-    """The head as bytes, empty line included. We always answer as HTTP/1.1. Source: RFC 9110 §6.2."""
-    return b"HTTP/1.1 %d %s\r\n%s" % (head.status, head.reason, encode_fields(head.fields))
+    """The head as bytes, empty line included. We always answer as HTTP/1.1. Source: RFC 9110 §6.2.
+
+    :raises ValueError: as `encode_fields`.
+    """
+    return b"HTTP/1.1 %d %s%s\r\n" % (head.status, head.reason, head.block)
 
 
 def encode_fields(fields: Fields) -> bytes:
@@ -161,7 +166,4 @@ def encode_fields(fields: Fields) -> bytes:
 
     :raises ValueError: a value made here holds CR, LF or NUL, which would let it forge other fields.
     """
-    data = b"".join([b"%s: %s\r\n" % field for field in fields])
-    if data.count(b"\n") != len(fields) or data.count(b"\r") != len(fields) or b"\0" in data:
-        raise ValueError("a header field holds CR, LF or NUL")
-    return data + b"\r\n"
+    return field_lines(fields) + b"\r\n"

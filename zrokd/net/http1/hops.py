@@ -62,4 +62,4 @@ def keeps_alive(head: RequestHead | ResponseHead) -> bool:
 
 def wants_websocket(head: RequestHead | ResponseHead) -> bool:
     """Whether a head that went through `hop_by_hop` asks for, or grants, a websocket."""
-    return head.fields[-2:] == _UPGRADE
+    return b"upgrade" in head.names and head.fields[-2:] == _UPGRADE
