@@ -22,12 +22,14 @@ from zrokd.contracts import Health, Mode, Role, Task
 from zrokd.errors import Denied, RestartNeeded, StartError, ZrokdError
 from zrokd.model.naming import new_token
 from zrokd.model.units import Secret
+from zrokd.net.meter import Meter
 
 from .memory import Memory
 from .office import Link, Office
 from .reporter import Reporter
 from .settings import BackendSettings, ShareSettings, keyed
 from .supervisor import Supervisor
+from .tally import Tally
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -55,6 +57,7 @@ class BackendRole(Role):
         self._office: Office | None = None
         self._agent: Agent | None = None
         self._keeper: Keeper | None = None  # does what the agent is told
+        self._tally: Tally | None = None
         self._modes: dict[str, Mode] = {}
         self.supervisors: dict[str, Supervisor] = {}
         self._tasks: list[Task] = []
@@ -132,6 +135,9 @@ class BackendRole(Role):
         if self._reporter is not None:
             self._reporter.close()
             self._reporter = None
+        if self._tally is not None:
+            self._tally.close(self.ctx.spawn)
+            self._tally = None
         if self._office is not None:
             self._office.close()
             self._office = None
@@ -166,6 +172,8 @@ class BackendRole(Role):
                 self._link.lost(str(error))
                 time.sleep(backoff.next_s())
         self._starting = ""
+        self._tally = Tally(self._office, Meter(self.ctx.clock.now_ms), self._on_limited, self.ctx.log)
+        self._tasks.append(self.ctx.spawn(self._tally.run, name="usage to the controller"))
         self._begin_reports(self._office)
         shares = keyed(self.settings.shares)
         for key, mode in self._modes.items():
@@ -270,8 +278,10 @@ class BackendRole(Role):
         return built
 
     def _start(self, key: str, share: ShareSettings, mode: Mode) -> Supervisor:
-        assert self._office is not None
-        supervisor = Supervisor(key, share, mode, self._office, lambda: self.settings, self.renew, self.ctx)
+        assert self._office is not None and self._tally is not None
+        supervisor = Supervisor(
+            key, share, mode, self._office, self._tally, lambda: self.settings, self.renew, self.ctx
+        )
         self.supervisors[key] = supervisor
         supervisor.start()
         return supervisor
@@ -289,6 +299,10 @@ class BackendRole(Role):
         self._release([key])
         self._tasks = [task for task in self._tasks if not task.done]
         self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.label}"))
+
+    def _on_limited(self, limited: frozenset[str]) -> None:
+        for supervisor in self.supervisors.values():
+            supervisor.heed(limited)
 
     def _release(self, keys: list[str]) -> None:
         assert self._office is not None

@@ -24,9 +24,12 @@ from zrokd.errors import (
     ZrokdError,
 )
 from zrokd.net.faults import FAULTS, within
+from zrokd.net.meter import Metered
 
 from .office import Offer, Office
 from .settings import BackendSettings, ShareSettings
+from .tally import Tally
+from .turned_away import turn_away
 from .verify import ask, ask_until
 
 _SLOW_S = 30.0  # between two tries when the controller said no
@@ -55,6 +58,7 @@ class Supervisor:
         share: ShareSettings,
         mode: Mode,
         office: Office,
+        tally: Tally,
         settings: Callable[[], BackendSettings],
         renew: Callable[[str], bool],
         ctx: Context,
@@ -70,6 +74,7 @@ class Supervisor:
         self.failure: type[ZrokdError] | None = None  # of `reason`; the error itself would hold its connection open
         self.failed = 0  # how often, since it was
         self._office, self._settings, self._renew, self._ctx, self._log = office, settings, renew, ctx, ctx.log
+        self._tally = tally
         self._backoff = Backoff(limit_s=_LONGEST_S)
         self._stopping = threading.Event()
         self._room = threading.Semaphore(settings().max_streams)
@@ -210,13 +215,33 @@ class Supervisor:
 
     def _answer(self, stream: Stream, caller: Caller) -> None:
         try:
-            self.mode.serve(stream, caller)
+            if self._is_limited:
+                turn_away(stream, http=self.mode.http)
+            else:
+                self.mode.serve(self._counted(stream), caller)
         except StreamError as error:
             self._log.debug("share %s: a connection ended early: %s", self.share.label, error)
         finally:
             stream.close()
             self._streams.pop(stream, None)
             self._room.release()
+
+    @property
+    def _is_limited(self) -> bool:
+        return self.mode.share_token in self._tally.limited
+
+    def _counted(self, stream: Stream) -> Stream:
+        """What a frontend counts of a public share is not counted here, too."""
+        if not self.share.private:
+            return stream
+        return Metered(stream, partial(self._tally.meter.add, self.mode.share_token))
+
+    def heed(self, limited: frozenset[str]) -> None:
+        """These shares let nobody in: when this is one of them, end the connections that run. Does not switch."""
+        if self.mode.share_token in limited:
+            self._log.warning("share %s has used up its bytes, so it lets nobody in for now", self.share.label)
+            for stream in list(self._streams):
+                stream.abort()
 
     def _announce(self, offer: Offer) -> None:
         hooks, settings = self._ctx.hooks, self._settings()

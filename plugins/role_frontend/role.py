@@ -12,6 +12,7 @@ from zrokd.client.controller import Controller
 from zrokd.client.environment import EnvironmentFile, default_folder
 from zrokd.client.grants import Grants
 from zrokd.client.holds import holds_folder
+from zrokd.client.ledger import Ledger
 from zrokd.contracts import Health, Node, Role, Task
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.model.http import RequestHead, Route
@@ -24,7 +25,7 @@ from .entrance import Entrance
 from .raw import RawHandler
 from .reach import Reach
 from .settings import AccessSettings, FrontendSettings
-from .usage import Ledger, flush, report
+from .usage import flush, report
 
 _LAST_REPORT_S = 0.5  # a controller in this daemon ends at the same time
 _FIXED = ("controller", "token", "ca", "environment")

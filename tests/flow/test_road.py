@@ -17,6 +17,7 @@ from zrokd_plugins.overlay_local.node import LocalNode
 from zrokd_plugins.role_backend.office import Office
 from zrokd_plugins.role_frontend import usage
 
+from zrokd.client import ledger
 from zrokd.client.controller import Controller
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.config.load import from_tree
@@ -381,7 +382,8 @@ def asked_bytes(zrokd, path):
 
 
 def test_what_went_through_stands_in_the_owners_metrics_once(monkeypatch, tmp_path, target, visit):
-    monkeypatch.setattr(usage, "_EVERY_S", 0.05)
+    for module in (usage, ledger):
+        monkeypatch.setattr(module, "EVERY_S", 0.05)
     with Scenario(tmp_path, shares=[{"name": "app", "target": target.url}]) as zrokd:
         (token,) = zrokd.ready
         answer = visit(zrokd).ask("POST", "/hash", b"x" * 1000)

@@ -38,6 +38,7 @@ from zrokd.errors import (
     RestartNeeded,
     StartError,
     StreamClosed,
+    StreamError,
     Unavailable,
 )
 from zrokd.model.naming import Name
@@ -97,6 +98,7 @@ class World:
         self.reserved, self.shares, self.drafts, self.calls = {"docs"}, {}, {}, []
         self.failing, self.urls_known, self.public_port = None, True, 0
         self.known, self.ended = set(), set()  # environments
+        self.counted, self.limited = {}, set()
         self._numbers = count(1)
         ctx.overlay = self.overlay
 
@@ -174,6 +176,14 @@ class World:
     def report_binds(self, report):
         self._called("report", report)
         return False
+
+    def report_environment(self, z_id, reporter, batch, samples):
+        if self.failing is not None:
+            raise self.failing
+        for one in samples:
+            rx, tx = self.counted.get(one.share_token, (0, 0))
+            self.counted[one.share_token] = (rx + one.rx_bytes, tx + one.tx_bytes)
+        return frozenset(self.limited)
 
     def close(self):
         pass
@@ -1002,8 +1012,8 @@ def test_a_reload_touches_only_what_changed(world, backend, started, patient):
         stream.send(b"y")
         assert stream.recv(100, 5) == answer
         stream.close()
-    retired = list(role._tasks)
-    patient(lambda: all(task.done for task in retired[1:]))
+    retired = list(role._tasks)  # beside what is told to the controller
+    patient(lambda: all(task.done for task in retired[2:]))
     fresh = world.dial(tokens["docs"])
     fresh.send(b"z")
     assert fresh.recv(100, 5) == b"2:z"
@@ -1314,3 +1324,84 @@ def test_a_backend_without_a_token_says_what_to_do(backend, world, started, pati
     assert caplog.text.count("run zrokd enable again") == 1
     assert len(world.of("enable")) == 1
     assert not role.health().ok
+
+
+# -- what goes through ---
+
+
+@pytest.fixture
+def often(monkeypatch):
+    monkeypatch.setattr("zrokd_plugins.role_backend.tally.EVERY_S", 0.05)
+
+
+def ended(stream):
+    """Read until the other side ends it, one way or another."""
+    try:
+        while stream.recv(100, 10):
+            pass
+    except StreamError:
+        return
+    finally:
+        stream.close()
+
+
+def test_what_goes_through_a_private_share_is_told_and_through_a_public_one_not(
+    world, backend, started, often, patient
+):
+    (_, public) = started(backend(share(private=True, token="mine"), share()), 2)
+    ask_raw(world, public.mode.share_token)
+    answer = ask_raw(world, "mine", asked := b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    patient(lambda: world.counted)
+    assert world.counted == {"mine": (len(asked), len(answer))}
+
+
+def test_the_last_of_it_is_told_at_the_end(world, backend, started):
+    role = backend(share("wait", private=True, token="mine"))
+    started(role)
+    stream = world.dial("mine")
+    stream.send(b"abc")
+    assert stream.recv(100, 10) == b"0:abc"
+    stream.close()
+    role.drain(1)
+    role.close()
+    assert world.counted == {"mine": (3, 5)}
+
+
+def test_a_share_that_is_limited_lets_nobody_in_cuts_who_is_there_and_comes_back(
+    world, backend, started, often, patient, caplog
+):
+    started(backend(share("wait", token="raw", private=True), share(token="web", private=True)), 2)
+    stream = world.dial("raw")
+    stream.send(b"abc")
+    assert stream.recv(100, 10) == b"0:abc"
+    world.limited = {"raw", "web"}
+    ended(stream)
+    assert caplog.text.count("has used up its bytes") == 2
+    assert b"503" in (page := ask_raw(world, "web")) and b"had all the traffic" in page
+    ended(world.dial("raw"))
+    world.limited = set()
+    patient(lambda: b"200 OK" in ask_raw(world, "web"))
+
+
+def test_a_share_that_is_limited_is_known_at_the_start(world, backend, started, patient):
+    world.limited = {"web"}
+    started(backend(share(token="web", private=True)))
+    patient(lambda: b"503" in ask_raw(world, "web"))
+
+
+@pytest.mark.parametrize("error", [NotFound("no such operation"), Unavailable("it is away")])
+def test_a_controller_that_does_not_keep_usage_harms_nothing(world, backend, started, often, error):
+    started(backend(share(token="web", private=True)))
+    world.failing = error
+    for _ in range(3):
+        assert b"200 OK" in ask_raw(world, "web")
+
+
+def test_what_is_no_http_gets_no_page_from_a_limited_share(world, backend, started, patient):
+    world.limited = {"web"}
+    role = backend(share(token="web", private=True))
+    started(role)
+    patient(lambda: role._tally.limited)
+    stream = world.dial("web")
+    stream.send(b"\x00\x01\x02\r\n\r\n")
+    ended(stream)

@@ -23,14 +23,13 @@ from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
 from zrokd_plugins.role_frontend import role as role_module
 from zrokd_plugins.role_frontend.role import FrontendRole
 from zrokd_plugins.role_frontend.settings import AccessSettings, FrontendSettings, LimitSettings
-from zrokd_plugins.role_frontend.usage import Ledger, flush
+from zrokd_plugins.role_frontend.usage import flush
 
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.contracts import Use
 from zrokd.errors import Denied, Invalid, NotFound, RestartNeeded, StartError, StreamError, StreamTimeout, Unavailable
 from zrokd.model.environment import Identity
 from zrokd.model.http import Respond
-from zrokd.model.limits import UsageSample
 from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating
 from zrokd.model.units import Address, Secret, parse_address
@@ -107,7 +106,7 @@ class FakeController:
         news = [m for m in self.changes.values() if full or m.version > since]
         return MappingChanges(epoch=self.epoch, version=self.version, full=full, mappings=tuple(news))
 
-    def report_usage(self, batch: str, samples) -> None:
+    def report_usage(self, reporter: str, batch: str, samples) -> None:
         self._here()
         answer = self.says.pop(0) if self.says else "ok"
         if isinstance(answer, Exception):
@@ -1032,63 +1031,6 @@ def test_usage_goes_to_every_sink_and_one_that_fails_takes_nothing_from_the_othe
         ((sample,),) = sink.batches
         assert (sample.share_token, sample.rx_bytes, sample.tx_bytes) == ("tok-a", 3, 5)
     assert "disk full" in caplog.text
-
-
-@pytest.fixture
-def ledger(controller):
-    return Ledger(controller, logging.getLogger("test"))
-
-
-def counted(*tokens, rx=1, tx=2):
-    return [UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=1) for token in tokens]
-
-
-def test_what_was_counted_is_told_once(controller, ledger):
-    ledger.add(counted("a", "b"))
-    ledger.settle()
-    ledger.settle()
-    ((_, told),) = controller.reports
-    assert told == {"a": (1, 2), "b": (1, 2)}
-    assert ledger.owed == 0
-
-
-def test_while_the_controller_is_away_counts_are_summed_up_and_it_is_said_once(controller, ledger, caplog):
-    controller.says = [Unavailable("it is away"), Unavailable("it is away")]
-    for _ in range(3):
-        ledger.add(counted("a"))
-        ledger.settle()
-    assert caplog.text.count("it is away") == 1
-    assert [told for _, told in controller.reports] == [{"a": (1, 2)}, {"a": (2, 4)}]
-
-
-def test_a_report_without_an_answer_is_made_again_as_it_was(controller, ledger):
-    controller.says = [None]
-    ledger.add(counted("a"))
-    ledger.settle()
-    ledger.add(counted("a"))
-    ledger.settle()
-    first, again, rest = controller.reports
-    assert first == again
-    assert rest[0] != first[0]
-    assert rest[1] == {"a": (1, 2)}
-
-
-@pytest.mark.parametrize(("error", "why"), [(Invalid("no"), "does not take them: no"), (NotFound("x"), "too old")])
-def test_a_report_that_is_refused_is_dropped_and_holds_nothing_up(controller, ledger, caplog, error, why):
-    controller.says = [error]
-    ledger.add(counted("a"))
-    ledger.settle()
-    assert why in caplog.text
-    ledger.add(counted("b"))
-    ledger.settle()
-    assert [told for _, told in controller.reports] == [{"b": (1, 2)}]
-
-
-def test_the_counts_of_many_shares_are_told_in_parts(controller, ledger):
-    ledger.add(counted(*(f"t{number}" for number in range(2001))))
-    ledger.settle()
-    assert [len(told) for _, told in controller.reports] == [1000, 1000, 1]
-    assert len({batch for batch, _ in controller.reports}) == 3
 
 
 def test_the_controller_learns_what_went_through_and_the_last_of_it_at_the_end(host, controller, start):

@@ -130,6 +130,7 @@ OPERATIONS = (
     # ours
     Operation("GET", "/zrokd/mappings", _FRONTEND, frontend.mappings),
     Operation("POST", "/zrokd/usage", _FRONTEND, frontend.usage),
+    Operation("POST", "/zrokd/environment/usage", _SHARE, environment.usage),
     Operation("GET", "/zrokd/identity", _FRONTEND, frontend.identity),
     Operation("GET", "/zrokd/shares/{share_token}", _READ, share.urls),
     Operation("GET", "/zrokd/binds", _READ, bind.listing),

@@ -100,6 +100,13 @@ class Controller:
         """Of each share of the account's, whether visitors reach it."""
         return wire.standings_from_wire(self._call("GET", "/zrokd/binds"))
 
+    def report_environment(
+        self, z_id: str, reporter: str, batch: str, samples: Sequence[UsageSample]
+    ) -> frozenset[str]:
+        """As `report_usage`, of private shares of an environment. Which of all its shares let nobody in now."""
+        document = {"envZId": z_id, **wire.usage_to_wire(reporter, batch, samples)}
+        return wire.limited_from_wire(self._call("POST", "/zrokd/environment/usage", document))
+
     # -- accesses ---
 
     def access(self, z_id: str, share_token: str, bind_address: str, description: str) -> tuple[str, str]:
@@ -190,12 +197,12 @@ class Controller:
         """The frontend's own overlay identity."""
         return wire.identity_from_wire(self._call("GET", "/zrokd/identity"))
 
-    def report_usage(self, batch: str, samples: Sequence[UsageSample]) -> None:
+    def report_usage(self, reporter: str, batch: str, samples: Sequence[UsageSample]) -> None:
         """What this frontend counted since its last report, at most 1000 shares.
 
-        The report of one `batch` can be made again until it is answered: the controller counts it once.
+        The last `batch` of a `reporter` can be told again until it is answered: the controller counts it once.
         """
-        self._call("POST", "/zrokd/usage", wire.usage_to_wire(batch, samples))
+        self._call("POST", "/zrokd/usage", wire.usage_to_wire(reporter, batch, samples))
 
     # -- for administrators ---
 

@@ -98,6 +98,15 @@ class UsageSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """What one that counts tells at a time. Its last `batch`, told again, counts once; "" is never the same."""
+
+    reporter: str
+    batch: str
+    samples: tuple[UsageSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
     """Bytes in a span of time that ended at `at_ms`: from visitors (`rx`) and to them (`tx`)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zrokd.contracts.overlay import Stream
 from zrokd.model.limits import UsageSample
 
 
@@ -32,3 +33,59 @@ class Meter:
             for token, (rx, tx) in sums.items()
             if rx or tx
         ]
+
+
+class Metered(Stream):
+    """A visitor's stream whose bytes are told as they go. It has no kernel socket, past which bytes would go unseen."""
+
+    def __init__(self, inner: Stream, on_bytes: Callable[[int, int], None]) -> None:
+        """`on_bytes(rx, tx)` hears increments; it must not switch greenlets. `inner` is taken over."""
+        self._inner, self._on_bytes = inner, on_bytes
+        self.peer = inner.peer
+
+    @property
+    def secure(self) -> bool:
+        """See Stream."""
+        return self._inner.secure
+
+    @property
+    def server_name(self) -> str:
+        """See Stream."""
+        return self._inner.server_name
+
+    def recv(self, max_bytes: int, timeout_s: float | None = None) -> bytes:
+        """See Stream."""
+        data = self._inner.recv(max_bytes, timeout_s)
+        self._on_bytes(len(data), 0)
+        return data
+
+    def recv_into(self, buffer: memoryview, timeout_s: float | None = None) -> int:
+        """See Stream."""
+        count = self._inner.recv_into(buffer, timeout_s)
+        self._on_bytes(count, 0)
+        return count
+
+    def send(self, data: bytes | bytearray | memoryview, timeout_s: float | None = None) -> None:
+        """See Stream. Counted once it is handed over, whole."""
+        self._inner.send(data, timeout_s)
+        self._on_bytes(0, len(data))
+
+    def send_eof(self) -> None:
+        """See Stream."""
+        self._inner.send_eof()
+
+    def close(self) -> None:
+        """See Stream."""
+        self._inner.close()
+
+    def abort(self) -> None:
+        """See Stream."""
+        self._inner.abort()
+
+    def wait_readable(self, timeout_s: float | None = None) -> bool:
+        """See Stream."""
+        return self._inner.wait_readable(timeout_s)
+
+    def is_idle(self) -> bool:
+        """See Stream."""
+        return self._inner.is_idle()

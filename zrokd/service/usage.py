@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from zrokd.model.limits import UsageSample
-from zrokd.service.core import Core
+from zrokd.model.account import Principal
+from zrokd.model.limits import UsageReport, UsageSample
+from zrokd.service.core import Core, account_of
+from zrokd.service.environments import require_environment
 from zrokd.service.saga import on_overlay
-from zrokd.store import frontends, mappings, usage
+from zrokd.store import mappings, shares, usage, usage_reports
 
 
 class Usage:
@@ -22,14 +24,21 @@ class Usage:
         batch = tuple(samples)
         return self._core.store.write(usage.add, batch) if batch else 0
 
-    def report(self, frontend: str, samples: Iterable[UsageSample], batch: str = "") -> int:
-        """Keep what a frontend (by name) counted until now; shares that it does not serve are dropped.
+    def report(self, frontend: str, report: UsageReport) -> int:
+        """Keep what a frontend (by name) counted until now; shares that it does not serve are dropped. How many."""
+        return self._core.store.write(
+            lambda: self._keep(f"frontend {frontend}", report, lambda tokens: mappings.served_tokens(frontend, tokens))
+        )
 
-        `batch` names this report: made again, because no answer arrived, it counts once. How many were kept.
+    def report_environment(self, z_id: str, report: UsageReport, principal: Principal) -> tuple[str, ...]:
+        """Keep what went through private shares of one of the account's environments until now.
+
+        Others are dropped: what visitors of public shares move is counted by frontends, and nobody pays for what is
+        said by somebody else. Which of the environment's shares, of all, let nobody in.
+        :raises NotFound: no such environment of the account's.
         """
-        now_ms = self._core.clock.now_ms()
-        counted = tuple(replace(sample, at_ms=now_ms) for sample in samples)
-        return self._core.store.write(_report, frontend, counted, batch) if counted else 0
+        work, account_id = self._core.store.write if report.samples else self._core.store.read, account_of(principal)
+        return work(self._report_environment, z_id, report, account_id)
 
     def collect(self) -> tuple[UsageSample, ...]:
         """Take what the overlay counted since the last call, keep it, and give it back.
@@ -42,11 +51,19 @@ class Usage:
 
     def prune(self) -> int:
         """Forget what is too old to be asked for. How many."""
-        return self._core.store.write(usage.prune, self._core.clock.now_ms())
+        now_ms = self._core.clock.now_ms()
+        return self._core.store.write(lambda: usage.prune(now_ms) + usage_reports.prune(now_ms))
 
+    def _report_environment(self, z_id: str, report: UsageReport, account_id: int) -> tuple[str, ...]:
+        environment = require_environment(z_id, account_id)
+        if report.samples:
+            self._keep(f"environment {z_id}", report, lambda tokens: shares.private_of(environment.id, tokens))
+        return shares.limited_of_environment(environment.id)
 
-def _report(frontend: str, samples: tuple[UsageSample, ...], batch: str) -> int:
-    if batch and not frontends.take_batch(frontend, batch):
-        return 0
-    served = mappings.served_tokens(frontend, {sample.share_token for sample in samples})
-    return usage.add([sample for sample in samples if sample.share_token in served])
+    def _keep(self, source: str, report: UsageReport, pick: Callable[[set[str]], set[str]]) -> int:
+        now_ms = self._core.clock.now_ms()
+        if report.batch and not usage_reports.take(source, report.reporter, report.batch, now_ms):
+            return 0
+        picked = pick({sample.share_token for sample in report.samples})
+        counted = [replace(sample, at_ms=now_ms) for sample in report.samples if sample.share_token in picked]
+        return usage.add(counted)

@@ -60,14 +60,6 @@ def note_identity(name: str, z_id: str) -> None:
     tables.Frontend.update(z_id=z_id).where(here).execute()
 
 
-def take_batch(name: str, batch: str) -> bool:
-    """Note the report of usage that a frontend makes now; False: it is the one it made last, again."""
-    here = tables.Frontend.name == name
-    return bool(
-        tables.Frontend.update(usage_batch=batch).where(here & (tables.Frontend.usage_batch != batch)).execute()
-    )
-
-
 def remove(frontend_id: int) -> None:
     """It is gone, with its grants and the namespaces that it serves."""
     tables.Frontend.delete().where(tables.Frontend.id == frontend_id).execute()

@@ -130,6 +130,13 @@ def limited_of_environment(environment_id: int) -> tuple[str, ...]:
     return tuple(row.token for row in tables.Share.select(tables.Share.token).where(*here).namedtuples())
 
 
+def private_of(environment_id: int, tokens: Collection[str]) -> set[str]:
+    """Those of the tokens that are of private shares in the environment, live or on their way."""
+    here = (tables.Share.environment == environment_id) & (tables.Share.share_mode == ShareMode.PRIVATE.value)
+    chosen = here & (tables.Share.token << sorted(tokens))
+    return {row.token for row in tables.Share.select(tables.Share.token).where(chosen).namedtuples()}
+
+
 def limits_of_account(account_id: int) -> tuple[tuple[str, str, bool], ...]:
     """Token, mode and whether it is limited, of each of the account's live shares, oldest first."""
     wanted = (tables.Share.token, tables.Share.mode, tables.Share.limited)

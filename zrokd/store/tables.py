@@ -168,7 +168,6 @@ class Frontend(Table):
     url_template = CharField(1024, default="")
     permission = CharField(8, default="open")
     dynamic = BooleanField(default=False)
-    usage_batch = CharField(64, default="")  # the last one it reported, so that none counts twice
 
 
 class FrontendGrant(Table):
@@ -328,6 +327,20 @@ class AuditRecord(Table):
     digest = CharField(64)
 
 
+class UsageReporter(Table):
+    """The last report of one process that counts. `source` is whose credentials it shows."""
+
+    source = CharField(160)
+    reporter = CharField(64)
+    batch = CharField(64)
+    at_ms = BigIntegerField(index=True)
+
+    class Meta:
+        """One each."""
+
+        indexes = ((("source", "reporter"), True),)
+
+
 class Intent(Table):
     """Work begun on the overlay and not yet settled here. One per subject: it is the subject's lock, too.
 
@@ -379,6 +392,7 @@ ALL: tuple[type[Table], ...] = (
     Bind,
     UsageSample,
     UsagePeriod,
+    UsageReporter,
     AuditRecord,
     Intent,
 )

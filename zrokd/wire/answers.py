@@ -50,6 +50,11 @@ def share_urls_to_wire(share: Share, urls: Iterable[str]) -> dict[str, Any]:
     return {**share_to_wire(share), "urls": list(urls)}
 
 
+def limited_to_wire(tokens: Iterable[str]) -> dict[str, Any]:
+    """The answer of POST /zrokd/environment/usage."""
+    return {"limited": list(tokens)}
+
+
 def created_access_to_wire(access: Access) -> dict[str, Any]:
     """The answer of POST /access."""
     return {"frontendToken": access.token, "backendMode": mode_to_wire(access.mode)}

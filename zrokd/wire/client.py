@@ -73,10 +73,15 @@ def enabled_from_wire(document: Any) -> Identity:
     return Identity(z_id=_field(document, "identity", str), document=_field(document, "cfg", str))
 
 
-def usage_to_wire(batch: str, samples: Sequence[UsageSample]) -> dict[str, Any]:
+def usage_to_wire(reporter: str, batch: str, samples: Sequence[UsageSample]) -> dict[str, Any]:
     """The body of POST /zrokd/usage."""
     counted = [{"shareToken": one.share_token, "rx": one.rx_bytes, "tx": one.tx_bytes} for one in samples]
-    return {"batch": batch, "samples": counted}
+    return {"reporter": reporter, "batch": batch, "samples": counted}
+
+
+def limited_from_wire(document: Any) -> frozenset[str]:
+    """Tokens of shares that let nobody in now. :raises Unavailable: this is no such answer."""
+    return frozenset(str(token) for token in _field(document, "limited", list))
 
 
 def identity_from_wire(document: Any) -> Identity:

@@ -11,7 +11,6 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, TypeVar
 
 from zrokd.errors import Invalid
-from zrokd.model.limits import UsageSample
 from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, ShareMode
 from zrokd.wire.fields import NotOneOf, choice, decimal, flag, integer, integers, items, number, text, texts
 from zrokd.wire.keys import camel
@@ -22,8 +21,6 @@ _MODE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,31}")
 _GATE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _MAX_USERS = 32  # each costs a password hash
 _MAX_USERNAME = 64  # every frontend holds it, once for each name of the share
-_MOST_BYTES = 2**48  # in one report
-_MOST_BATCH = 64  # characters of its name
 _HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
 
 
@@ -262,54 +259,6 @@ def mappings_query_from_wire(query: Mapping[str, str], *, max_wait_s: float) -> 
         since=int(number(query, "since", highest=_HIGHEST_VERSION)),
         wait_s=number(query, "wait_s", highest=max_wait_s),
     )
-
-
-#: What `usage_from_wire` reads, as a JSON schema.
-USAGE_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "required": ["samples"],
-    "properties": {
-        "batch": {"type": ["string", "null"], "maxLength": 64},
-        "samples": {
-            "type": "array",
-            "maxItems": 1000,
-            "items": {
-                "type": "object",
-                "required": ["shareToken"],
-                "properties": {
-                    "shareToken": {"type": "string", "minLength": 1},
-                    "rx": {"type": "integer", "minimum": 0},
-                    "tx": {"type": "integer", "minimum": 0},
-                },
-            },
-        },
-    },
-}
-
-
-def usage_from_wire(document: Mapping[str, Any]) -> tuple[UsageSample, ...]:
-    """The counts in the body of POST /zrokd/usage, without a time. :raises Invalid: names the field."""
-    if document.get("samples") is None:
-        raise Invalid("samples is missing")
-    return items(document, "samples", _sample, most=1000)
-
-
-def usage_batch_from_wire(document: Mapping[str, Any]) -> str:
-    """The name of the report in the body of POST /zrokd/usage, "" without one. :raises Invalid: it is too long."""
-    batch = text(document, "batch")
-    if len(batch) > _MOST_BATCH:
-        raise Invalid(f"batch is too long: {_MOST_BATCH} characters at most")
-    return batch
-
-
-def _sample(value: Any, place: str) -> UsageSample:
-    if not isinstance(value, dict):
-        raise Invalid(f"{place} must have shareToken, rx and tx")
-    rx, tx = integer(value, "rx"), integer(value, "tx")
-    if not (0 <= rx <= _MOST_BYTES and 0 <= tx <= _MOST_BYTES):
-        raise Invalid(f"{place}: rx and tx count bytes")
-    token = text(value, "shareToken", required=True)
-    return UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=0)
 
 
 TEXT: Mapping[str, Any] = {"type": ["string", "null"]}

@@ -19,6 +19,7 @@ MAY = {
         GET /zrokd/binds""",
     Scope.SHARE: """
         POST /enable, POST /disable, POST /share, PATCH /share, DELETE /unshare, POST /access, PATCH /access,
+        POST /zrokd/environment/usage,
         DELETE /unaccess, POST /share/name, PATCH /share/name, DELETE /share/name, POST /agent/enroll,
         POST /agent/unenroll, POST /agent/share, POST /agent/unshare, POST /agent/access, POST /agent/unaccess,
         POST /agent/share/http-healthcheck, POST /zrokd/binds""",

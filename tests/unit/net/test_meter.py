@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrokd.model.limits import UsageSample
-from zrokd.net.meter import Meter
+from zrokd.net.meter import Meter, Metered
+from zrokd.net.stream import pair
 
 
 def test_bytes_add_up_per_share_until_taken():
@@ -35,3 +36,20 @@ def test_nothing_is_lost_or_counted_twice(events):
     samples += meter.take()
     assert sum(sample.rx_bytes for sample in samples) == sum(event[1] for event in events)
     assert sum(sample.tx_bytes for sample in samples) == sum(event[2] for event in events)
+
+
+def test_a_metered_stream_is_the_stream_and_tells_its_bytes():
+    there, here = pair()
+    told = []
+    stream = Metered(here, lambda rx, tx: told.append((rx, tx)))
+    there.send(b"abcdef")
+    assert stream.wait_readable(5) and not stream.is_idle()
+    buffer = bytearray(2)
+    assert stream.recv_into(memoryview(buffer), 5) == 2 and stream.recv(100, 5) == b"cdef"
+    stream.send(memoryview(b"xyz"), 5)
+    stream.send_eof()
+    assert there.recv(100, 5) == b"xyz" and there.recv(100, 5) == b""
+    assert stream.fileno() == -1 and not stream.secure and stream.peer == here.peer and stream.server_name == ""
+    assert told == [(2, 0), (4, 0), (0, 3)]
+    stream.close()
+    there.close()

@@ -23,6 +23,7 @@ KNOWN = (
     "0005_audit",
     "0006_overruns",
     "0007_binds",
+    "0008_usage_reporters",
 )
 LAST = KNOWN[-1]
 BACKWARDS = KNOWN[::-1]

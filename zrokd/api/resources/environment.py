@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, reads
+from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped
 from zrokd.model.environment import EnvironmentDraft
 from zrokd.wire import answers
 from zrokd.wire.requests import Disable, Enable
+from zrokd.wire.usage_requests import ENVIRONMENT_USAGE_SCHEMA, environment_usage_from_wire
 
 
 @reads(Enable)
@@ -22,3 +23,13 @@ def disable(call: Call, asked: Disable) -> Done:
     """POST /disable."""
     call.services.environments.disable(asked.identity, call.principal)
     return OK
+
+
+@shaped(ENVIRONMENT_USAGE_SCHEMA)
+def usage(call: Call) -> Found:
+    """POST /zrokd/environment/usage: what went through its private shares since the last report, taken as of now.
+
+    Answers which of all its shares let nobody in.
+    """
+    z_id, report = environment_usage_from_wire(call.body)
+    return Found(answers.limited_to_wire(call.services.usage.report_environment(z_id, report, call.principal)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zrokd.api.call import OK, Call, Done, Found, queried, shaped
 from zrokd.wire import answers
-from zrokd.wire.requests import USAGE_SCHEMA, mappings_query_from_wire, usage_batch_from_wire, usage_from_wire
+from zrokd.wire.requests import mappings_query_from_wire
+from zrokd.wire.usage_requests import USAGE_SCHEMA, usage_from_wire
 
 
 @queried("epoch", "since", "wait_s")
@@ -29,8 +30,7 @@ def listing(call: Call) -> Found:
 def usage(call: Call) -> Done:
     """POST /zrokd/usage: what a frontend counted since its last report, taken as counted now.
 
-    The same `batch` twice in a row counts once.
+    The last `batch` of a `reporter` counts once, however often it is told.
     """
-    samples, batch = usage_from_wire(call.body), usage_batch_from_wire(call.body)
-    call.services.usage.report(call.principal.frontend, samples, batch)
+    call.services.usage.report(call.principal.frontend, usage_from_wire(call.body))
     return OK
