@@ -14,8 +14,6 @@ from .doors import Doors
 from .names import Names, Source
 from .reach import Reach
 
-_ALONE, _AMONG_OTHERS = 64, 1  # connections accepted in a row: who takes many leaves none to other workers
-
 
 class Entrance:
     """Listens on a socket, routes by Host, dials as this frontend."""
@@ -83,9 +81,8 @@ class Entrance:
         self._names.close()
 
     def _listen(self, sock: socket.socket) -> None:
-        settings = self._doors.settings
-        limit, turn = settings.limits.max_connections, _ALONE if settings.workers == 1 else _AMONG_OTHERS
-        listener = Listener(sock, self._threshold, log=self._ctx.log, limit=limit, turn=turn, name="frontend")
+        limit, scales = self._doors.settings.limits.max_connections, self._ctx.scales
+        listener = Listener(sock, self._threshold, log=self._ctx.log, limit=limit, scales=scales, name="frontend")
         listener.start()
         self._listeners.append(listener)
         self._ctx.log.info("visitors are served on %s://%s", self._threshold.scheme, listener.address)

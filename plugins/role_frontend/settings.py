@@ -144,7 +144,7 @@ class FrontendSettings(Settings):
     workers: int = Field(
         default=1,
         ge=1,
-        le=64,
+        le=32,
         description="Processes that serve `listen`, each on a core of its own. `limits` count in each of them; "
         "`accesses` stay in the first.",
     )

@@ -161,6 +161,8 @@ class Host:
     def on_access_ready(self, token, address):
         self.ready.append((token, address))
 
+    scales = None
+
     def fail(self, error):
         self.failures.append(str(error))
 

@@ -35,7 +35,7 @@ class Desk(Role):
     def open(self):
         self.go = self.ctx.state_dir / "go"
         sock = self.ctx.listen(self.settings.listen)
-        self.listener = Listener(sock, self.connection, log=self.ctx.log, turn=1, name="desk")
+        self.listener = Listener(sock, self.connection, log=self.ctx.log, scales=self.ctx.scales, name="desk")
     @property
     def workers(self):
         return self.settings.workers

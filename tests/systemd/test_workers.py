@@ -155,6 +155,9 @@ def test_a_worker_that_cannot_start_stops_the_start_and_says_why(program, config
 
 def test_a_worker_is_not_for_people(tmp_path):
     told = subprocess.run(
-        [sys.executable, "-m", "zrokd.host.worker", "desk"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [sys.executable, "-m", "zrokd.host.worker", "desk", "0=1"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     assert (told.returncode, told.stderr) == (1, "zrokd: workers are started by `zrokd run`\n")

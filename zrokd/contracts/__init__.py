@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zrokd.contracts.auth import Authenticator, Directory
 from zrokd.contracts.command import Command
-from zrokd.contracts.component import Clock, Component, Context, Health, Hooks, Task
+from zrokd.contracts.component import Clock, Component, Context, Health, Hooks, Scales, Task
 from zrokd.contracts.filter import Filter
 from zrokd.contracts.gate import Gate
 from zrokd.contracts.mode import PING_PATH, Mode
@@ -60,6 +60,7 @@ __all__ = [
     "OverlayAdmin",
     "Proof",
     "Role",
+    "Scales",
     "SecretSetting",
     "Settings",
     "Sink",

@@ -60,6 +60,20 @@ class Clock(Protocol):
         """Unix milliseconds."""
 
 
+class Scales(Protocol):
+    """How many connections each process of a role carries; give it to the Listener that accepts them."""
+
+    @property
+    def heavy(self) -> bool:
+        """Whether another process carries clearly less than this one."""
+
+    def weigh(self, count: int) -> None:
+        """This process carries `count` connections now."""
+
+    def leave(self) -> None:
+        """This process accepts no more."""
+
+
 class Hooks(Protocol):
     """The hooks of `zrokd.hookspecs` that components call. Deciding ones fail closed, telling ones never raise."""
 
@@ -116,6 +130,10 @@ class Context(Protocol):
     @property
     def storage(self) -> Storage:
         """The storage of this daemon, open. :raises PluginError: when the YAML has none."""
+
+    @property
+    def scales(self) -> Scales:
+        """What the processes of this role share their connections by (`Role.workers`)."""
 
     def components(self, slot: str) -> Sequence[Component]:
         """The open components of a top-level ordered slot (auth, sinks, observers), in YAML order, as they are now."""

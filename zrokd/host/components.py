@@ -15,6 +15,7 @@ from zrokd.host.plugins import PluginHost
 from zrokd.host.registry import Registry
 from zrokd.host.sockets import Sockets
 from zrokd.net.faults import FAULTS, within
+from zrokd.net.scales import Scales
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Plan
@@ -38,6 +39,7 @@ class Components:
         self.registry, self._log = registry, log
         self._ordered: dict[str, tuple[Component, ...]] = dict.fromkeys(ORDERED, ())
         self._contexts: dict[Component, HostContext] = {}
+        self._scales: dict[str, Scales] = {}  # by label of the role
         self._named: list[Component] = []  # those that the YAML's top level names, in the order of opening
 
     # -- what there is ---
@@ -60,6 +62,16 @@ class Components:
         """`slot.instance` of an open component."""
         ctx = self._contexts.get(component)
         return ctx.label if ctx is not None else f"{type(component).slot}.{type(component).name}"
+
+    def scales(self, label: str) -> Scales:
+        """Those of a role, made when they are first asked for."""
+        if label not in self._scales:
+            self._scales[label] = Scales.make()
+        return self._scales[label]
+
+    def use_scales(self, label: str, scales: Scales) -> None:
+        """Take over those of a role that this process was given."""
+        self._scales[label] = scales
 
     def __len__(self) -> int:
         return len(self._contexts)
@@ -143,6 +155,8 @@ class Components:
         self._ordered = dict.fromkeys(ORDERED, ())
         self.sockets.close()
         self.threads.close()
+        while self._scales:
+            self._scales.popitem()[1].close()
 
 
 def plans_of(configuration: Configuration) -> dict[str, tuple[Plan, ...]]:

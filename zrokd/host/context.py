@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from zrokd.config.check import check
 from zrokd.config.tree import Tree
-from zrokd.contracts import Clock, Component, Hooks, Overlay, Settings, Storage, Task, Use
+from zrokd.contracts import Clock, Component, Hooks, Overlay, Scales, Settings, Storage, Task, Use
 from zrokd.errors import Invalid, PluginError, StartError, ZrokdError
 from zrokd.host.greenlets import Greenlets
 from zrokd.model.units import Address
@@ -79,6 +79,11 @@ class HostContext:
         if self._components.storage is None:
             raise PluginError("this daemon has no storage; add storage: {use: sqlite}")
         return self._components.storage
+
+    @property
+    def scales(self) -> Scales:
+        """As the contract says."""
+        return self._components.scales(self.label)
 
     def components(self, slot: str) -> Sequence[Component]:
         """The open components of an ordered slot, as they are now."""

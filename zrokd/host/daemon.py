@@ -72,7 +72,6 @@ class Daemon:
         self._lock = StateLock(configuration.state_dir)
         self._greenlets = Greenlets(LOG)
         self._watchdog = Watchdog(self._notifier, self._greenlets, LOG)
-        self._workers = Workers(LOG)
         self._health: HealthServer | None = None
         self._stopping = False
         self._ended = Event()
@@ -81,6 +80,7 @@ class Daemon:
         self._sockets = Sockets([*inherited, *take_sockets(os.environ)])
         self.components = Components(configuration.state_dir, registry, self._sockets, LOG)
         self.components.on_failure = self.fail
+        self._workers = Workers(lambda role: self.components.scales(self.components.label(role)), LOG)
 
     # -- life ---
 

@@ -23,15 +23,17 @@ from zrokd.host.logs import Logs
 from zrokd.host.registry import Registry
 from zrokd.host.systemd import Inherited
 from zrokd.model.units import parse_address
+from zrokd.net.scales import Scales
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Plan
 
 
-def main(role: str, sockets: list[str]) -> int:
+def main(role: str, place: str, sockets: list[str]) -> int:
     """Serve until told to end, or until the daemon is gone; the exit code.
 
-    `sockets` are `descriptor=address` each. The configuration comes over standard input, which is a socket.
+    `place` is `descriptor=number`, of the scales; `sockets` are `descriptor=address` each. The configuration comes over
+    standard input, which is a socket.
     """
     try:
         lifeline = Lifeline(socket.socket(fileno=sys.stdin.fileno()))
@@ -43,6 +45,9 @@ def main(role: str, sockets: list[str]) -> int:
 
         inherited = [_inherited(text) for text in sockets]
         daemon = Daemon(load(), registry, load=load, logs=Logs(), inherited=inherited, lifeline=lifeline)
+        fd, _, number = place.partition("=")
+        os.set_inheritable(int(fd), False)
+        daemon.components.use_scales(f"role.{role}", Scales(int(fd), int(number)))
         return daemon.run(last=True)
     except OSError:
         print("zrokd: workers are started by `zrokd run`", file=sys.stderr)
@@ -78,4 +83,6 @@ def _inherited(text: str) -> Inherited:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's, which tells us
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    if len(sys.argv) < 3:
+        sys.exit("zrokd: workers are started by `zrokd run`")
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

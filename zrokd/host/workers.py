@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import gevent
@@ -22,6 +22,7 @@ from zrokd.errors import StartError
 from zrokd.host.greenlets import Greenlets
 from zrokd.host.lifeline import SILENCE_S, Leash
 from zrokd.model.units import Address
+from zrokd.net.scales import Scales
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration
@@ -36,8 +37,9 @@ _NOT_THEIRS = frozenset(["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"])
 class Workers:
     """The crews of all roles, by role name."""
 
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
+    def __init__(self, scales: Callable[[Role], Scales], log: logging.Logger) -> None:
+        """`scales` gives those of a role."""
+        self._scales, self._log = scales, log
         self._greenlets = Greenlets(log)
         self._crews: dict[str, Crew] = {}
 
@@ -53,7 +55,7 @@ class Workers:
                 self._crews[name] = before.pop(name)
                 crew.change(configuration)
             elif role.workers > 1:
-                self._crews[name] = Crew(name, role, configuration, self._log)
+                self._crews[name] = Crew(name, role, self._scales(role), configuration, self._log)
         try:
             for crew in self._crews.values():
                 crew.start()
@@ -83,11 +85,13 @@ class Workers:
 class Crew:
     """The workers of one role; whoever ends untold is started again."""
 
-    def __init__(self, name: str, role: Role, configuration: Configuration, log: logging.Logger) -> None:
+    def __init__(
+        self, name: str, role: Role, scales: Scales, configuration: Configuration, log: logging.Logger
+    ) -> None:
         self.name, self.count = name, role.workers - 1
         self._role, self._frozen, self._log = role, configuration.frozen, log
         self._listening = dict(role.listening())
-        self._workers = [Worker(name) for _ in range(self.count)]
+        self._workers = [Worker(name, scales) for _ in range(self.count)]
         self._keepers = Greenlets(log)
         self._trouble = ""  # why one that never served ended
         self._started = self._stopping = False
@@ -147,15 +151,16 @@ class Crew:
 class Worker:
     """One process at a time."""
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, scales: Scales) -> None:
         self.ready = Event()  # it serves
-        self._role = role
+        self._role, self._scales, self._place = role, scales, -1
         self._child: subprocess.Popen[bytes] | None = None
         self._leash: Leash | None = None
 
     def run(self, listening: Mapping[Address, int], frozen: bytes) -> str:
         """Start a process that accepts at these descriptors, and wait for its end; why it ended. Switches greenlets."""
         try:
+            self._place = self._scales.take()
             self._start(listening, frozen)
             return self._watch()
         except OSError as error:
@@ -164,6 +169,8 @@ class Worker:
             self.ready.clear()
             if self._leash is not None:
                 self._leash.close()
+            if self._place >= 0:
+                self._scales.leave(self._place)
 
     def give(self, frozen: bytes) -> None:
         """Let it work by another configuration; one that ends is no reason to fail. Switches greenlets."""
@@ -186,14 +193,15 @@ class Worker:
                 child.wait()
 
     def _start(self, listening: Mapping[Address, int], frozen: bytes) -> None:
+        scales = f"{self._scales.fd}={self._place}"
         ours, theirs = socket.socketpair()
         self._leash = Leash(ours)
         with theirs:
             self._child = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", "-m", "zrokd.host.worker", self._role, *_arguments(listening)],
+                [sys.executable, "-P", "-m", "zrokd.host.worker", self._role, scales, *_arguments(listening)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                pass_fds=tuple(listening.values()),
+                pass_fds=(self._scales.fd, *listening.values()),
                 env={name: value for name, value in os.environ.items() if name not in _NOT_THEIRS},
                 start_new_session=True,
             )

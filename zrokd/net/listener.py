@@ -13,6 +13,7 @@ import gevent
 from gevent import Greenlet
 from gevent.pool import Pool
 
+from zrokd.contracts import Scales
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
 from zrokd.net.faults import FAULTS
@@ -21,6 +22,8 @@ from zrokd.net.waiter import Waiter
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PASSING = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR, errno.ECONNRESET})
+_ACCEPTS_PER_TURN = 64  # then the connections accepted so far get their turn
+_YIELD_S = 0.002  # in which a lighter process takes a connection
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
 
@@ -38,12 +41,12 @@ class Listener:
         *,
         log: logging.Logger,
         limit: int = 10000,
-        turn: int = 64,
+        scales: Scales | None = None,
         name: str = "listener",
     ) -> None:
-        """`turn`: connections accepted in a row; then those accepted so far get theirs."""
+        """`scales`: of the processes that accept on this socket; the heaviest leaves new connections to the others."""
         self.name = name
-        self._turn = turn
+        self._scales = scales
         self.accepted = 0  # connections since the start
         self._handle = handle
         self._log = log
@@ -77,9 +80,12 @@ class Listener:
     def start(self) -> None:
         """Begin to accept. Does not switch greenlets."""
         self._loop = Greenlet.spawn(self._accept_loop)
+        self._weigh()
 
     def stop(self) -> None:
         """Accept no more and close the socket; connections live on. Idempotent. Switches greenlets."""
+        if self.accepting and self._scales is not None:
+            self._scales.leave()
         if self._loop is not None:
             self._loop.kill()
         self._sock.close()
@@ -104,6 +110,8 @@ class Listener:
         pause_s = _FIRST_PAUSE_S
         while True:
             self._pool.wait_available()
+            if self._scales is not None and self._scales.heavy:
+                gevent.sleep(_YIELD_S)
             try:
                 fd, where = self._sock._accept()  # type: ignore[attr-defined]  # noqa: SLF001
             except BlockingIOError:
@@ -135,7 +143,8 @@ class Listener:
             return
         self.accepted += 1
         self._pool.spawn(self._serve, stream)
-        if self.accepted % self._turn == 0:
+        self._weigh()
+        if self.accepted % _ACCEPTS_PER_TURN == 0:
             gevent.sleep(0)
 
     def _serve(self, stream: SocketStream) -> None:
@@ -148,6 +157,11 @@ class Listener:
             log.exception("%s: a connection from %s failed", self.name, stream.peer)
         finally:
             stream.close()
+            self._weigh(gone=1)
+
+    def _weigh(self, *, gone: int = 0) -> None:
+        if self._scales is not None and self.accepting:
+            self._scales.weigh(len(self._pool) - gone)
 
 
 def _address(name: Any) -> Address:
