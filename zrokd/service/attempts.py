@@ -52,6 +52,16 @@ class Attempts:
             while len(self._keys) > _MOST_KEYS:
                 self._keys.popitem(last=False)
 
+    def take_back(self, *keys: Hashable) -> None:
+        """One try of each that was noted did not count after all."""
+        with self._lock:
+            for key in keys:
+                tries = self._keys.get(key)
+                if tries is not None and tries.count > 0:
+                    tries.count -= 1
+                    if tries.count < self._free:
+                        tries.until_s = 0.0
+
     def forgive(self, *keys: Hashable) -> None:
         """They begin anew."""
         with self._lock:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from zrokd.errors import Denied, NotFound
 from zrokd.model.account import Account, Credentials, Principal, Scope, Token
 from zrokd.model.naming import new_secret, new_token
-from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of
+from zrokd.service.guesses import Guesses
 from zrokd.service.passwords import check_password
 from zrokd.service.trail import Trail
 from zrokd.store import accounts, audit, tokens
@@ -26,9 +26,7 @@ class Logins:
 
     def __init__(self, core: Core, trail: Trail) -> None:
         self._core, self._trail = core, trail
-        self._here = Attempts(core.clock, free=5)  # one address at one account
-        self._address = Attempts(core.clock, free=50)
-        self._account = Attempts(core.clock, free=100, most_s=60.0)  # whoever it is, so that its owner gets in still
+        self._guesses = Guesses(core.clock)
 
     def login(self, email: str, password: str, peer: str) -> str:
         """A new token of the account; those before stay good.
@@ -82,19 +80,18 @@ class Logins:
         self, email: str, password: str, peer: str, ask: Callable[[str, str, str], Principal | None]
     ) -> Principal:
         known = email.strip().lower()
-        self._here.check((known, peer))
-        self._address.check(peer)
-        self._account.check(known)
-        who = ask(known, password, peer)
+        with self._guesses.trying(known, peer) as one:
+            who = ask(known, password, peer)
+            one.wrong, one.right = who is None, who is not None
         if who is None:
-            self._here.note((known, peer))
-            self._address.note(peer)
-            self._account.note(known)
             wrong = Denied(_WRONG)
             self._trail.refuse("account.login", wrong, account=known)
             raise wrong
-        self._here.forgive((known, peer))
         return who
+
+    def welcome(self, email: str, peer: str) -> None:
+        """Who asks from there proved by a letter to be the one of this address: other people's guesses do not count."""
+        self._guesses.welcome(email, peer)
 
     def _anybody(self, known: str, password: str, peer: str) -> Principal | None:
         """Who has this name and password: with those who keep passwords elsewhere, or with us."""

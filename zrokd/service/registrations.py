@@ -76,14 +76,16 @@ class Registrations:
         if letter:
             self._post(letter, known)
 
-    def reset(self, token: str, password: str) -> None:
-        """A new password for the account to which a reset token was written; the token is used up.
+    def reset(self, token: str, password: str) -> str:
+        """A new password for the account to which a reset token was written; its address.
+
+        The token is used up, and what logins gave ends: whoever knew the old password is out. Tokens of machines stay.
 
         :raises NotFound: it is not good. :raises WeakPassword: says the rule.
         """
         self._core.store.read(self._account, digest(token))
         hashed = self._core.passwords.hash(check_password(password))
-        self._core.store.write(self._reset, digest(token), hashed)
+        return self._core.store.write(self._reset, digest(token), hashed)
 
     def prune(self) -> int:
         """Forget what has expired. How many."""
@@ -143,8 +145,11 @@ class Registrations:
             raise NotFound("no such request for a new password, or it is too old")
         return account_id
 
-    def _reset(self, token_digest: str, password_hash: str) -> None:
+    def _reset(self, token_digest: str, password_hash: str) -> str:
         account_id = self._account(token_digest)
         proofs.end_resets(account_id)
         accounts.set_password(account_id, password_hash, self._core.clock.now_ms())
-        audit.note("account.password_reset", account=accounts.email_of(account_id))
+        tokens.drop(account_id, tokens.LOGIN)
+        email = accounts.email_of(account_id)
+        audit.note("account.password_reset", account=email)
+        return email

@@ -88,5 +88,6 @@ def reset(call: Call, asked: ResetPassword) -> Done:
     """POST /resetPassword."""
     if not asked.reset_token or not asked.password:
         raise NotFound("resetToken and password are needed")  # [zrok]
-    call.services.registrations.reset(asked.reset_token, asked.password)
+    email = call.services.registrations.reset(asked.reset_token, asked.password)
+    call.services.logins.welcome(email, call.peer)
     return OK

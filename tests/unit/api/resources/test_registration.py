@@ -293,6 +293,16 @@ def test_a_password_that_was_forgotten_is_set_anew(api, zoe):
     api.ok("POST", "/login", body={"email": ZOE, "password": BETTER})
 
 
+def test_a_new_password_by_letter_ends_what_logins_gave_and_leaves_machines_alone(api, zoe):
+    session = api.ok("POST", "/login", body={"email": ZOE, "password": GOOD})
+    machine = api.ok("POST", "/zrokd/tokens", token=zoe, body={"name": "laptop"})["token"]
+    api.ok("POST", "/resetPasswordRequest", body={"emailAddress": ZOE})
+    api.ok("POST", "/resetPassword", body={"resetToken": token_in(api.letters[-1]), "password": BETTER})
+    api.refused(401, "GET", "/overview", token=session)
+    for token in (zoe, machine):
+        api.ok("GET", "/overview", token=token)
+
+
 def test_an_address_without_account_is_answered_the_same_and_not_written_to(api):
     answer = api.raw("POST", "/resetPasswordRequest", body={"emailAddress": "nobody@example.com"})
     assert (answer.status_code, answer.content, api.letters) == (201, b"", [])
