@@ -1,0 +1,101 @@
+"""A real controller, killed with SIGKILL at every call of its database and its overlay: both sides are equal again.
+
+Source of the points: enable, share, access, unshare, disable, delete account; before and after each call.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.killed.world import ADMIN, VERBS, LocalSide, Nursery, World
+from zrokd.errors import ZrokdError
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.blocks_hub("talks to processes by pipes, right here"),
+]
+MAKING = {"enable", "share public", "share private", "take up", "access"}
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    made = Nursery()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(nursery, tmp_path):
+    side = LocalSide(tmp_path)
+    side.plant()
+    made = World(tmp_path, nursery, side)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world_on_postgres(nursery, postgres, tmp_path):
+    name = postgres.create()
+    side = LocalSide(tmp_path)
+    side.plant()
+    storage = f"storage: {{use: postgres, host: {postgres.folder}, database: {name}, tls: disable}}"
+    made = World(tmp_path, nursery, side, sql=lambda query: postgres.sql(query, database=name), storage=storage)
+    made.start()
+    yield made
+    made.close()
+
+
+def killed_at_every_call(world, verb, capsys, steps=range(1, 100)):
+    """Kill it at each step of the verb in turn; each time everything is equal again, and the verb can be done."""
+    deaths = []
+    for step in steps:
+        if not world.kills(verb, step):
+            break
+        planned, done = world.heal()
+        assert planned == done, (verb, step)
+        assert world.differences() == [], (verb, step, world.log())
+        with contextlib.suppress(ZrokdError):  # who ends what is gone already is told so
+            do_again(world, verb)
+        assert world.differences() == [], (verb, step, "after doing it again", world.log())
+        deaths.append(len(planned))
+    assert len(deaths) >= 4, "before and after: reserve, overlay, commit; or leave and settle"
+    with capsys.disabled():
+        print(f"\n{verb}: killed at {len(deaths)} calls, {sum(deaths)} things put right", end=" ")
+
+
+def do_again(world, verb):
+    people = world.last
+    people.meet()
+    result = VERBS[verb](people)
+    assert result or verb not in MAKING
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_killed_at_every_call_both_sides_are_equal_again(world, verb, capsys):
+    killed_at_every_call(world, verb, capsys)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("verb", VERBS)
+def test_killed_at_every_call_on_postgres(world_on_postgres, verb, capsys):
+    killed_at_every_call(world_on_postgres, verb, capsys)
+
+
+def test_the_command_prints_what_will_be_done(world):
+    assert world.kills("share public", 4)
+    (world.folder / "hold").touch()
+    world.start()
+    env = {**os.environ, "ZROKD_ADMIN_TOKEN": ADMIN, "ZROKD_CONTROLLER": world.url}
+    command = [sys.executable, "-m", "zrokd", "admin", "reconcile", "--dry-run", "--json"]
+    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+    planned = world.ask("POST", "/zrokd/reconcile?dry_run=1")["actions"]
+    assert planned and [json.loads(line) for line in told.splitlines()] == [
+        {"action": action, "done": False} for action in planned
+    ]
+    (world.folder / "hold").unlink()
