@@ -6,7 +6,6 @@ kernel sockets goes on by splice, through a pipe borrowed for the burst.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ from zrokd.net.stream import SocketStream
 _SMALL, _LARGE = 64 * 1024, 256 * 1024
 _SPLICE_AFTER = 1024 * 1024
 _ROUNDS = 16  # of a burst, then neighbours get their turn
-_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 
 class Relayed(NamedTuple):
@@ -124,8 +122,6 @@ class _Direction:
         try:
             goes_on = self._splice(pipe)
             empty = True
-        except OSError as error:
-            raise StreamError(f"the relay broke: {error.strerror}") from error
         finally:
             self._pipes.give(pipe, empty=empty)
         return goes_on
@@ -149,24 +145,17 @@ class _Direction:
         return True
 
     def _splice(self, pipe: Pipe) -> bool:
+        assert isinstance(self._source, SocketStream)
+        assert isinstance(self._target, SocketStream)
         for _ in range(_ROUNDS):
-            try:
-                count = os.splice(self._source.fileno(), pipe.writer, PIPE_BYTES, flags=_FLAGS)
-            except BlockingIOError:
+            count = self._source.splice_some(pipe, PIPE_BYTES)
+            if count is None:
                 return True
             if not count:
                 return False
-            self._drain(pipe, count)
+            self._target.send_pipe(pipe, count, self._session.idle_s)
             self._count(count)
         return True
-
-    def _drain(self, pipe: Pipe, left: int) -> None:
-        while left:
-            try:
-                left -= os.splice(pipe.reader, self._target.fileno(), left, flags=_FLAGS)
-            except BlockingIOError:
-                assert isinstance(self._target, SocketStream)
-                self._target.wait_writable(self._session.idle_s)
 
     def _count(self, count: int) -> None:
         self.moved += count

@@ -21,11 +21,13 @@ from gevent import socket as gsocket
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 from zrokd.model.units import Address, is_host
+from zrokd.net.pipes import Pipe
 from zrokd.net.waiter import Waiter
 
 # The patched one would enter the hub; ours only looks.
 _Poll: Any = monkey.get_original("select", "poll")
 _ANYTHING = select.POLLIN | select.POLLRDHUP  # errors are told of in any case
+_SPLICE = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _UNIX_RETRY_S = 0.02
 # Begin after 30 s of silence, and give up after three probes without an answer, 15 s apart.
@@ -138,6 +140,30 @@ class SocketStream(Stream):
         if not ready:
             raise StreamTimeout(f"{self._name()} took nothing for {timeout_s:g} s")
 
+    # -- in the kernel ---
+
+    def splice_some(self, pipe: Pipe, max_bytes: int) -> int | None:
+        """Move bytes that are here into an empty pipe. How many; 0 at the end, None: none are here now. Never switches.
+
+        :raises StreamError: the stream broke.
+        """
+        try:
+            return os.splice(self._sock.fileno(), pipe.writer, max_bytes, flags=_SPLICE)
+        except BlockingIOError:
+            return None
+        except (OSError, ValueError) as error:
+            raise self._broken(error) from error
+
+    def send_pipe(self, pipe: Pipe, count: int, timeout_s: float | None = None) -> None:
+        """As `send`, the `count` bytes that a pipe holds."""
+        while count:
+            try:
+                count -= os.splice(pipe.reader, self._sock.fileno(), count, flags=_SPLICE)
+            except BlockingIOError:
+                self.wait_writable(timeout_s)
+            except (OSError, ValueError) as error:
+                raise self._broken(error) from error
+
     # -- ending ---
 
     def send_eof(self) -> None:
@@ -177,8 +203,8 @@ class SocketStream(Stream):
     def _name(self) -> str:
         return f"the stream {self.peer}" if self.peer else "the stream"
 
-    def _broken(self, error: OSError) -> StreamError:
-        if self._closed or error.errno == errno.EBADF:
+    def _broken(self, error: OSError | ValueError) -> StreamError:
+        if self._closed or isinstance(error, ValueError) or error.errno == errno.EBADF:
             return StreamClosed(f"{self._name()} was closed here")
         return StreamError(f"{self._name()} broke: {error.strerror or error}")
 

@@ -73,7 +73,7 @@ def test_50_mib_each_way_at_once_arrive_unchanged(relayed, spawn, kinds):
 def test_bulk_goes_by_splice(relayed, spawn, monkeypatch):
     calls = []
     splice = os.splice
-    monkeypatch.setattr("zrokd.net.relay.os.splice", lambda *a, **k: calls.append(a) or splice(*a, **k))
+    monkeypatch.setattr("zrokd.net.stream.os.splice", lambda *a, **k: calls.append(a) or splice(*a, **k))
     left, right, relaying = relayed()
     data = os.urandom(MIB) * 8
     spawn(send_all, left, data)
@@ -84,7 +84,7 @@ def test_bulk_goes_by_splice(relayed, spawn, monkeypatch):
 
 
 def test_without_pipes_bulk_is_copied(relayed, spawn, monkeypatch):
-    monkeypatch.delattr("zrokd.net.relay.os.splice")
+    monkeypatch.delattr("zrokd.net.stream.os.splice")
     left, right, relaying = relayed(pipes=PipePool(limit=0))
     data = os.urandom(MIB) * 8
     spawn(send_all, left, data)
@@ -221,7 +221,7 @@ def test_a_source_that_never_pauses_leaves_time_for_others_while_splicing(relaye
             turns += 1
 
     monkeypatch.setattr("zrokd.net.relay._SPLICE_AFTER", 0)
-    monkeypatch.setattr("zrokd.net.relay.os.splice", endless)
+    monkeypatch.setattr("zrokd.net.stream.os.splice", endless)
     left, right, relaying = relayed()
     spawn(turn)
     right.send_eof()

@@ -6,17 +6,30 @@ import time
 from abc import ABC, abstractmethod
 from typing import Protocol
 
+from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import Fields
 from zrokd.net.http1.chunked import ChunkDecoder, encode_chunk, encode_last_chunk
 from zrokd.net.http1.framing import Framing
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.pipes import PIPE_BYTES, Pipe
+from zrokd.net.stream import SocketStream
+
+_LONG = 256 * 1024  # what is left of a body, when a pipe is worth its price
 
 
 class Source(Protocol):
     """Where a reader takes its bytes from: a connection."""
 
     limits: HttpLimits
+
+    @property
+    def stream(self) -> Stream:
+        """Where they come from."""
+
+    @property
+    def buffered(self) -> bytes:
+        """Bytes that came and were not used."""
 
     def take(self, max_bytes: int, timeout_s: float | None) -> bytes:
         """Buffered bytes, or the next to come; b"" at the end of the stream."""
@@ -39,11 +52,30 @@ class Pace:
         """As the source's. :raises StreamTimeout: nothing came in time, or too little."""
         since = time.monotonic()
         data = self._source.take(max_bytes, self._idle_s)
-        self._waited_s += time.monotonic() - since
         self._came += len(data)
+        self._note(since)
+        return data
+
+    def _note(self, since: float) -> None:
+        self._waited_s += time.monotonic() - since
         if self._waited_s > self._source.limits.body_grace_s and self._came < self._least * self._waited_s:
             raise StreamTimeout("the body comes too slowly")
-        return data
+
+    def socket(self) -> SocketStream | None:
+        """The source's kernel socket, when all else that came was taken."""
+        stream = self._source.stream
+        return stream if isinstance(stream, SocketStream) and not self._source.buffered else None
+
+    def wait(self, sock: SocketStream) -> None:
+        """Until bytes are there. :raises StreamTimeout: as `take`."""
+        since = time.monotonic()
+        if not sock.wait_readable(self._idle_s):
+            raise StreamTimeout(f"the body stopped for {self._idle_s:g} s")
+        self._note(since)
+
+    def count(self, moved: int) -> None:
+        """Note bytes that came without `take`."""
+        self._came += moved
 
 
 class BodyReader(ABC):
@@ -51,6 +83,7 @@ class BodyReader(ABC):
 
     trailers: Fields = ()  # after the end, those that may stand there
     done = False
+    in_kernel = False  # whether `wait` and `fill` can be called: much is left, of a length known, on a kernel socket
 
     @abstractmethod
     def read(self, max_bytes: int = 65536) -> bytes:
@@ -59,6 +92,14 @@ class BodyReader(ABC):
         :raises StreamError: it was cut short, or does not come in time.
         :raises MessageError: it is malformed, or larger than allowed.
         """
+
+    def wait(self) -> bool:
+        """Wait for bytes to `fill` a pipe with; whether there will be any. :raises StreamError: none in time."""
+        return False
+
+    def fill(self, pipe: Pipe) -> int:  # noqa: ARG002
+        """As `read`, into an empty pipe: how many bytes, 0 when none are here now. Never switches."""
+        return 0
 
 
 class NoBody(BodyReader):
@@ -89,6 +130,34 @@ class LengthReader(BodyReader):
         self._left -= len(data)
         self.done = not self._left
         return data
+
+    @property
+    def in_kernel(self) -> bool:  # type: ignore[override]
+        """As the base says."""
+        return self._left >= _LONG and self._pace.socket() is not None
+
+    def wait(self) -> bool:
+        """As the base says."""
+        sock = self._pace.socket()
+        if sock is None or self.done:
+            return False
+        self._pace.wait(sock)
+        return True
+
+    def fill(self, pipe: Pipe) -> int:
+        """As the base says."""
+        sock = self._pace.socket()
+        if sock is None or self.done:
+            return 0
+        count = sock.splice_some(pipe, min(PIPE_BYTES, self._left))
+        if count is None:
+            return 0
+        if not count:
+            raise StreamError(f"the body ended {self._left} bytes short")
+        self._pace.count(count)
+        self._left -= count
+        self.done = not self._left
+        return count
 
 
 class ChunkedReader(BodyReader):
@@ -164,8 +233,15 @@ def make_reader(source: Source, framing: Framing, idle_s: float, *, least: bool)
 class Target(Protocol):
     """Where a writer puts its bytes: a connection."""
 
+    @property
+    def stream(self) -> Stream:
+        """Where they go."""
+
     def send(self, data: bytes) -> None:
         """Hand them over, within the limit for stalled peers."""
+
+    def send_pipe(self, pipe: Pipe, count: int) -> None:
+        """The same with those that a pipe holds, to a kernel socket."""
 
 
 class BodyWriter:
@@ -201,6 +277,18 @@ class BodyWriter:
         if self._framing.kind == "chunked":
             self._send(encode_last_chunk(trailers))
         self.flush()
+
+    @property
+    def in_kernel(self) -> bool:
+        """Whether `drain` can be called: the body goes as it is, to a kernel socket."""
+        return self._framing.kind == "length" and not self._head and isinstance(self._target.stream, SocketStream)
+
+    def drain(self, pipe: Pipe, count: int) -> None:
+        """As `write`, with the `count` bytes that a pipe holds."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("the body is longer than announced")
+        self._target.send_pipe(pipe, count)
 
     def _send(self, data: bytes) -> None:
         head, self._head = self._head, b""

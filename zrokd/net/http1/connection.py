@@ -16,6 +16,8 @@ from zrokd.net.http1.head import check_request_line, judge_request, judge_respon
 from zrokd.net.http1.hops import keeps_alive
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.replay import ReplayStream
+from zrokd.net.pipes import Pipe
+from zrokd.net.stream import SocketStream
 
 _HEAD_RECV = 16 * 1024
 _BODY_RECV = 64 * 1024
@@ -185,6 +187,11 @@ class HttpConnection:
     def send(self, data: bytes) -> None:
         """Hand over all of `data`. Switches greenlets. :raises StreamTimeout: the peer stalls."""
         self.stream.send(data, self.limits.write_stall_s)
+
+    def send_pipe(self, pipe: Pipe, count: int) -> None:
+        """The same with `count` bytes in a pipe, where a kernel socket stands behind the stream."""
+        assert isinstance(self.stream, SocketStream)
+        self.stream.send_pipe(pipe, count, self.limits.write_stall_s)
 
     def send_head(self, head: bytes) -> None:
         """Send an encoded head. Switches greenlets."""

@@ -7,19 +7,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.answer import dress, framing_for
 from zrokd.net.http1.body import BodyReader, BodyWriter
 from zrokd.net.http1.connection import HttpConnection
+from zrokd.net.http1.copying import copy
 from zrokd.net.http1.frames import FramedStream
 from zrokd.net.http1.framing import NONE, Framing
 from zrokd.net.http1.head import encode_request, encode_response
 from zrokd.net.http1.hops import hop_by_hop, wants_websocket
 from zrokd.net.http1.upload import Bare, Upload
 from zrokd.net.http1.websocket import accepts, check_handshake
+from zrokd.net.pipes import Pipe
 from zrokd.net.relay import relay
-from zrokd.net.turns import Turns
 
 _REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
@@ -154,10 +156,22 @@ class _Exchange:
         answer = hop_by_hop(answer).without(*_FRAMING)
         self.send(encode_response(answer))
 
+    @property
+    def stream(self) -> Stream:
+        """The client's, for its BodyWriter."""
+        return self._client.stream
+
     def send(self, data: bytes) -> None:
         """Hand bytes to the client; for its BodyWriter. Its faults come as _ClientGone, unlike the upstream's."""
         try:
             self._client.send(data)
+        except StreamError as error:
+            raise _ClientGone(str(error)) from error
+
+    def send_pipe(self, pipe: Pipe, count: int) -> None:
+        """As `send`."""
+        try:
+            self._client.send_pipe(pipe, count)
         except StreamError as error:
             raise _ClientGone(str(error)) from error
 
@@ -202,8 +216,7 @@ class _Exchange:
     def _send_whole(self, head: bytes, length: int) -> None:
         """An answer whose body is here already, or that has none: one piece, as most are."""
         if length:
-            self._tx = length
-            self._tell(0, length)
+            self._count(length)
             head += self._upstream.take(length, None)
         self.send(head)
 
@@ -214,7 +227,7 @@ class _Exchange:
         if not self._upstream.buffered:
             writer.flush()
         try:
-            self._copy(reader, writer)
+            copy(reader, writer, self._count)
         except StreamError:
             if not self._stopped:
                 raise
@@ -225,14 +238,9 @@ class _Exchange:
         self._stopped = True
         self._upstream.stream.close()
 
-    def _copy(self, reader: BodyReader, writer: BodyWriter) -> None:
-        turns = Turns()
-        while piece := reader.read():
-            self._tx += len(piece)
-            self._tell(0, len(piece))
-            writer.write(piece)
-            if not reader.done:
-                turns.pass_on()
+    def _count(self, count: int) -> None:
+        self._tx += count
+        self._tell(0, count)
 
     def _body_idle_s(self, answer: ResponseHead) -> float:
         return self._limits.stream_idle_s if _is_events(answer) else self._limits.response_idle_s

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from gevent import Greenlet
 
 from zrokd.errors import MessageError, StreamError
 from zrokd.net.http1.body import BodyReader, BodyWriter
 from zrokd.net.http1.connection import HttpConnection
-from zrokd.net.turns import Turns
+from zrokd.net.http1.copying import copy
+from zrokd.net.pipes import Pipe
+
+T = TypeVar("T")
 
 
 class Bare:
@@ -74,21 +78,48 @@ class Upload(Bare):
             self.ended_at = time.monotonic()
 
     def _copy(self) -> None:
-        turns = Turns()
-        while piece := self._next():
-            self.moved += len(piece)
-            self._tell(len(piece), 0)
-            self._writer.write(piece)
-            if not self._reader.done:  # else the answer could come first, and find the request not sent to its end
-                turns.pass_on()
+        copy(_Watched(self._reader, self._note_fault), self._writer, self._count)
         if self.client_fault is None:
             self._writer.finish(self._reader.trailers)
             self.complete = True
 
-    def _next(self) -> bytes:
+    def _count(self, count: int) -> None:
+        self.moved += count
+        self._tell(count, 0)
+
+    def _note_fault(self, error: StreamError | MessageError) -> None:
+        self.client_fault = error
+        self._upstream.stream.abort()  # it must never take this for a whole request
+
+
+class _Watched:
+    """A body that ends with its first fault, of which `tell` hears: it is none of who writes it."""
+
+    def __init__(self, reader: BodyReader, tell: Callable[[StreamError | MessageError], None]) -> None:
+        self._reader, self._tell = reader, tell
+        self._ended = False
+
+    @property
+    def done(self) -> bool:
+        return self._ended or self._reader.done
+
+    @property
+    def in_kernel(self) -> bool:
+        return not self._ended and self._reader.in_kernel
+
+    def read(self) -> bytes:
+        return self._try(self._reader.read, b"")
+
+    def wait(self) -> bool:
+        return self._try(self._reader.wait, False)
+
+    def fill(self, pipe: Pipe) -> int:
+        return self._try(partial(self._reader.fill, pipe), 0)
+
+    def _try(self, take: Callable[[], T], nothing: T) -> T:
         try:
-            return self._reader.read()
+            return nothing if self._ended else take()
         except (StreamError, MessageError) as error:
-            self.client_fault = error
-            self._upstream.stream.abort()  # it must never take this for a whole request
-            return b""
+            self._ended = True
+            self._tell(error)
+            return nothing

@@ -15,6 +15,7 @@ class Scripted:
     """A body reader that gives pieces, waits on None, raises errors."""
 
     trailers = ((b"T", b"v"),)
+    in_kernel = False
 
     def __init__(self, *script) -> None:
         self.script = list(script)
