@@ -194,7 +194,7 @@ class Keeper:
                 access.close()
                 raise
             self._accesses[key] = access
-        self._log.info("share %s was ordered to be opened on %s", order.token, place)
+        self._log.info("share %s was ordered to be opened on %s", order.token, access.address)
         return told.AccessPrivateResponse(frontend_token=access.token)
 
     def _accessing(self, order: told.AccessPrivateRequest) -> Access:

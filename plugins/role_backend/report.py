@@ -47,7 +47,7 @@ def _access(key: str, access: Access) -> AccessDetail:
     return AccessDetail(
         frontend_token=access.token,
         token=access.settings.share,
-        bind_address=str(access.settings.listen),
+        bind_address=str(access.address),
         status=_RETRYING if trouble else _ACTIVE,
         failure=_failure(key, trouble, 1),
     )

@@ -86,6 +86,11 @@ class Access:
         return Health(ok=ok, detail="" if ok else f"access to share {self.settings.share}: {self._why}")
 
     @property
+    def address(self) -> Address:
+        """Where it listens, or will."""
+        return self._listener.address if self._listener else self.settings.listen
+
+    @property
     def token(self) -> str:
         """By which the controller knows it; "" while it is not granted."""
         return self._token
