@@ -68,6 +68,10 @@ class Invalid(ZrokdError):
     """The input breaks a rule; the text says which."""
 
 
+class BadName(Invalid):
+    """A name or token that can be none; the text says the rule."""
+
+
 class WeakPassword(Invalid):
     """A new password that is too easy to guess; the text says the rule."""
 

@@ -188,6 +188,8 @@ class Supervisor:
     def _try_again(self, offer: Offer, reason: str) -> bool:
         """Tell that a share is not bound any more; whether to offer it again."""
         deleted = self._is_deleted(offer.token)
+        if deleted:
+            self._cut()
         if deleted and self.share.required:
             self._refuse(NotFound(f"share {offer.token} was deleted, so there is nothing left to do here"))
             return False
@@ -200,8 +202,15 @@ class Supervisor:
     def _is_deleted(self, token: str) -> bool:
         try:
             return not self._office.knows(token)
+        except Denied:
+            return True  # with its account, or to us
         except ZrokdError:
             return False  # who offers it again will see
+
+    def _cut(self) -> None:
+        """Who is inside of a share that ended must not stay: an overlay may leave open what it opened."""
+        for stream in list(self._streams):
+            stream.abort()
 
     def _accept(self, listener: Listener) -> NoReturn:
         while True:  # until the listener says that it was closed, and nobody waits in it any more

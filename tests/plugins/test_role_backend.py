@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import errno
 import json
@@ -564,16 +565,34 @@ def test_a_required_share_that_was_deleted_ends_the_daemon(world, backend, start
     assert role.health().detail.endswith("there is nothing left to do here")
 
 
-def test_connections_outlive_the_share_they_came_by(world, backend, started, small_ctx):
+def test_connections_outlive_the_bind_they_came_by(world, backend, started, small_ctx):
     role = backend(share("wait", name="docs"))
     started(role)
     stream = world.dial("tok1")
     stream.send(b"a")
     assert stream.recv(100, 5) == b"0:a"
-    world.unshare("", "tok1")
+    world.admin.delete_share("tok1")  # and nobody told the controller
     small_ctx.hooks.wait("on_share_lost")
     stream.send(b"b")
     assert stream.recv(100, 5) == b"0:b"
+    stream.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_connections_end_with_the_share_that_was_deleted(world, backend, started, small_ctx, known):
+    role = backend(share("wait", name="docs"))
+    started(role)
+    stream = world.dial("tok1")
+    stream.send(b"a")
+    assert stream.recv(100, 5) == b"0:a"
+    if known:
+        world.unshare("", "tok1")
+    else:
+        world.admin.delete_share("tok1")
+        world.failing = Denied("the account is gone")
+    small_ctx.hooks.wait("on_share_lost")
+    with contextlib.suppress(StreamError):  # a reset is an end, too
+        assert stream.recv(100, 5) == b""
     stream.close()
 
 

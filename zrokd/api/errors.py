@@ -12,6 +12,7 @@ import falcon
 from zrokd.api.bodies import MEDIA_TYPE
 from zrokd.errors import (
     AgentAway,
+    BadName,
     Conflict,
     Denied,
     Invalid,
@@ -28,6 +29,7 @@ from zrokd.wire.fields import NotOneOf
 LOG = logging.getLogger("zrokd.api")
 _STATUS: tuple[tuple[type[ZrokdError], int], ...] = (
     (WeakPassword, 422),  # [zrok]
+    (BadName, 409),  # [zrok]: its programs show the words of no other status here
     (Invalid, 400),
     (NotEnough, 403),
     (Denied, 401),

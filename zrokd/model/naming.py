@@ -6,11 +6,11 @@ import re
 import secrets
 from dataclasses import dataclass, field, replace
 
-from zrokd.errors import Invalid
+from zrokd.errors import BadName, Invalid
 from zrokd.model.share import Gating
 
 # No vowels and no digits that read as letters: a random name never spells a word.
-_UNSPEAKABLE = "bcdfghjkmnpqrstvwxz2456789"
+_UNSPEAKABLE = "bcdfghjkmnpqrstvwxz256789"
 _MIXED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 TOKEN_LENGTH = 12
@@ -100,20 +100,20 @@ def new_secret() -> str:
 def check_name(name: str) -> str:
     """`name`, when it may be reserved.
 
-    :raises Invalid: says the rule. Source: zrok rule `^[a-z0-9-]{3,63}$`, narrowed to RFC 1123 labels.
+    :raises BadName: says the rule. Source: zrok rule `^[a-z0-9-]{3,63}$`, narrowed to RFC 1123 labels.
     """
     if not (3 <= len(name) <= 63 and _LABEL.fullmatch(name)):
-        raise Invalid(f"{name!r} is not a valid name: 3 to 63 of a-z, 0-9 and -, with a letter or digit first and last")
+        raise BadName(f"{name!r} is not a valid name: 3 to 63 of a-z, 0-9 and -, with a letter or digit first and last")
     return name
 
 
 def check_share_token(token: str) -> str:
     """`token`, when a private share may choose it.
 
-    :raises Invalid: says the rule. Source: zrok rule `^[a-z0-9-]{3,32}$`.
+    :raises BadName: says the rule. Source: zrok rule `^[a-z0-9-]{3,32}$`.
     """
     if not (3 <= len(token) <= 32 and _LABEL.fullmatch(token)):
-        raise Invalid(
+        raise BadName(
             f"{token!r} is not a valid share token: 3 to 32 of a-z, 0-9 and -, with a letter or digit first and last"
         )
     return token

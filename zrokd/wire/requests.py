@@ -19,6 +19,7 @@ from zrokd.wire.modes import mode_from_wire
 T = TypeVar("T")
 _MODE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,31}")
 _GATE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_INTERVAL = re.compile(r"0|(?:\d{1,9}(?:\.\d{1,9})?(?:h|m|s|ms|us|µs|ns)){1,6}")  # Source: Go's time.ParseDuration
 _MAX_USERS = 32  # each costs a password hash
 _MAX_USERNAME = 64  # every frontend holds it, once for each name of the share
 _HIGHEST_VERSION = 2**53  # JSON numbers are exact up to here. Source: RFC 8259 §6
@@ -282,6 +283,7 @@ DRAFT_SCHEMA: Mapping[str, Any] = {
         "target": TEXT,
         "nameSelections": LIST_OF_SELECTIONS,
         "privateShareToken": TEXT,
+        "oauthRefreshInterval": {"type": ["string", "null"], "pattern": f"^(|{_INTERVAL.pattern})$"},
         "permissionMode": {"type": ["string", "null"], "enum": ["", None, *(one.value for one in Permission)]},
         "accessGrants": TEXTS,
         "authScheme": TEXT,
@@ -295,6 +297,7 @@ def draft_from_wire(document: Mapping[str, Any], hash_password: Callable[[str], 
 
     :raises Invalid: names the field.
     """
+    _check_interval(document)
     return ShareDraft(
         env_z_id=text(document, "envZId", required=True),
         share_mode=choice(document, "shareMode", ShareMode),
@@ -306,6 +309,13 @@ def draft_from_wire(document: Mapping[str, Any], hash_password: Callable[[str], 
         grants=texts(document, "accessGrants"),
         gating=_gating(document, hash_password),
     )
+
+
+def _check_interval(document: Mapping[str, Any]) -> None:
+    """It is asked for nothing but oauth, which there is none of; its clients send it always."""
+    value = text(document, "oauthRefreshInterval")
+    if value and not _INTERVAL.fullmatch(value):
+        raise Invalid(f"oauthRefreshInterval must be a duration like 3h or 90m, not {value[:40]!r}")
 
 
 def _mode(document: Mapping[str, Any]) -> str:
