@@ -21,7 +21,7 @@ from zrokd.contracts import Health, Settings, Storage
 from zrokd.errors import Conflict, Invalid, StartError, StoreError
 
 _FILE = "zrokd.sqlite3"
-_BUSY_MS = 5000
+_BUSY_MS = 1500  # one waits for another program's change; whoever asks us waits no longer than two seconds
 
 
 class SqliteDatabase(peewee.SqliteDatabase):

@@ -138,6 +138,10 @@ class StoreError(Unavailable):
     """The database is down, locked or full."""
 
 
+class StoreLocked(StoreError):
+    """Somebody else holds the database."""
+
+
 class OverlayError(Unavailable):
     """The overlay refused or failed."""
 

@@ -240,6 +240,20 @@ def test_a_share_added_by_a_reload_is_reached(three):
 
 
 @pytest.mark.slow
+def test_a_name_made_right_before_the_frontend_is_killed_is_known_again_soon(three, capsys):
+    """It is not on the frontend's disk yet: names are written there a second after they changed, at the latest."""
+    three.backend.file.write_text(three.backend.file.read_text() + CHANGES["backend"])
+    three.backend.reload()
+    three.wait_for_traffic("more.three.localhost", within_s=BACK_WITHIN_S)
+    three.frontend.kill()
+    began = time.monotonic()
+    three.frontend.start(wait=False)
+    three.wait_for_traffic("more.three.localhost", within_s=BACK_WITHIN_S)
+    with capsys.disabled():
+        print(f"\nknown again after {time.monotonic() - began:.2f} s", end=" ")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["frontend", "backend"])
 def test_sigterm_lets_a_running_request_end_and_takes_no_new_one(three, target, name):
     process = three.processes[name]

@@ -64,7 +64,7 @@ def killed_at_every_call(world, verb, capsys, steps=range(1, 100)):
             do_again(world, verb)
         assert world.differences() == [], (verb, step, "after doing it again", world.log())
         deaths.append(len(planned))
-    assert len(deaths) >= 4, "before and after: reserve, overlay, commit; or leave and settle"
+    assert len(deaths) >= 3, "reserve, overlay, commit; or leave, overlay, settle"
     with capsys.disabled():
         print(f"\n{verb}: killed at {len(deaths)} calls, {sum(deaths)} things put right", end=" ")
 

@@ -107,7 +107,7 @@ def test_every_connection_has_the_pragmas(make):
             name: database.execute_sql(f"pragma {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert found == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 5000}
+    assert found == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 1500}
 
 
 def test_the_database_is_one_object_and_not_connected(make):

@@ -19,6 +19,7 @@ from zrokd.store.line import Line
 P = ParamSpec("P")
 T = TypeVar("T")
 _LONGEST_S = 5.0  # one waits for others to write
+_PAUSE_S = 0.5  # a file that somebody else holds is left alone; storages on servers see to it themselves
 
 
 class Offload(Protocol):
@@ -40,7 +41,7 @@ class Store:
         self.database, self.offload = database, offload
         self._dialect = dialect_of(database)
         # In a line of ours: databases let whoever asks at the right moment go first, and a thread is held meanwhile.
-        self._line = Line(_LONGEST_S)
+        self._line = Line(_LONGEST_S, _PAUSE_S if self._dialect.alone else 0.0)
         tables.database.initialize(database)
 
     @property

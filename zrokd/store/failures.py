@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import peewee
 
-from zrokd.errors import Conflict, Invalid, StoreError
+from zrokd.errors import Conflict, Invalid, StoreError, StoreLocked
 
 #: SQLite's primary result codes. Source: https://sqlite.org/rescode.html
 _SENTENCES = {
@@ -21,6 +21,7 @@ _SENTENCES = {
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened: is its folder there, and may we write in it?",
     sqlite3.SQLITE_NOTADB: "the file is not a database",
 }
+_LOCKS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _AWAY = "the database does not answer; try again"
 _LOCKED = "the database is busy with somebody else's change; try again"
 _FULL = "the disk under the database is full"
@@ -59,7 +60,8 @@ def translated() -> Iterator[None]:
     except (peewee.DataError, OverflowError, UnicodeEncodeError) as error:
         raise Invalid("a value cannot be stored: it is too long, too large or not text") from error
     except peewee.PeeweeException as error:
-        raise StoreError(sentence(error)) from error
+        locked = not _LOCKS.isdisjoint(_codes(error))
+        raise (StoreLocked if locked else StoreError)(sentence(error)) from error
 
 
 @contextmanager

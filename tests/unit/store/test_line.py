@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from zrokd.errors import StoreError
+from zrokd.errors import StoreError, StoreLocked
 from zrokd.store.line import Line
 
 
@@ -49,6 +49,37 @@ def test_who_is_killed_while_waiting_leaves_the_line(line, handed):
     waiter.kill(block=False)
     gevent.sleep(0)
     with gevent.Timeout(1), line.turn():
+        pass
+
+
+def test_who_waits_is_refused_with_the_one_whose_turn_it_is(line):
+    told = []
+
+    def wait():
+        try:
+            with line.turn():
+                told.append("had it")
+        except StoreError as error:
+            told.append(str(error))
+
+    with pytest.raises(StoreError), line.turn():
+        waiting = [gevent.spawn(wait) for _ in range(3)]
+        gevent.sleep(0)
+        raise StoreLocked("the database is locked by another program; try again")
+    gevent.joinall(waiting)
+    assert told == ["the database is locked by another program; try again"] * 3
+    with line.turn():
+        pass
+
+
+def test_after_a_refusal_nobody_tries_for_a_while():
+    line = Line(5.0, pause_s=0.05)
+    with pytest.raises(StoreError), line.turn():
+        raise StoreLocked("locked")
+    with pytest.raises(StoreError, match="locked"), line.turn():
+        pytest.fail("it had a turn")
+    gevent.sleep(0.06)
+    with line.turn():
         pass
 
 
