@@ -210,10 +210,31 @@ with serve(echo, "127.0.0.1", 0) as server:
 """
 
 
-@contextlib.contextmanager
-def websocket_server_at(where: Loopback, name: str) -> Iterator[int]:
+_AT_THE_END = """
+import hashlib, socket
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        sock, _ = server.accept()
+        with sock, sock.makefile("rb") as file:
+            heard = file.read()
+            sock.sendall(b"%d " % len(heard) + hashlib.sha256(heard).hexdigest().encode())
+"""
+
+
+def tcp_server_at(where: Loopback, name: str) -> contextlib.AbstractContextManager[int]:
+    """The port of a server, at `name`, that answers when it has heard the end."""
+    return _server_at(where, name, _AT_THE_END)
+
+
+def websocket_server_at(where: Loopback, name: str) -> contextlib.AbstractContextManager[int]:
     """The port of a websocket server that answers what it hears, at `name`."""
-    command = [*where.prefix(name), sys.executable, "-c", _ECHO]
+    return _server_at(where, name, _ECHO)
+
+
+@contextlib.contextmanager
+def _server_at(where: Loopback, name: str, program: str) -> Iterator[int]:
+    command = [*where.prefix(name), sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield int(server.stdout.readline())

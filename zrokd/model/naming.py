@@ -136,8 +136,10 @@ def canonical_host(host: str) -> str:
     """
     name, colon, port = host.rpartition(":")
     if colon and "]" not in port:
-        if not port.isdigit() and port:
+        if not port.isdecimal() and port:
             return ""
         host = name
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        return ""
     host = host.lower().removesuffix(".")
     return "" if "" in host.split(".") else host

@@ -14,12 +14,15 @@ IpAddress = IPv4Address | IPv6Address
 
 @lru_cache(maxsize=1024)
 def address_of(text: str) -> IpAddress | None:
-    """The address in "1.2.3.4", "1.2.3.4:80", "::1" or "[::1]:80", IPv4 taken out of IPv6; None: it has none."""
+    """The address in "1.2.3.4", "1.2.3.4:80", "::1" or "[::1]:80", IPv4 taken out of IPv6; None: it has none.
+
+    The zone in "fe80::1%eth0" is left out: it is ours alone, and may hold any character.
+    """
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]
     try:
-        address = ipaddress.ip_address(bare)
+        address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
@@ -39,6 +42,6 @@ def origin(chain: tuple[IpAddress, ...], trusts: Callable[[IpAddress], bool]) ->
 def _while_addresses(texts: Iterable[str]) -> Iterable[IpAddress]:
     for text in texts:
         address = address_of(text)
-        if address is None:
+        if address is None or "%" in text:
             return
         yield address

@@ -16,6 +16,8 @@ OURS = ip_network("10.0.0.0/8")
         ("::1", "::1"),
         ("[::1]:80", "::1"),
         ("[::ffff:1.2.3.4]:80", "1.2.3.4"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%eth0]:80", "fe80::1"),
         ("unix:/run/x", None),
         ("", None),
         ("1.2.3.4.5", None),
@@ -30,6 +32,13 @@ def test_a_claim_counts_from_the_right_up_to_what_is_no_address():
         b"GET", b"/", 1, ((b"x-forwarded-for", b"6.6.6.6, ?, 1.1.1.1"), (b"X-Forwarded-For", b"2.2.2.2"))
     )
     assert claimed(head) == (ip_address("1.1.1.1"), ip_address("2.2.2.2"))
+
+
+@pytest.mark.parametrize("zone", [b"::1%eth0", b'[::1%"];host="evil"]:80', b"::%x, 2.2.2.2"])
+def test_a_zone_is_no_part_of_a_claim_and_cannot_hide_anything(zone):
+    head = RequestHead(b"GET", b"/", 1, ((b"X-Forwarded-For", b"6.6.6.6, " + zone),))
+    assert ip_address("6.6.6.6") not in claimed(head)
+    assert all("%" not in str(each) for each in claimed(head))
 
 
 @pytest.mark.parametrize(

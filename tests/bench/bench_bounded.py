@@ -1,0 +1,336 @@
+"""What zrokd holds and how fair it is: `python tests/bench/bench_bounded.py [idle fair stalled huge events slowloris]`.
+
+One daemon that is everything, on the overlay local, before a small web server of its own. Memory is the daemon's RSS,
+times are a visitor's. Needs some 20,000 descriptors (`ulimit -Hn`).
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import contextlib  # noqa: E402
+import resource  # noqa: E402
+import socket  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.pool import Pool  # noqa: E402
+from gevent.server import StreamServer  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.kit import loaded, memory_mib  # noqa: E402
+from tests.flow.conftest import free_ports  # noqa: E402
+
+KIB, MIB, GB = 1024, 1024 * 1024, 10**9
+IDLE, SLOW, STALLED, ATTACKERS = 10_000, 500, 100, 5_000
+_PIECE = b"x" * 65536
+_PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
+_YAML = """
+version: 1
+state_dir: {folder}/state
+overlay: {{use: local}}
+auth: [{{use: token}}]
+roles:
+  controller:
+    listen: 127.0.0.1:{api}
+    frontends: {{public: {{token: the-frontend-secret-of-the-bench}}}}
+    namespaces:
+      public: {{zone: bench.localhost, url: "http://{{host}}:{port}", open: true, frontends: [public]}}
+    accounts: [{{email: me@localhost, token: the-account-secret-of-the-bench}}]
+  frontend:
+    listen: 127.0.0.1:{port}
+    controller: http://127.0.0.1:{api}
+    token: the-frontend-secret-of-the-bench
+    limits: {{max_connections: 12000, share_requests: 1000, write_stall: 300s}}
+  backend:
+    controller: http://127.0.0.1:{api}
+    token: the-account-secret-of-the-bench
+    shares: [{{name: one, target: "http://{target}"}}, {{name: two, target: "http://{target}"}}]
+"""
+
+
+# -- what is shared ---
+
+
+def serve_target() -> None:
+    """A page at /, N bytes at /bytes/N, and at /events the time, sixty times a second."""
+    server = StreamServer(("127.0.0.1", 0), _answer)
+    server.start()
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+def _answer(sock: socket.socket, _address: object) -> None:
+    file = sock.makefile("rb")
+    with sock, file, contextlib.suppress(OSError):
+        while line := file.readline():
+            while file.readline() not in (b"\r\n", b""):
+                pass
+            path = line.split(b" ")[1]
+            if path.startswith(b"/bytes/"):
+                _send_bytes(sock, int(path.rpartition(b"/")[2]))
+            elif path == b"/events":
+                _send_events(sock)
+            else:
+                sock.sendall(_PAGE)
+
+
+def _send_bytes(sock: socket.socket, size: int) -> None:
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+    while size:
+        sock.sendall(_PIECE[: min(size, len(_PIECE))])
+        size -= min(size, len(_PIECE))
+
+
+def _send_events(sock: socket.socket) -> None:
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+    while True:
+        sock.sendall(b"data: %d\n\n" % time.monotonic_ns())
+        gevent.sleep(1 / 60)
+
+
+# -- what is measured ---
+
+
+class Site:
+    """A running daemon with the shares `one` and `two`."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self.port, self.pid = port, pid
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 30)
+
+    def ask(self, sock: socket.socket, share: str, path: str = "/", fields: str = "") -> None:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {share}.bench.localhost\r\n{fields}\r\n".encode())
+
+    def page(self, sock: socket.socket, share: str = "two") -> bool:
+        """Whether a small page came whole."""
+        self.ask(sock, share)
+        got = b""
+        while not got.endswith(b"x" * 1024):
+            piece = sock.recv(65536)
+            got += piece
+            if not piece or not got.startswith(b"HTTP/1.1 200 "):
+                return False
+        return True
+
+    def times_ms(self, count: int, fresh: bool = False) -> list[float]:
+        """How long so many pages of share `two` took, one after the other; sorted."""
+        took, sock = [], self.connect()
+        for _ in range(count):
+            began = time.monotonic()
+            if fresh:
+                sock.close()
+                sock = self.connect()
+            assert self.page(sock)
+            took.append((time.monotonic() - began) * 1000)
+            gevent.sleep(0.002)
+        sock.close()
+        return sorted(took)
+
+    @property
+    def memory(self) -> float:
+        return memory_mib(self.pid)
+
+
+def p(times: list[float], share: float) -> float:
+    return times[min(int(len(times) * share), len(times) - 1)]
+
+
+@contextlib.contextmanager
+def many(count: int, make: Callable[[], socket.socket]) -> Iterator[list[socket.socket]]:
+    """So many connections, fifty at a time in the making."""
+    pool = Pool(50)
+    made = [job.get() for job in [pool.spawn(make) for _ in range(count)]]
+    try:
+        yield made
+    finally:
+        for sock in made:
+            sock.close()
+
+
+def idle(site: Site) -> str:
+    """Memory of each of many kept connections without a request."""
+
+    def visited() -> socket.socket:
+        sock = site.connect()
+        assert site.page(sock)
+        return sock
+
+    with many(64, visited):
+        before = site.memory
+    with many(IDLE, visited):
+        gevent.sleep(1)
+        each = (site.memory - before) * KIB / IDLE
+        times = site.times_ms(300)
+    return f"{IDLE} idle connections: {each:.1f} KiB each, p99 of others {p(times, 0.99):.1f} ms"
+
+
+def fair(site: Site) -> str:
+    """Another share's times while one has many slow readers."""
+    before, stop = site.times_ms(900), gevent.event.Event()
+
+    def slow() -> socket.socket:
+        sock = site.connect()
+        site.ask(sock, "one", f"/bytes/{GB}")
+        gevent.spawn(_read_slowly, sock, stop)
+        return sock
+
+    with many(SLOW, slow):
+        gevent.sleep(3)
+        loaded_times = site.times_ms(900)
+        stop.set()
+    a, b = p(before, 0.99), p(loaded_times, 0.99)
+    halves = f"p50 {p(before, 0.5):.1f} -> {p(loaded_times, 0.5):.1f}"
+    return f"{SLOW} slow streams on another share: p99 {a:.1f} -> {b:.1f} ms ({b / a:.2f}x), {halves}"
+
+
+def _read_slowly(sock: socket.socket, stop: gevent.event.Event) -> None:
+    with contextlib.suppress(OSError):
+        while not stop.wait(1.0):
+            sock.recv(10_000)
+
+
+def stalled(site: Site) -> str:
+    """Memory of each of many readers that take nothing, of a body of a gigabyte each."""
+
+    def deaf() -> socket.socket:
+        sock = site.connect()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        site.ask(sock, "one", f"/bytes/{GB}")
+        return sock
+
+    site.times_ms(100)
+    before = site.memory
+    with many(STALLED, deaf):
+        gevent.sleep(3)
+        each, others = (site.memory - before) * KIB / STALLED, site.times_ms(600)
+    return f"{STALLED} stalled readers: {each:.0f} KiB each (both roles), p99 of another share {p(others, 0.99):.1f} ms"
+
+
+def huge(site: Site) -> str:
+    """Memory while five gigabytes go by."""
+    sock, got, most = site.connect(), 0, 0.0
+    site.ask(sock, "one", f"/bytes/{5 * GB}", "Connection: close\r\n")
+    buffer = memoryview(bytearray(MIB))
+    before, began = site.memory, time.monotonic()
+    while count := sock.recv_into(buffer):
+        if (got >> 28) != ((got + count) >> 28):
+            most = max(most, site.memory)
+        got += count
+    took_s = time.monotonic() - began
+    assert got > 5 * GB
+    return f"5 GB down: {got / MIB / took_s:.0f} MiB/s, memory {before:.0f} -> at most {most:.0f} MiB"
+
+
+def events(site: Site) -> str:
+    """How long an event takes from the target to the visitor."""
+    sock, took, rest = site.connect(), [], b""
+    site.ask(sock, "one", "/events")
+    while len(took) < 600:
+        *lines, rest = (rest + sock.recv(65536)).split(b"\n")
+        now = time.monotonic_ns()
+        took += [(now - int(line[6:])) / 1e6 for line in lines if line.startswith(b"data: ")]
+    took.sort()
+    sock.close()
+    return f"events: p50 {p(took, 0.5):.2f} ms, p99 {p(took, 0.99):.2f} ms, slowest {took[-1]:.2f} ms"
+
+
+def slowloris(site: Site) -> str:
+    """Good visitors while many connections send heads byte by byte."""
+    before, gone = site.times_ms(300, fresh=True), 0
+
+    def attacker() -> socket.socket:
+        sock = site.connect()
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        return sock
+
+    with many(ATTACKERS, attacker) as attackers:
+        stop = gevent.event.Event()
+        dripping = gevent.spawn(_drip, attackers, stop)
+        during = site.times_ms(1500, fresh=True)
+        stop.set()
+        dripping.get()
+        gevent.sleep(11)
+        gone = sum(_is_gone(sock) for sock in attackers)
+    a, b = p(before, 0.99), p(during, 0.99)
+    good = f"{len(during)} of {len(during)} good visits served"
+    return f"{ATTACKERS} slow heads: {good}, p99 {a:.1f} -> {b:.1f} ms, {gone} gone after 11 s"
+
+
+def _drip(attackers: list[socket.socket], stop: gevent.event.Event) -> None:
+    while not stop.wait(1.0):
+        for sock in attackers:
+            with contextlib.suppress(OSError):
+                sock.send(b"a")
+
+
+def _is_gone(sock: socket.socket) -> bool:
+    sock.settimeout(0.0)
+    try:
+        while sock.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+FIGURES = {each.__name__: each for each in (idle, fair, stalled, huge, events, slowloris)}
+
+
+@contextlib.contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """A daemon, answering."""
+    api, port = free_ports(2)
+    with subprocess.Popen([sys.executable, __file__, "target"], stdout=subprocess.PIPE, text=True) as target:
+        assert target.stdout is not None
+        at = f"127.0.0.1:{target.stdout.readline().strip()}"
+        (folder / "z.yml").touch(0o600)
+        (folder / "z.yml").write_text(_YAML.format(folder=folder, api=api, port=port, target=at))
+        with (
+            (folder / "log").open("w") as log,
+            subprocess.Popen([sys.executable, "-m", "zrokd", "run", str(folder / "z.yml")], stderr=log) as daemon,
+        ):
+            made = Site(port, daemon.pid)
+            try:
+                _wait(made)
+                yield made
+            finally:
+                daemon.terminate()
+                target.terminate()
+
+
+def _wait(made: Site) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError, AssertionError), contextlib.closing(made.connect()) as sock:
+            if made.page(sock, "one") and made.page(sock, "two"):
+                return
+        time.sleep(0.1)
+    raise SystemExit("it does not answer")
+
+
+def main(names: list[str]) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for name in names or FIGURES:
+        with tempfile.TemporaryDirectory(prefix="zrokd-bench-") as folder, site(Path(folder)) as made:
+            print(FIGURES[name](made), f"({loaded()})", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["target"]:
+        serve_target()
+    else:
+        main(sys.argv[1:])
