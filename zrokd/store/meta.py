@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zrokd.model.audit import Link
 from zrokd.model.naming import new_token
+from zrokd.store.base import database
 from zrokd.store.tables import Meta
 
 _INSTANCE, _EPOCH, _VERSION, _PRUNED = "instance", "epoch", "mapping_version", "mapping_pruned"
@@ -76,7 +79,8 @@ def audit_head() -> Link:
 
 def set_audit_head(head: Link) -> None:
     """It is this one now."""
-    _set(_AUDIT_HEAD, str(head))
+    if not _quick("update meta set value = ? where key = ?", str(head), _AUDIT_HEAD).rowcount:
+        _set(_AUDIT_HEAD, str(head))
 
 
 def audit_checkpoint() -> Link:
@@ -90,8 +94,14 @@ def set_audit_checkpoint(checkpoint: Link) -> None:
 
 
 def _link(key: str) -> Link:
-    seq, _, digest = _get(key, "0:").partition(":")
+    seq, _, digest = (_quick("select value from meta where key = ?", key).fetchone() or ("0:",))[0].partition(":")
     return Link(seq=int(seq), digest=digest)
+
+
+def _quick(sql: str, *values: str) -> Any:
+    """For what every change does: peewee takes ten times as long to build the same."""
+    run: Any = database.execute_sql
+    return run(sql.replace("?", database.param), values)
 
 
 def _get(key: str, default: str) -> str:

@@ -72,7 +72,7 @@ STEPS = """
 ASKING = {
     "POST /clientVersionCheck", "POST /verify", "POST /sparklines", "POST /limit-class/list", "POST /organization/list",
     "POST /applied-limit-class/list", "POST /zrokd/reconcile", "POST /zrokd/usage", "POST /agent/ping",
-    "POST /zrokd/environment/usage",
+    "POST /zrokd/environment/usage", "POST /zrokd/binds",
     "POST /agent/status", "POST /agent/share", "POST /agent/unshare", "POST /agent/access", "POST /agent/unaccess",
     "POST /agent/share/http-healthcheck",
 }  # fmt: skip
