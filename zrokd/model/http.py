@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import KeysView
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self, TypeVar
 
 Field = tuple[bytes, bytes]
 Fields = tuple[Field, ...]  # names as sent; values without surrounding blanks
@@ -29,17 +29,6 @@ class _Head(ABC):
     @abstractmethod
     def fields(self) -> Fields:
         """Names as sent; values without surrounding blanks."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Fields:
-            """The fields of a head that was edited."""
-            if name != "fields":
-                raise AttributeError(name)
-            lines = [line.partition(b":") for line in self._block.split(b"\r\n")[1:-1]]
-            fields = tuple([(name, value.strip(b" \t")) for name, _, value in lines])
-            _set(self, "fields", fields)
-            return fields
 
     @property
     def block(self) -> bytes:
@@ -111,6 +100,23 @@ class _Head(ABC):
 
 _set = object.__setattr__
 _SEVERAL: Field = (b"", b"")
+H = TypeVar("H", bound=_Head)
+
+
+def _asked_late(cls: type[H]) -> type[H]:
+    """The class with `fields` made of the block when somebody asks for them first."""
+    slot: Any = cls.fields
+
+    def fields(head: Any) -> Fields:
+        try:
+            return slot.__get__(head)  # type: ignore[no-any-return]
+        except AttributeError:
+            lines = [line.partition(b":") for line in head.block.split(b"\r\n")[1:-1]]
+            slot.__set__(head, tuple([(name, value.strip(b" \t")) for name, _, value in lines]))
+            return slot.__get__(head)  # type: ignore[no-any-return]
+
+    cls.fields = property(fields, slot.__set__)  # type: ignore[assignment]
+    return cls
 
 
 def index_of(fields: Fields) -> dict[bytes, Field]:
@@ -146,6 +152,7 @@ def _lower(name: bytes) -> bytes:
     return name.lower()
 
 
+@_asked_late
 @dataclass(frozen=True, slots=True)
 class RequestHead(_Head):
     """A request line and its fields, already found valid. `minor` is 0 or 1 of HTTP/1.x."""
@@ -178,6 +185,7 @@ class RequestHead(_Head):
         return head
 
 
+@_asked_late
 @dataclass(frozen=True, slots=True)
 class ResponseHead(_Head):
     """A status line and its fields, already found valid."""

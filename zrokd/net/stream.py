@@ -110,7 +110,12 @@ class SocketStream(Stream):
 
     def send(self, data: bytes | bytearray | memoryview, timeout_s: float | None = None) -> None:
         """As the contract says."""
-        sent = self.send_some(data)
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise self._broken(error) from error
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout_s)
 

@@ -29,7 +29,11 @@ class MappingTable:
 
     def lookup(self, host: str) -> Mapping | None:
         """The mapping of a Host value as a visitor sent it: case, port and final dot do not matter."""
-        return self._by_host.get(canonical_host(host))
+        return self.at(canonical_host(host))
+
+    def at(self, host: str) -> Mapping | None:
+        """The same of a host in its canonical form."""
+        return self._by_host.get(host)
 
     def leads_to(self, token: str) -> bool:
         """Whether any host leads to this share now, and lets visitors through."""

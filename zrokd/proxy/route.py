@@ -19,7 +19,7 @@ def route(head: RequestHead, table: MappingTable) -> Route:
     host = canonical_host((head.get(b"host") or b"").decode("latin-1"))
     if not host:
         raise MessageError(400, "the Host field is missing or not a host name")
-    mapping = table.lookup(host)
+    mapping = table.at(host)
     if mapping and mapping.limited:
         raise UsedUp(f"share {mapping.token} has used up its bytes")
     if mapping:
@@ -30,5 +30,6 @@ def route(head: RequestHead, table: MappingTable) -> Route:
 
 
 def _route(host: str, mapping: Mapping) -> Route:
-    config = tuple(sorted(mapping.gating.config.items()))
-    return Route(host=host, token=mapping.token, mode=mapping.mode, gate=mapping.gating.gate, gate_config=config)
+    gating = mapping.gating
+    config = tuple(sorted(gating.config.items())) if gating.config else ()
+    return Route(host=host, token=mapping.token, mode=mapping.mode, gate=gating.gate, gate_config=config)

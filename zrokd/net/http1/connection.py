@@ -96,6 +96,11 @@ class HttpConnection:
         wait_s = self.limits.first_byte_s if timeout_s is None else timeout_s
         if not self._buffer and not self.stream.wait_readable(wait_s):
             raise StreamTimeout(f"no answer within {wait_s:g} s")
+        return self.take_response(method)
+
+    def take_response(self, method: bytes) -> ResponseHead:
+        """As `read_response`, when its first byte is here already."""
+        self.idle = False
         data = self._read_head(self.limits.first_byte_s, request=False)
         head, self.framing = judge_response(data, self.limits, method)
         self.requests += head.status >= 200

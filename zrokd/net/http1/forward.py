@@ -121,7 +121,7 @@ class _Exchange:
     def _final_answer(self) -> ResponseHead:
         for _ in range(self._limits.interim_answers + 1):
             self._await_answer()
-            answer = self._upstream.read_response(self._method)
+            answer = self._upstream.take_response(self._method)
             self._heard = True
             if answer.status >= 200:
                 return answer
