@@ -85,6 +85,7 @@ def _is_managed(folded: bytes) -> bool:
     return folded in _MANAGED or folded.startswith(_MANAGED_PREFIX)
 
 
+@lru_cache(maxsize=256)
 def _fields(chain: tuple[str, ...], address: str, proto: bytes, host: bytes) -> Fields:
     """`chain`: addresses, the visitor's claim first, the peer last. `address`: whom we believe to be the visitor."""
     about_peer, nodes = _about(chain, address)

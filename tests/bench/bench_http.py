@@ -1,8 +1,9 @@
 """zrokd beside nginx, HAProxy and Go's ReverseProxy: `python tests/bench/bench_http.py [seconds] [MiB] [rounds]`.
 
 Each proxy stands alone on core 0, before one nginx with a page of 1 KiB; load (wrk) and origin share core 1. zrokd once
-as one daemon that is everything (one hop), once as three daemons (two hops), on the overlay local in both. Each figure
-is the median of the rounds, which go round robin over the proxies. CPU is that of the proxy's whole process tree.
+as a frontend's pipeline alone (one hop, as the others), once as one daemon that is frontend and backend, once as three
+daemons (two hops each), on the overlay local in both. Each figure is the median of the rounds, which go round robin
+over the proxies. CPU is that of the proxy's whole process tree.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import BROWSER, bulk, cpu_s, loaded, need, origin, wrk  # noqa: E402
+from tests.bench.kit import BROWSER, CONNECTIONS, bulk, cpu_s, loaded, need, origin, wrk  # noqa: E402
 from tests.flow.conftest import ROOT, free_ports  # noqa: E402
 from tests.ziti.daemons import HOST, Daemons  # noqa: E402
 from tests.ziti.places import Loopback  # noqa: E402
@@ -130,8 +131,9 @@ def proxies(folder: Path, target: Any, chosen: list[str]) -> Iterator[list[Proxy
         "nginx": nginx,
         "haproxy": haproxy,
         "go": go,
-        "zrokd": one_hop,
-        "zrokd, two hops": two_hops,
+        "zrokd, one hop": one_hop,
+        "zrokd": one_daemon,
+        "zrokd, 3 daemons": three_daemons,
     }
     with contextlib.ExitStack() as ends:
         made = []
@@ -175,13 +177,19 @@ def go(name: str, folder: Path, address: str) -> contextlib.AbstractContextManag
 
 
 def one_hop(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
+    (port,) = free_ports(1)
+    source = Path(__file__).parent / "peers" / "one_hop.py"
+    return process(name, port, sys.executable, str(source), str(port), address, cwd=ROOT)
+
+
+def one_daemon(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
     port, api = free_ports(2)
     (folder / "one.yml").write_text(_ONE.format(folder=folder, port=port, api=api, origin=address))
     return process(name, port, sys.executable, "-m", "zrokd", "run", str(folder / "one.yml"), cwd=ROOT)
 
 
 @contextlib.contextmanager
-def two_hops(name: str, folder: Path, address: str) -> Iterator[Proxy]:
+def three_daemons(name: str, folder: Path, address: str) -> Iterator[Proxy]:
     class Where(Loopback):
         def prefix(self, name: str) -> list[str]:
             return ["taskset", "-c", str(min(PROXY_CORE))]
@@ -199,10 +207,10 @@ def two_hops(name: str, folder: Path, address: str) -> Iterator[Proxy]:
 # -- what is measured ---
 
 
-def small(proxy: Proxy, what: str, seconds: int, headers: dict[str, str]) -> None:
+def small(proxy: Proxy, what: str, seconds: int, headers: dict[str, str], connections: int = CONNECTIONS) -> None:
     """Note rate, p50, p99 and CPU a request."""
     before = proxy.cpu_s()
-    load = wrk(proxy.port, HOST, seconds, headers)
+    load = wrk(proxy.port, HOST, seconds, headers, connections)
     assert not load.errors, f"{proxy.name}: {load.errors} errors"
     proxy.figures.setdefault(what, []).append(
         (load.rate, load.p50, load.p99, (proxy.cpu_s() - before) / load.requests * 1e6)
@@ -251,6 +259,7 @@ def main() -> None:
             for proxy in made:
                 small(proxy, "1 KiB, small heads", seconds, {})
                 small(proxy, "1 KiB, browser heads", seconds, BROWSER)
+                small(proxy, "1 KiB, browser heads, one connection", seconds, BROWSER, 1)
                 large(proxy, "bulk, one", mib, 1)
                 large(proxy, "bulk, 8 at once", mib, 8)
         show(made)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import KeysView
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 Field = tuple[bytes, bytes]
@@ -74,7 +75,7 @@ class _Head(ABC):
         :raises ValueError: a field to add holds CR, LF or NUL.
         """
         index = self._index or self._indexed()
-        dropped = () if index.keys().isdisjoint(drop) else [name for name in drop if name in index]
+        dropped = index.keys() & drop
         if not dropped and not add:
             return self
         if self._block is None:  # it was made here, not read
@@ -83,10 +84,13 @@ class _Head(ABC):
         block, index = self._block, index.copy()
         for name in dropped:
             block = _cut(block, name, index.pop(name))
-        for more in add:
-            name = more[0].lower()
-            index[name] = _SEVERAL if name in index else more
-        return self._of(block + field_lines(add) if add else block, index)
+        if add:
+            lines, more = _encoded(add)
+            twice = index.keys() & more
+            index.update(more)
+            index.update(dict.fromkeys(twice, _SEVERAL))
+            block += lines
+        return self._of(block, index)
 
     def _indexed(self) -> dict[bytes, Field]:
         index = index_of(self.fields)
@@ -134,6 +138,12 @@ def field_lines(fields: Fields) -> bytes:
     if data.count(b"\n") != len(fields) or data.count(b"\r") != len(fields) or b"\0" in data:
         raise ValueError("a header field holds CR, LF or NUL")
     return data
+
+
+@lru_cache(maxsize=256)
+def _encoded(fields: Fields) -> tuple[bytes, dict[bytes, Field]]:
+    """The lines of fields and their index. What one request is given, the next on its connection mostly is, too."""
+    return field_lines(fields), index_of(fields)
 
 
 def _cut(block: bytes, name: bytes, field: Field) -> bytes:

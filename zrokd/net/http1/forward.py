@@ -17,13 +17,14 @@ from zrokd.net.http1.copying import copy
 from zrokd.net.http1.frames import FramedStream
 from zrokd.net.http1.framing import NONE, Framing
 from zrokd.net.http1.head import encode_request, encode_response
-from zrokd.net.http1.hops import hop_by_hop, wants_websocket
+from zrokd.net.http1.hops import HOPS, hop_by_hop, wants_websocket
 from zrokd.net.http1.upload import Bare, Upload
 from zrokd.net.http1.websocket import accepts, check_handshake
 from zrokd.net.pipes import Pipe
 from zrokd.net.relay import relay
 
 _REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+_CHANGED = _REPLACED | HOPS
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
 
 
@@ -294,7 +295,10 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
 
     With bytes behind it, which a tunnel would hide from everybody who looks at requests, it asks for none.
     """
-    clean, framing = hop_by_hop(head), client.framing
+    framing = client.framing
+    if framing.kind == "none" and head.minor and head.names.isdisjoint(_CHANGED):
+        return head, False
+    clean = hop_by_hop(head)
     upgrade = wants_websocket(clean) and head.method == b"GET" and head.minor == 1 and framing.kind == "none"
     if upgrade:
         check_handshake(head)

@@ -9,7 +9,7 @@ from zrokd.model.http import Fields, RequestHead, ResponseHead
 
 Head = TypeVar("Head", RequestHead, ResponseHead)
 
-_HOPS = frozenset(
+HOPS = frozenset(
     {
         b"connection",
         b"http2-settings",
@@ -35,13 +35,13 @@ def hop_by_hop(head: Head) -> Head:
 
     :raises MessageError: 400: Connection nominates Host, Content-Length or Transfer-Encoding.
     """
+    if head.names.isdisjoint(HOPS):
+        return head
     nominated = connection_tokens(head)
-    if not nominated:
-        return head.edited(_HOPS)
     if nominated & _NEEDED:
         raise MessageError(400, "Connection nominates a field that every hop needs")
     upgrade = b"upgrade" in nominated and (head.get(b"Upgrade") or b"").lower() == b"websocket"
-    return head.edited(_HOPS | nominated, _UPGRADE if upgrade else ())
+    return head.edited(HOPS | nominated, _UPGRADE if upgrade else ())
 
 
 def connection_tokens(head: RequestHead | ResponseHead) -> frozenset[bytes]:

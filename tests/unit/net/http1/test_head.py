@@ -375,10 +375,10 @@ def test_hostile_heads_cost_linear_time():
             data = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + filler * (size // len(filler)) + b"\x00\r\n\r\n"
             best = 9.0
             for _ in range(3):
-                since = time.perf_counter()
+                since = time.process_time()
                 with pytest.raises(MessageError):
                     parse_request(data, limits)
-                best = min(best, time.perf_counter() - since)
+                best = min(best, time.process_time() - since)
             took.append(best)
         assert took[1] < took[0] * 16 + 0.005, filler
 
