@@ -92,6 +92,10 @@ class Conflict(ZrokdError):
     """It exists already, or is in use."""
 
 
+class KeyReused(Invalid):
+    """A key that stands for one request came with another."""
+
+
 class LimitReached(ZrokdError):
     """The account may not have more of these now."""
 

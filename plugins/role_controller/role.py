@@ -290,6 +290,7 @@ class ControllerRole(Role):
             self.services.usage.prune()
             self.services.registrations.prune()
             self.services.tokens.prune()
+            self.services.receipts.prune()
             self.services.trail.prune(self.settings.audit_keep)
             self.services.binds.prune()
         except ZrokdError as error:

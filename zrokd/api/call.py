@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from zrokd.model.account import Principal, Scope
 from zrokd.model.audit import Actor
@@ -173,3 +173,9 @@ class Operation:
     needs: Needs
     handler: Callable[[Call], Answer]
     takes_body: bool = True  # as far as its method has one at all
+
+
+def answer_of(operation: Operation) -> type[Answer]:
+    """Which kind of answer an operation gives when all is well."""
+    kind: type[Answer] = get_type_hints(operation.handler)["return"]
+    return kind

@@ -10,6 +10,7 @@ import falcon
 
 from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
 from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
+from zrokd.api.once import FIELD, heeds_key, once
 from zrokd.api.turns import Turns
 from zrokd.errors import Invalid, NotEnough, ZrokdError
 from zrokd.model.account import Credentials, Principal
@@ -46,13 +47,20 @@ def resource_of(
                 peer=peer,
             )
             with turns.of(principal.account_id):
-                answer = _carry_out(operation, call)
+                answer = _answer(operation, call, request)
             _send(response, answer)
 
         return respond
 
     responders = {f"on_{operation.method.lower()}": responder(operation) for operation in operations}
     return type("Resource", (), responders)()
+
+
+def _answer(operation: Operation, call: Call, request: falcon.Request) -> Answer:
+    key = request.get_header(FIELD)
+    if key is None or not heeds_key(operation):
+        return _carry_out(operation, call)
+    return once(operation, call, key, _token(request), lambda: _carry_out(operation, call))
 
 
 def _carry_out(operation: Operation, call: Call) -> Answer:
@@ -75,7 +83,7 @@ def _check_media(request: falcon.Request) -> None:
 def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate, peer: str) -> Principal:
     if needs is Needs.NOBODY:
         return _NOBODY
-    token = request.get_header("X-Token") or _bearer(request.get_header("Authorization") or "")
+    token = _token(request)
     if not token:
         raise falcon.HTTPUnauthorized(title="unauthenticated for invalid credentials")
     principal = authenticate(Credentials(token=token, peer=peer))
@@ -84,6 +92,10 @@ def _identify(request: falcon.Request, needs: Needs, authenticate: Authenticate,
     if not needs.allowed_by(principal.scope):
         raise NotEnough(f"this takes a token of scope {needs.value}, and this one has the scope {principal.scope}")
     return principal
+
+
+def _token(request: falcon.Request) -> str:
+    return request.get_header("X-Token") or _bearer(request.get_header("Authorization") or "")
 
 
 def _bearer(authorization: str) -> str:

@@ -16,6 +16,7 @@ from zrokd.errors import (
     Conflict,
     Denied,
     Invalid,
+    KeyReused,
     LimitReached,
     NotEnough,
     NotFound,
@@ -30,6 +31,7 @@ LOG = logging.getLogger("zrokd.api")
 _STATUS: tuple[tuple[type[ZrokdError], int], ...] = (
     (WeakPassword, 422),  # [zrok]
     (BadName, 409),  # [zrok]: its programs show the words of no other status here
+    (KeyReused, 422),
     (Invalid, 400),
     (NotEnough, 403),
     (Denied, 401),

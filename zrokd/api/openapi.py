@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 import falcon
 
 from zrokd.api.bodies import MEDIA_TYPE
-from zrokd.api.call import Answer, Needs, Operation
+from zrokd.api.call import Needs, Operation, answer_of
+from zrokd.api.once import FIELD, heeds_key
 from zrokd.wire.requests import wire_name
 
 _WAYS = ("token", "bearer")
@@ -65,12 +66,6 @@ class Document:
         response.data = json.dumps(document(self._base, self._operations, self._version())).encode()
 
 
-def answer_of(operation: Operation) -> type[Answer]:
-    """Which kind of answer an operation gives when all is well."""
-    kind: type[Answer] = get_type_hints(operation.handler)["return"]
-    return kind
-
-
 def _operation(operation: Operation) -> dict[str, Any]:
     told = inspect.getdoc(operation.handler) or ""
     kind, takes, scope = answer_of(operation), getattr(operation.handler, "takes", None), operation.needs.scope
@@ -82,7 +77,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "description": told,
         "tags": ["account" if scope else operation.needs.value],
         "security": [] if operation.needs is Needs.NOBODY else [{way: [scope.value] if scope else []} for way in _WAYS],
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_key_parameter(operation)],
         "responses": {str(kind.status): success, "default": {"$ref": "#/components/responses/refused"}},
     }
     if takes is not None:
@@ -105,6 +100,13 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
 def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     names = getattr(operation.handler, "query", ())
     return [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
+
+
+def _key_parameter(operation: Operation) -> list[dict[str, Any]]:
+    if not heeds_key(operation):
+        return []
+    told = "made again with the same key within a day, the request is answered as it was, and not carried out again"
+    return [{"name": FIELD, "in": "header", "description": told, "schema": {"type": "string", "maxLength": 257}}]
 
 
 def _schema(takes: Any) -> Mapping[str, Any]:

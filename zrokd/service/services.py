@@ -27,6 +27,7 @@ from zrokd.service.organizations import Organizations
 from zrokd.service.overview import Overviews
 from zrokd.service.passwords import Passwords
 from zrokd.service.privileges import Privileges
+from zrokd.service.receipts import Receipts
 from zrokd.service.reconcile import Reconciler
 from zrokd.service.registrations import Registrations
 from zrokd.service.shares import Shares
@@ -64,6 +65,7 @@ class Services:
     overviews: Overviews
     usage: Usage
     bandwidth: Bandwidth
+    receipts: Receipts
     reconciler: Reconciler
     trail: Trail
     directory: StoreDirectory
@@ -133,6 +135,7 @@ def _over(core: Core) -> Services:
         overviews=Overviews(core),
         usage=Usage(core),
         bandwidth=Bandwidth(core),
+        receipts=Receipts(core),
         reconciler=Reconciler(core),
         trail=trail,
         directory=StoreDirectory(core.store, core.clock),

@@ -2,7 +2,8 @@
 
 A row with `live` = false is on its way: a saga makes it or takes it away, and an intent says which. Rows with
 `deleted_at_ms` are history: everybody who reads such a table asks for the ones where it is null. Beside a foreign key
-stands the column's own value, annotated where somebody reads it. Those of who pays stand in `people`.
+stands the column's own value, annotated where somebody reads it. Those of who pays stand in `people`, those of
+what happened in `records`.
 """
 
 # ruff: noqa: PLC0414 - an alias of the same name says that a table is offered here, too
@@ -32,6 +33,11 @@ from zrokd.store.people import OrganizationMember as OrganizationMember
 from zrokd.store.people import Overrun as Overrun
 from zrokd.store.people import RegistrationRequest as RegistrationRequest
 from zrokd.store.people import ResetRequest as ResetRequest
+from zrokd.store.records import AuditRecord as AuditRecord
+from zrokd.store.records import Receipt as Receipt
+from zrokd.store.records import UsagePeriod as UsagePeriod
+from zrokd.store.records import UsageReporter as UsageReporter
+from zrokd.store.records import UsageSample as UsageSample
 
 
 class Meta(Table):
@@ -275,72 +281,6 @@ class Bind(Table):
         indexes = ((("backend", "share"), True),)
 
 
-class UsageSample(Table):
-    """Bytes of a share in an interval that ended at `at_ms`. Outlives share and environment."""
-
-    account = ForeignKeyField(Account, on_delete="CASCADE")
-    env_z_id = CharField(128)
-    share_token = CharField(32)
-    rx_bytes = BigIntegerField()
-    tx_bytes = BigIntegerField()
-    at_ms = BigIntegerField()
-
-    class Meta:
-        """By share and time, and by account and time."""
-
-        indexes = ((("share_token", "at_ms"), False), (("account", "at_ms"), False))
-
-
-class UsagePeriod(Table):
-    """Bytes of a share in a period of `span_s` seconds that began at `begin_ms`. Outlives share and environment."""
-
-    span_s = IntegerField()
-    account = ForeignKeyField(Account, on_delete="CASCADE")
-    env_z_id = CharField(128)
-    share_token = CharField(32)
-    begin_ms = BigIntegerField()
-    rx_bytes = BigIntegerField()
-    tx_bytes = BigIntegerField()
-
-    class Meta:
-        """By share and by account, and by age."""
-
-        indexes = (
-            (("share_token", "span_s", "begin_ms"), True),
-            (("account", "span_s", "begin_ms"), False),
-            (("span_s", "begin_ms"), False),
-        )
-
-
-class AuditRecord(Table):
-    """Who did what. `id` is its number in the chain: 1, 2, 3, ... without a gap."""
-
-    at_ms = BigIntegerField(index=True)
-    actor = CharField(320)
-    via = CharField(128)
-    address = CharField(64)
-    event = CharField(64)
-    subject = CharField(255)
-    account = CharField(254)
-    outcome = CharField(8)
-    facts = TextField()
-    digest = CharField(64)
-
-
-class UsageReporter(Table):
-    """The last report of one process that counts. `source` is whose credentials it shows."""
-
-    source = CharField(160)
-    reporter = CharField(64)
-    batch = CharField(64)
-    at_ms = BigIntegerField(index=True)
-
-    class Meta:
-        """One each."""
-
-        indexes = ((("source", "reporter"), True),)
-
-
 class Intent(Table):
     """Work begun on the overlay and not yet settled here. One per subject: it is the subject's lock, too.
 
@@ -393,6 +333,7 @@ ALL: tuple[type[Table], ...] = (
     UsageSample,
     UsagePeriod,
     UsageReporter,
+    Receipt,
     AuditRecord,
     Intent,
 )

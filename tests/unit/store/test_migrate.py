@@ -24,6 +24,7 @@ KNOWN = (
     "0006_overruns",
     "0007_binds",
     "0008_usage_reporters",
+    "0009_receipts",
 )
 LAST = KNOWN[-1]
 BACKWARDS = KNOWN[::-1]
@@ -40,7 +41,7 @@ def nouns():
     return {table._meta.table_name for table in ALL}
 
 
-def pretend_newer(database, name="0009_colours"):
+def pretend_newer(database, name="9999_colours"):
     with database.connection_context():
         database.execute_sql(f"insert into schema_migration (name, applied) values ('{name}', '2030-01-01 00:00:00')")
 
@@ -49,7 +50,7 @@ def pretend_newer(database, name="0009_colours"):
 def with_second(monkeypatch, tmp_path):
     """Let there be a second migration with this text; its directory."""
 
-    def add(text, name="0009_colours.py"):
+    def add(text, name="9999_colours.py"):
         folder = tmp_path / "migrations"
         if not folder.exists():
             shutil.copytree(migrate._SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -111,11 +112,11 @@ def test_down_and_up_again(database):
 
 @pytest.mark.parametrize(
     ("steps", "undone"),
-    [(0, ()), (-1, ()), (1, ("0009_colours",)), (2, ("0009_colours", LAST)), (9, ("0009_colours", *BACKWARDS))],
+    [(0, ()), (-1, ()), (1, ("9999_colours",)), (2, ("9999_colours", LAST)), (99, ("9999_colours", *BACKWARDS))],
 )
 def test_a_downgrade_goes_as_many_steps_as_it_is_told(database, with_second, steps, undone):
     with_second(SECOND)
-    assert migrate.upgrade(database) == (*KNOWN, "0009_colours")
+    assert migrate.upgrade(database) == (*KNOWN, "9999_colours")
     assert migrate.downgrade(database, steps) == undone
 
 
@@ -127,7 +128,7 @@ def test_a_database_that_was_never_upgraded_is_not_run_on(database):
 def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, with_second):
     migrate.upgrade(database)
     with_second(SECOND)
-    with pytest.raises(StartError, match=f"has schema {LAST}, and this zrokd needs 0009_colours"):
+    with pytest.raises(StartError, match=f"has schema {LAST}, and this zrokd needs 9999_colours"):
         migrate.check(database)
 
 
@@ -135,7 +136,7 @@ def test_an_older_schema_is_not_run_on_and_both_versions_are_named(database, wit
 def test_a_newer_schema_is_refused_and_both_versions_are_named(database, what):
     migrate.upgrade(database)
     pretend_newer(database)
-    with pytest.raises(StartError, match=f"has schema 0009_colours, and this zrokd knows none after {LAST}"):
+    with pytest.raises(StartError, match=f"has schema 9999_colours, and this zrokd knows none after {LAST}"):
         what(database)
     assert nouns() <= tables_of(database)
 
@@ -145,7 +146,7 @@ def test_a_newer_schema_can_still_be_looked_at(database):
     pretend_newer(database)
     assert [(step.name, step.known) for step in migrate.status(database)] == [
         *((name, True) for name in KNOWN),
-        ("0009_colours", False),
+        ("9999_colours", False),
     ]
 
 
@@ -163,7 +164,7 @@ def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(database, with_second
     assert "half" not in tables_of(database)
     assert [step.pending for step in migrate.status(database)] == [*(False for _ in KNOWN), True]
     with_second(SECOND)
-    assert migrate.upgrade(database) == ("0009_colours",)
+    assert migrate.upgrade(database) == ("9999_colours",)
 
 
 KILLED = """
@@ -206,7 +207,7 @@ def test_an_upgrade_killed_midway_can_be_run_again(kind, database, with_second, 
     assert tables_of(database) == nouns() | {"schema_migration"}
     assert [step.pending for step in migrate.status(database)] == [*(False for _ in KNOWN), True]
     with_second(SECOND)
-    assert migrate.upgrade(database) == ("0009_colours",)
+    assert migrate.upgrade(database) == ("9999_colours",)
     assert [step.pending for step in migrate.status(database)] == [*(False for _ in KNOWN), False]
 
 
