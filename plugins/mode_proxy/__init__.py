@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from zrokd import hookimpl
-from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, Stream
+from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, SizeBytes, Stream
 from zrokd.errors import MessageError, StreamError
 from zrokd.model.http import ExchangeSummary, RequestHead, printable
 from zrokd.model.units import Address
@@ -55,6 +55,10 @@ class ProxySettings(Settings):
     insecure: bool = Field(default=False, description="Whether an https target may show any certificate.")
     connect_timeout: DurationS = Field(default=5.0, description="How long the target may take to accept a connection.")
     answer_timeout: DurationS = Field(default=60.0, description="How long the target may take to begin its answer.")
+    answer_idle: DurationS = Field(
+        default=300.0, description="Longest pause in an answer of the target's that is no event stream."
+    )
+    body_size: SizeBytes | None = Field(default=None, description="Largest body of a request; beyond: 413.")
     proxy_protocol: Literal["v1", "v2"] | None = Field(
         default=None,
         description="Begin connections with a PROXY header that names the visitor, as the frontend's filter "
@@ -76,7 +80,12 @@ class ProxyMode(Mode):
         self._tls: ssl.SSLContext | None = None
         self._down = False
         self._limits = HttpLimits(
-            first_byte_s=settings.answer_timeout, keep_alive_s=_KEEP_ALIVE_S, keep_alive_requests=_NO_END, **_ROOM
+            first_byte_s=settings.answer_timeout,
+            response_idle_s=settings.answer_idle,
+            body_bytes=settings.body_size,
+            keep_alive_s=_KEEP_ALIVE_S,
+            keep_alive_requests=_NO_END,
+            **_ROOM,
         )
         self._tracker = ConnectionTracker()
         self._pool = TargetPool(self._connect, self._limits, most=settings.idle_connections, idle_s=settings.idle)

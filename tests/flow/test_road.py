@@ -88,8 +88,9 @@ def test_a_chunked_body_goes_up_whole(visitor, size, digest_of, pieces, target):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_thousand_posts_come_back_whole(visitor, pieces, target):
-    body = b"".join(pieces(100_000))
+    body = b"".join(pieces(MIB))
     for number in range(1000):
         sent = b"%04d" % number + body
         answer = visitor.ask("POST", "/echo", sent)
@@ -314,8 +315,27 @@ def test_a_deleted_share_cuts_everybody_within_seconds(
             print(f"deleted: everybody cut after {time.monotonic() - began:.2f} s")
 
 
-def refuse(*_args):
+def refuse(*_args, **_more):
     raise Invalid("not again")
+
+
+@pytest.mark.slow
+def test_disable_cuts_everybody_off_although_the_backend_runs_on(road, visit, target, monkeypatch):
+    events, other = visit(road), visit(road)
+    events.connection.request("GET", "/events", headers={"Host": events.host})
+    running = events.connection.getresponse()
+    assert other.get().status == 200
+    monkeypatch.setattr(Office, "offer", refuse)  # or the backend would offer it again, in a new environment
+    began = time.monotonic()
+    controller = Controller(road.controller_url, Secret(ACCOUNT_TOKEN))
+    for z_id in controller.environments():
+        controller.disable(z_id)
+    controller.close()
+    with contextlib.suppress(OSError):  # a reset is an end too
+        assert running.read() == b""
+    running.close()
+    assert other.get().status in (404, 502), "the name is told of a moment later"
+    assert time.monotonic() - began < CUT_WITHIN_S
 
 
 def delete_shares(zrokd) -> None:

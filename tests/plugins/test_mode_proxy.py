@@ -349,6 +349,19 @@ def test_a_target_that_talks_nonsense_is_502(proxy, origin, visit):
     assert visit(proxy(origin(Server(lambda head, body: b"SSH-2.0-x\r\n\r\n")))).get("/")[0] == 502
 
 
+def test_a_share_has_limits_of_its_own_for_bodies_and_pauses(proxy, origin, visit):
+    def begun(_head, _body):
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+
+    mode = proxy(origin(Server(begun)), answer_idle=0.05, body_size=10)
+    assert visit(mode).get("/", "Content-Length: 11", method="POST")[0] == 413
+    visitor = visit(mode)
+    visitor.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert visitor.until(b"half")
+    with pytest.raises((StreamError, AssertionError)):
+        visitor.until(b"never")
+
+
 def test_a_target_that_says_nothing_is_504(proxy, origin, visit):
     def silent(stream):
         with pytest.raises(StreamError):

@@ -26,6 +26,7 @@ from zrokd_plugins.role_frontend.settings import AccessSettings, FrontendSetting
 from zrokd_plugins.role_frontend.usage import flush
 
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
+from zrokd.config.schema import TopLevel
 from zrokd.contracts import Use
 from zrokd.errors import Denied, Invalid, NotFound, RestartNeeded, StartError, StreamError, StreamTimeout, Unavailable
 from zrokd.model.environment import Identity
@@ -38,6 +39,7 @@ from zrokd.net.http1.server import serve
 from zrokd.net.meter import Meter
 from zrokd.net.signal import Bell
 from zrokd.net.stream import connect
+from zrokd.net.tls.settings import TlsSettings
 from zrokd.proxy.upstream import PoolLimits
 
 LOCAL = parse_address("127.0.0.1:0")
@@ -1084,6 +1086,44 @@ def test_the_defaults_are_those_of_the_http_path_and_every_limit_has_a_key():
 
 def _other(value):
     return 7777 if value is None else type(value)(value + 1)
+
+
+# What visitors and shares may take where the operator says nothing.
+PROMISED = {
+    "request_line": 8 * 1024,
+    "head_size": 32 * 1024,
+    "head_fields": 100,
+    "head_time": 10.0,
+    "head_time_crowded": 5.0,
+    "body_idle": 30.0,
+    "body_rate": 256,
+    "body_grace": 10.0,
+    "write_stall": 60.0,
+    "first_byte": 60.0,
+    "response_idle": 300.0,
+    "stream_idle": 3600.0,
+    "keep_alive": 75.0,
+    "keep_alive_requests": 1000,
+    "pipelined": 8,
+    "per_address": 100,
+    "share_requests": 128,
+    "response_head": 64 * 1024,
+    "response_fields": 200,
+    "chunk_extension": 1024,
+    "chunk_extensions": 16 * 1024,
+    "linger_size": 1024 * 1024,
+    "linger_time": 5.0,
+    "terminator_failures": 3,
+    "terminator_rest": 10.0,
+}
+
+
+def test_every_limit_has_the_default_that_was_promised():
+    defaults = LimitSettings()
+    assert {key: getattr(defaults, key) for key in PROMISED} == PROMISED
+    assert FrontendSettings(accesses=[private("tok-p")]).dial_timeout == 5.0
+    assert TlsSettings.model_fields["handshake_time"].default == 10.0
+    assert TopLevel.model_fields["drain"].default == 30.0
 
 
 def test_limits_are_written_with_units():

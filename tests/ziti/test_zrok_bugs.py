@@ -1,6 +1,6 @@
 """What zrok's data plane was seen to do wrong, tried on ours over a real OpenZiti network. Each is named after its bug.
 
-Their like over the local overlay are in tests/flow: test_road.py, test_edge.py and test_living_accesses.py.
+Their like over the local overlay are in tests/flow: test_road.py.
 """
 
 from __future__ import annotations

@@ -211,6 +211,41 @@ def test_events_arrive_as_they_are_sent(proxy):
         assert b"data: %d\n\n" % number in p.client.recv(1000, 5)
 
 
+def test_an_upload_goes_on_while_its_answer_runs_already(proxy):
+    p = proxy()
+    p.client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nq0\r\n")
+    assert p.backend.read_until(b"q0\r\n")
+    p.backend.stream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    read_until(p.client, b"\r\n\r\n")
+    for number in range(1, 4):
+        p.backend.stream.send(b"2\r\na%d\r\n" % number)
+        assert read_until(p.client, b"a%d\r\n" % number)
+        p.client.send(b"2\r\nq%d\r\n" % number)
+        assert p.backend.read_until(b"q%d\r\n" % number)
+    p.client.send(b"0\r\n\r\n")
+    assert p.backend.read_until(b"\r\n0\r\n\r\n")
+    p.backend.stream.send(b"0\r\n\r\n")
+    assert read_until(p.client, b"0\r\n\r\n")
+
+
+def test_grpc_web_passes_message_by_message_with_its_trailers_in_the_body_and_behind_it(proxy):
+    p = proxy()
+    ask, told = b"\0\0\0\0\x03ask", b"\0\0\0\0\x05reply"
+    p.client.send(post(ask, b"Content-Type: application/grpc-web+proto\r\nX-Grpc-Web: 1\r\nTE: trailers\r\n"))
+    seen = p.backend.read_until(ask)
+    assert b"Content-Type: application/grpc-web+proto\r\nX-Grpc-Web: 1\r\n" in seen
+    p.backend.stream.send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    read_until(p.client, b"\r\n\r\n")
+    for _ in range(3):
+        p.backend.stream.send(b"a\r\n" + told + b"\r\n")
+        assert told in read_until(p.client, told + b"\r\n")
+    last = b"\x80\0\0\0\x10grpc-status: 0\r\n"
+    p.backend.stream.send(b"%x\r\n%b\r\n0\r\ngrpc-status: 0\r\n\r\n" % (len(last), last))
+    assert read_until(p.client, b"\r\n\r\n").endswith(last + b"\r\n0\r\ngrpc-status: 0\r\n\r\n")
+
+
 def test_edit_changes_the_final_head_and_nothing_can_break_framing(proxy):
     p = proxy(edit=lambda head: head.with_field(b"Content-Length", b"99").with_field(b"X", b"y"))
     p.client.send(GET)
