@@ -119,6 +119,19 @@ def test_a_request_reaches_the_target_and_its_answer_the_visitor(proxy, origin, 
     assert told.duration_s >= 0
 
 
+@pytest.mark.parametrize("named", ["http://169.254.169.254/latest", "http://127.0.0.1:9/latest", "http://[::1]/latest"])
+def test_a10_whatever_host_a_visitor_names_the_target_alone_is_asked(proxy, origin, visit, monkeypatch, named):
+    server = Server()
+    port = origin(server)
+    asked, connect = [], socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda sock, to: asked.append(to) or connect(sock, to))
+    visitor = visit(proxy(f"http://127.0.0.1:{port}"))
+    assert visitor.get(named, f"Host: {named.split('/')[2]}")[0] in (200, 400)
+    assert visit(proxy(f"http://127.0.0.1:{port}")).get("/", "X-Forwarded-Host: 169.254.169.254")[0] == 200
+    assert {to[:2] for to in asked} == {("127.0.0.1", port)}
+    assert all(head.split(b" ")[1].startswith(b"/") for head in server.heads)
+
+
 def test_both_sides_keep_their_connections(proxy, origin, visit):
     server = Server()
     visitor = visit(proxy(origin(server)))

@@ -1,9 +1,11 @@
 import json
 import logging
+import resource
 import socket
 import sqlite3
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import gevent
@@ -587,6 +589,35 @@ def test_an_address_has_so_many_connections_and_no_more(start, monkeypatch):
         assert requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code == 429
     answers = (requests.get(f"http://{role.address}/api/v2/versions", timeout=5).status_code for _ in range(100))
     assert 200 in answers
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 104857600", "Transfer-Encoding: chunked"])
+def test_a15_large_bodies_of_nobody_are_refused_and_take_no_memory(start, framing):
+    """A hundred at once, each of 100 MiB by its own word, and as much of it as we take."""
+    _, role = start()
+
+    def pages():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    head = f"POST /api/v2/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{framing}\r\n\r\n".encode()
+    piece = b"%x\r\n%s\r\n" % (65536, b"x" * 65536) if "chunked" in framing else b"x" * 65536
+
+    def send():
+        with socket.create_connection((role.address.host, role.address.port), 10) as sock:
+            sock.sendall(head)
+            with suppress(OSError):  # it is not read to its end
+                for _ in range(64):
+                    sock.sendall(piece)
+            with suppress(ConnectionResetError):
+                return sock.recv(12)
+        return b""
+
+    before = pages()
+    sending = [gevent.spawn(send) for _ in range(100)]
+    gevent.joinall(sending, timeout=25)
+    assert {one.value for one in sending} <= {b"HTTP/1.1 413", b""}
+    assert b"HTTP/1.1 413" in {one.value for one in sending}
+    assert (pages() - before) * resource.getpagesize() < 64 << 20
 
 
 def test_guessed_tokens_stand_in_a_line_of_their_own(caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zrokd.errors import Conflict, Invalid, NotFound
+from zrokd.model.audit import REFUSED
 from zrokd.model.naming import new_token
 from zrokd.model.site import Invites, Letter
 from zrokd.service import letters
@@ -134,6 +135,7 @@ class Registrations:
         site, now_ms, account = self._core.site, self._core.clock.now_ms(), accounts.by_email(email)
         letter = letters.to_reset(email, token, site.reset_url, site.reset_within_s)  # for nobody, too: it takes time
         if account is None:
+            audit.note("account.reset_asked", account=email, outcome=REFUSED)  # a commit, which takes longest
             return None
         audit.note("account.reset_asked", account=email)
         proofs.add_reset(account.id, digest(token), now_ms, now_ms + int(site.reset_within_s * 1000))

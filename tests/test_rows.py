@@ -1,0 +1,118 @@
+"""Which tests stand for what is promised about abuse of the API, A01 to A21: each of them exists, under this name."""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+API, RESOURCES, SERVICE, PLUGINS = "unit/api", "unit/api/resources", "unit/service", "plugins"
+ROWS = {
+    "A01 guessed passwords": f"""
+        {API}/test_abuse.py test_a01_a_thousand_guesses_reach_ten_hashes_and_the_owner_gets_in
+        {API}/test_abuse.py test_a01_guesses_at_nobody_are_held_up_alike
+        {SERVICE}/test_guesses.py test_many_at_once_are_no_more_than_one_after_another
+        {SERVICE}/test_logins.py test_wrong_passwords_elsewhere_count_and_outages_do_not""",
+    "A02 known and unknown addresses": f"""
+        {API}/test_abuse.py test_a02_who_has_an_account_cannot_be_told
+        {RESOURCES}/test_registration.py test_a_login_that_fails_says_the_same_whatever_was_wrong
+        {SERVICE}/test_logins.py test_who_is_known_elsewhere_has_no_other_password
+        flow/test_sign_in.py test_whoever_is_refused_is_told_the_same""",
+    "A03 comparing secrets": f"""
+        {PLUGINS}/test_auth_secret.py test_every_secret_is_compared_whatever_the_token
+        unit/store/test_hashing.py test_any_text_a_caller_can_send_has_a_digest
+        {PLUGINS}/test_gate_basic.py test_wrong_ones_are_verified_each_time""",
+    "A04 keys": f"""
+        {API}/test_abuse.py test_a04_a_key_is_never_taken_from_an_address
+        {API}/test_dispatch.py test_a_token_is_taken_from_nowhere_else
+        unit/client/test_transport.py test_a_redirect_is_not_followed_with_the_token
+        {PLUGINS}/test_role_controller.py test_guessed_tokens_stand_in_a_line_of_their_own""",
+    "A05 secrets in logs and at rest": f"""
+        {RESOURCES}/test_registration.py test_secrets_are_nowhere_in_the_database
+        {API}/test_dispatch.py test_no_secret_of_a_request_is_logged
+        {API}/test_audit.py test_each_change_leaves_one_record_without_secrets_and_all_of_them_hold
+        {PLUGINS}/test_role_controller.py test_no_secret_is_logged
+        {PLUGINS}/test_auth_ldap.py test_what_the_operator_got_wrong_is_no_wrong_password
+        flow/test_three_daemons.py test_secrets_are_in_no_log_and_in_no_command_line""",
+    "A06 other people's things": f"""
+        {API}/test_tenants.py test_every_operation_of_accounts_is_in_the_matrix
+        {API}/test_tenants.py test_a06_the_door_is_shut_to_whom_an_operation_is_not_for_whatever_they_name
+        {API}/test_tenants.py test_a06_what_is_somebody_elses_is_as_if_it_did_not_exist
+        {API}/test_tenants.py test_a06_the_owner_is_answered_otherwise""",
+    "A07 fields that nobody asked for": f"""
+        {API}/test_abuse.py test_a07_fields_that_nobody_asked_for_change_nothing""",
+    "A08 letters used twice": f"""
+        {SERVICE}/test_registrations.py test_of_twenty_registrations_with_one_token_one_wins
+        {SERVICE}/test_registrations.py test_of_two_resets_with_one_token_one_wins
+        {RESOURCES}/test_registration.py test_a_registration_is_good_for_as_long_as_the_site_says
+        {RESOURCES}/test_registration.py test_a_request_for_a_new_password_ends_with_its_time_and_with_the_account
+        {RESOURCES}/test_registration.py test_an_invite_token_lets_one_address_in
+        {RESOURCES}/test_registration.py
+            test_a_new_password_by_letter_ends_what_logins_gave_and_leaves_machines_alone""",
+    "A09 strange texts": f"""
+        {API}/test_tenants.py test_strange_texts_touch_nothing_and_break_nothing
+        {PLUGINS}/test_auth_ldap.py test_what_is_typed_stays_one_value_of_the_filter
+        wire/test_openapi_examples.py test_every_answer_is_as_the_document_says_and_none_is_a_failure""",
+    "A10 connections in somebody's name": f"""
+        {API}/test_abuse.py test_a10_the_controller_connects_to_nothing_that_a_tenant_names
+        {PLUGINS}/test_mode_proxy.py test_a10_whatever_host_a_visitor_names_the_target_alone_is_asked
+        {PLUGINS}/test_auth_oidc.py test_a_token_that_brings_its_own_key_is_denied""",
+    "A11 names and tokens": f"""
+        unit/model/test_naming.py test_bad_names_are_refused_with_the_rule
+        unit/model/test_naming.py test_whatever_passes_can_stand_in_a_host_name
+        {SERVICE}/test_names.py test_a_closed_namespace_answers_like_a_missing_one
+        {SERVICE}/test_names.py test_a_deleted_name_is_free_for_anybody""",
+    "A12 one name wanted by many": f"""
+        {SERVICE}/test_names.py test_of_fifty_who_want_one_name_one_gets_it
+        {SERVICE}/test_shares.py test_of_fifty_environments_that_want_one_name_one_gets_it
+        {SERVICE}/test_names.py test_a_name_in_use_cannot_be_deleted""",
+    "A13 limits": f"""
+        {SERVICE}/test_limits.py test_of_a_hundred_at_once_no_more_than_the_limit_get_one
+        {SERVICE}/test_shares.py test_of_a_hundred_at_once_no_more_than_the_limit_get_one""",
+    "A14 asked again": f"""
+        {SERVICE}/test_shares.py test_of_fifty_starts_in_one_environment_all_mean_one_share
+        {SERVICE}/test_environments.py test_twice_at_once_is_as_good_as_once
+        {SERVICE}/test_environments.py test_a_disabling_that_the_overlay_refuses_hides_all_and_can_be_repeated""",
+    "A15 large bodies": f"""
+        {PLUGINS}/test_role_controller.py test_a15_large_bodies_of_nobody_are_refused_and_take_no_memory
+        unit/net/test_wsgi.py test_a_body_over_the_limit_is_413_before_the_application_runs""",
+    "A16 garbled bodies": f"""
+        {API}/test_bodies.py test_bodies_that_are_no_plain_objects_are_refused_quickly
+        {API}/test_bodies.py test_any_bytes_are_an_object_or_invalid
+        {API}/test_abuse.py test_a16_a_body_that_is_packed_is_not_unpacked""",
+    "A17 other sites in a browser": f"""
+        {API}/test_abuse.py test_a17_no_other_site_reads_answers_or_asks_by_a_form""",
+    "A18 tokens of a provider": f"""
+        {PLUGINS}/test_auth_oidc.py test_another_algorithm_than_the_keys_is_denied
+        {PLUGINS}/test_auth_oidc.py test_a_public_key_is_never_a_secret
+        {PLUGINS}/test_auth_oidc.py test_a_token_that_is_not_for_us_or_not_now_or_of_nobody_is_denied""",
+    "A19 what is taken back": f"""
+        {SERVICE}/test_tokens.py test_revoking_ends_it_at_once_and_no_other
+        {SERVICE}/test_removal.py test_the_names_are_cut_before_the_overlay_is_asked
+        flow/test_road.py test_a_deleted_share_cuts_everybody_within_seconds
+        flow/test_observed.py test_who_is_inside_of_what_ends_is_out_within_five_seconds""",
+    "A20 files": f"""
+        {PLUGINS}/test_mode_web.py test_nothing_outside_and_nothing_hidden_is_served
+        {PLUGINS}/test_mode_web.py test_links_are_followed_inside_only""",
+    "A21 lists": f"""
+        {API}/test_abuse.py test_a21_no_parameter_shows_rows_of_others
+        {API}/test_tenants.py test_lists_hold_nothing_of_somebody_elses""",
+}
+
+
+@functools.cache
+def named(file):
+    return {node.name for node in ast.walk(ast.parse((TESTS / file).read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_promised_has_its_tests(row):
+    words = ROWS[row].split()
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    assert pairs
+    assert [(file, name) for file, name in pairs if name not in named(file)] == []
+
+
+def test_no_row_is_missing():
+    assert [row.split()[0] for row in ROWS] == [f"A{number:02}" for number in range(1, 22)]
