@@ -5,6 +5,7 @@ import requests
 
 from tests.signin.fixtures import ANN, ANNS_PASSWORD, ROOT, ROOTS_PASSWORD
 from tests.signin.slapd import ADMINS, PEOPLE, SERVICE, SERVICE_PASSWORD
+from zrokd.cli.main import run_program
 from zrokd.testing.scenario import ACCOUNT_TOKEN, Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
@@ -56,6 +57,31 @@ def test_administrators_of_a_directory_get_a_token_that_ends(ask):
     assert ask("GET", "/zrokd/accounts", **{"X-Token": made.json()["token"]}).status_code == 200
     refused = login(ask, ANN, ANNS_PASSWORD, "/zrokd/admin/login")
     assert (refused.status_code, refused.json()) == (401, "e-mail address or password are wrong")
+
+
+def test_an_administrator_of_a_directory_works_at_a_terminal(site, tmp_path, capsys):
+    (tmp_path / "password").write_text(f"{ROOTS_PASSWORD}\n")
+    there = ["--controller", site.controller_url]
+    assert run_program(["login", ROOT, "--admin", "--password-file", str(tmp_path / "password"), *there]) == 0
+    token, told = capsys.readouterr()
+    assert "this is shown once, and good until 20" in told
+    (tmp_path / "token").write_text(token)
+    assert run_program(["admin", "list", "accounts", "--secret-file", str(tmp_path / "token"), *there]) == 0
+    assert capsys.readouterr().out == f"{ANN}\n{ROOT}\n"
+
+
+def test_people_of_the_system_get_a_token_by_their_password(tmp_path, pam_rules):
+    auth = [{"use": "token"}, {"use": "pam", "domain": "example.com", "create_accounts": True}]
+    with Scenario(tmp_path, changes={"auth": auth}) as zrokd:
+
+        def ask(password, **headers):
+            body = {"email": "zoe", "password": password}
+            return requests.post(f"{zrokd.controller_url}/api/v2/login", json=body, headers=headers, timeout=20)
+
+        assert ask("a-guess").status_code == 401
+        token = ask("zoes-password").json()
+        told = requests.get(f"{zrokd.controller_url}/api/v2/overview", headers={"X-Token": token}, timeout=20)
+        assert told.status_code == 200
 
 
 def test_whoever_is_refused_is_told_the_same(ask):

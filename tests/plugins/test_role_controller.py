@@ -788,7 +788,7 @@ def test_who_uses_up_the_bytes_of_the_yaml_is_limited_with_a_mail(start, call, t
     client, edge = call(role), call(role, "edges-own-token")
     token, _ = client.share(draft(client.enable("desk", "linux").z_id))
     first = edge.mappings("", 0, 0)
-    edge.report_usage("one", [UsageSample(share_token=token, rx_bytes=1000, tx_bytes=24, at_ms=0)])
+    edge.report_usage("edge-1", "one", [UsageSample(share_token=token, rx_bytes=1000, tx_bytes=24, at_ms=0)])
     (told,) = edge.mappings(first.epoch, first.version, 10).mappings
     assert (told.token, told.limited) == (token, True)
     assert client.share_detail(token)["limited"] and client.overview()["accountLimited"]
