@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from zrokd.contracts import DurationS, SecretSetting
+from zrokd.contracts import DurationS, Mistake, SecretSetting, rule
 from zrokd.contracts.people import PeopleSettings
 from zrokd.model.units import Secret
 
@@ -61,13 +62,14 @@ class LdapSettings(PeopleSettings):
         default=3.0, ge=1.0, le=10.0, description="How long a server may take to connect, and for each answer."
     )
 
-    @model_validator(mode="after")
-    def _bind_is_whole(self) -> LdapSettings:
+    @rule
+    def _bind_is_whole(self) -> Iterator[Mistake]:
         if bool(self.bind_dn) != bool(self.bind_password.reveal()):
-            raise ValueError("bind_dn and bind_password belong together: a bind without a password proves nothing")
-        return self
+            alone = "bind_dn" if self.bind_dn else "bind_password"
+            sentence = "bind_dn and bind_password belong together: a bind without a password proves nothing"
+            yield Mistake(sentence, (alone,))
 
-    def caution(self) -> str:
+    def caution(self) -> Iterator[Mistake]:
         """That passwords can be read on the way."""
-        open_ = self.plain and any(url.startswith("ldap://") for url in self.servers)
-        return "with plain: true passwords go to the directory unencrypted" if open_ else ""
+        if self.plain and any(url.startswith("ldap://") for url in self.servers):
+            yield Mistake("with plain: true passwords go to the directory unencrypted", ("plain",))

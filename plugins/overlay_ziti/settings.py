@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from zrokd.contracts import AddressSetting, DurationS, SecretSetting, Settings, SizeBytes
+from zrokd.contracts import AddressSetting, DurationS, Mistake, SecretSetting, Settings, SizeBytes, rule
 from zrokd.model.units import Address
 
 from .machinery import reached_at
@@ -43,8 +44,8 @@ class AdminSettings(Settings):
         description="Make at the start what `zrokd admin bootstrap` makes, where it is missing; otherwise only check.",
     )
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> AdminSettings:
+    @rule
+    def _one_way_in(self) -> Iterator[Mistake]:
         by_password = bool(self.username) and self.password is not None
         by_cert = bool(self.cert) and bool(self.key)
         if (
@@ -52,8 +53,7 @@ class AdminSettings(Settings):
             or bool(self.username) != (self.password is not None)
             or bool(self.cert) != bool(self.key)
         ):
-            raise ValueError("write username and password, or cert and key")
-        return self
+            yield Mistake("write username and password, or cert and key")
 
 
 class EdgeSettings(Settings):
@@ -128,17 +128,16 @@ class ManagedSettings(Settings):
         default=30.0, gt=0, description="How long one may run without answering; then it is killed and started again."
     )
 
-    @model_validator(mode="after")
-    def _can_be_reached(self) -> ManagedSettings:
+    @rule
+    def _can_be_reached(self) -> Iterator[Mistake]:
         for key in ("controller", "router"):
             address: Address = getattr(self, key)
             if address.path or not address.port:
-                raise ValueError(f"{key}: write a host and a port that stays the same, like 127.0.0.1:1280")
-            if reached_at(address.host) != address.host and not self.names:
-                raise ValueError(f"names: say under which name others reach {address}")
+                yield Mistake("write a host and a port that stays the same, like 127.0.0.1:1280", (key,))
+            elif reached_at(address.host) != address.host and not self.names:
+                yield Mistake(f"others cannot reach {address}; say in `names` under which name they reach it", (key,))
         if self.controller == self.router:
-            raise ValueError("controller and router need a port each")
-        return self
+            yield Mistake("controller and router need a port each", ("router",))
 
 
 class ZitiSettings(Settings):
@@ -159,10 +158,10 @@ class ZitiSettings(Settings):
         default=None, description="Run a network of our own. It brings controller, ca and admin along."
     )
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> ZitiSettings:
-        if self.managed is not None and (self.controller or self.ca or self.admin):
-            raise ValueError("managed brings controller, ca and admin along: write either it or them")
-        if self.admin is not None and not self.controller:
-            raise ValueError("controller: say which one `admin` is an administrator of")
-        return self
+    @rule
+    def _fits_together(self) -> Iterator[Mistake]:
+        for key in ("controller", "ca", "admin") if self.managed is not None else ():
+            if getattr(self, key):
+                yield Mistake(f"`managed` brings its own {key} along; take this away, or `managed`", (key,))
+        if self.admin is not None and not self.controller and self.managed is None:
+            yield Mistake("say in `controller` which one `admin` is an administrator of", ("admin",))

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
-from zrokd.contracts import DurationS, SecretSetting, Settings, UrlSetting, Use, passes, slot_use
+from zrokd.contracts import (
+    DurationS,
+    Mistake,
+    SecretSetting,
+    Settings,
+    UrlSetting,
+    Use,
+    passes,
+    repeated,
+    rule,
+    slot_use,
+)
+from zrokd.errors import Invalid
 from zrokd.model.naming import check_name, check_share_token
 from zrokd.model.units import Secret
+
+_PUBLIC = "`{}` is for public shares; a private one has a `token` and `grants`"
+_PRIVATE = "`{}` is for private shares; write `private: true`, or take it away"
 
 
 def _name(value: str) -> object:
@@ -19,6 +35,12 @@ def _name(value: str) -> object:
 
 def _token(value: str) -> object:
     return value and check_share_token(value)
+
+
+def _is_user(value: Secret) -> None:
+    name, _, password = value.reveal().partition(":")
+    if not (name and password):
+        raise Invalid("write each visitor as user:password")
 
 
 class ShareSettings(Settings):
@@ -51,36 +73,26 @@ class ShareSettings(Settings):
         pattern=r"^([a-z][a-z0-9_-]{0,31})?$",
         description="Gate that visitors must pass, by its name in the frontend's YAML; `basic_auth` means `basic`.",
     )
-    basic_auth: list[SecretSetting] = Field(
+    basic_auth: list[Annotated[SecretSetting, passes(_is_user)]] = Field(
         default=[], description="Visitors who may pass, each as user:password; empty: everybody."
     )
 
-    @field_validator("basic_auth")
-    @classmethod
-    def _users(cls, value: list[Secret]) -> list[Secret]:
-        if not all(user.reveal().partition(":")[0] and user.reveal().partition(":")[2] for user in value):
-            raise ValueError("write each visitor as user:password")
-        return value
-
-    @model_validator(mode="after")
-    def _fits(self) -> ShareSettings:
-        if self.private and (self.name or self.basic_auth or self.gate):
-            raise ValueError(
-                "`name`, `gate` and `basic_auth` are for public shares; a private one has a `token` and `grants`"
-            )
+    @rule
+    def _fits(self) -> Iterator[Mistake]:
+        closed, public = ("name", "gate", "basic_auth"), ("token", "grants")
+        for key in closed if self.private else public:
+            if getattr(self, key):
+                yield Mistake(_PUBLIC.format(key) if self.private else _PRIVATE.format(key), (key,))
         if self.basic_auth and self.gate not in ("", "basic"):
-            raise ValueError("`basic_auth` is what the gate `basic` asks; take it away, or the other `gate`")
+            yield Mistake("`basic_auth` is what the gate `basic` asks; take it away, or the other `gate`", ("gate",))
         if self.gate == "basic" and not self.basic_auth:
-            raise ValueError("the gate `basic` asks for the users in `basic_auth`, and there are none")
-        if not self.private and (self.token or self.grants):
-            raise ValueError("`token` and `grants` are for private shares; write `private: true`, or take them away")
-        return self
+            yield Mistake("the gate `basic` asks for the users in `basic_auth`, and there are none", ("gate",))
 
-    def misfit(self) -> str:
+    def misfit(self) -> Iterator[Mistake]:
         """A public share must speak HTTP."""
-        if self.private or self.use.component.http:
-            return ""
-        return f"mode {self.use.use} is for private shares; write `private: true`, or take another mode"
+        if not self.private and not self.use.component.http:
+            sentence = f"mode {self.use.use} is for private shares; write `private: true`, or take another mode"
+            yield Mistake(sentence, ("mode",))
 
     @property
     def gated(self) -> bool:
@@ -153,26 +165,29 @@ class BackendSettings(Settings):
         default=False, description="Whether shares end at the controller when the backend ends. Reserved names stay."
     )
 
-    @model_validator(mode="after")
-    def _known(self) -> BackendSettings:
+    @rule
+    def _known(self) -> Iterator[Mistake]:
         if not self.environment and self.token is None:
-            raise ValueError("give `environment` (a folder that `zrokd enable` made) or `token` (of an account)")
+            yield Mistake("give `environment` (a folder that `zrokd enable` made) or `token` (of an account)")
         if self.token is not None and not self.controller:
-            raise ValueError("`token` needs `controller`: the URL of the controller that knows the account")
-        keyed(self.shares)
-        return self
+            yield Mistake("`token` needs `controller`: the URL of the controller that knows the account", ("token",))
+
+    @rule
+    def _shares_differ(self) -> Iterator[Mistake]:
+        shares = list(enumerate(self.shares))
+        names = ((("shares", index, "name"), (each.namespace, each.name)) for index, each in shares if each.name)
+        for path, first in repeated(names):
+            yield Mistake("another share has this name", path, first=first)
+        tokens = ((("shares", index, "token"), each.token) for index, each in shares if each.token)
+        for path, first in repeated(tokens):
+            yield Mistake("another share has this token", path, first=first)
 
 
 def keyed(shares: list[ShareSettings]) -> dict[str, ShareSettings]:
-    """The shares by their keys. Equal ones without name and token are told apart by their order.
-
-    :raises ValueError: two shares have one name or token.
-    """
+    """The shares by their keys. Equal ones without name and token are told apart by their order."""
     found: dict[str, ShareSettings] = {}
     for share in shares:
         key = share.key
-        if key in found and share.lasting:
-            raise ValueError(f"share {share.label!r} stands twice among the shares")
         number = 2
         while key in found:
             key, number = f"{share.key}#{number}", number + 1

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from zrokd.contracts import AddressSetting, DurationS, NetworkSetting, SecretSetting, Settings, SizeBytes, passes
+from zrokd.contracts import (
+    AddressSetting,
+    DurationS,
+    Mistake,
+    NetworkSetting,
+    SecretSetting,
+    Settings,
+    SizeBytes,
+    passes,
+    repeated,
+    rule,
+)
 from zrokd.errors import Invalid
-from zrokd.model.naming import check_zone
+from zrokd.model.naming import Namespace, check_zone
 from zrokd.model.units import Address, Secret
 from zrokd.net.threshold import ProxyProtocolSettings
 from zrokd.net.tls.settings import TlsSettings
-from zrokd.service.checks import check_email, check_token
+from zrokd.service.checks import check_email, check_token, check_word
+from zrokd.service.namespaces import check_namespace
 
 
 def _is_url(url: str) -> None:
@@ -24,6 +36,14 @@ def _is_url(url: str) -> None:
 
 def _token_of(what: str) -> Callable[[Secret], object]:
     return lambda token: check_token(token.reveal(), what)
+
+
+def _said(path: tuple[str | int, ...], check: Callable[..., object], *what: object) -> Iterator[Mistake]:
+    """What a rule of the service says against a part of the settings: the start would, too."""
+    try:
+        check(*what)
+    except Invalid as error:
+        yield Mistake(str(error), path)
 
 
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -106,11 +126,11 @@ class MailSettings(Settings):
     username: str = Field(default="", description="For the mail server; left out: it asks for none.")
     password: SecretSetting = Field(default=Secret(""), description="The password of `username`.")
 
-    @model_validator(mode="after")
-    def _password_is_guarded(self) -> MailSettings:
+    @rule
+    def _password_is_guarded(self) -> Iterator[Mistake]:
         if self.use == "smtp" and self.username and self.tls == "none" and self.host not in _HERE:
-            raise ValueError("a password does not go over an unencrypted connection; set tls to starttls or implicit")
-        return self
+            sentence = "a password does not go over an unencrypted connection; set tls to starttls or implicit"
+            yield Mistake(sentence, ("tls",))
 
 
 class SignUpSettings(Settings):
@@ -190,12 +210,42 @@ class ControllerSettings(Settings):
         default=[], description="Reverse proxies in front of the API, whose connections per_address leaves out."
     )
 
-    @model_validator(mode="after")
-    def _frontends_are_known(self) -> ControllerSettings:
+    @rule
+    def _frontends_have_names(self) -> Iterator[Mistake]:
+        for name in self.frontends:
+            yield from _said(("frontends", name), check_word, name, "name of a frontend")
+
+    @rule
+    def _namespaces_can_be_kept(self) -> Iterator[Mistake]:
+        for token, each in self.namespaces.items():
+            namespace = Namespace(token=token, zone=each.zone, description=each.description, url=each.url)
+            yield from _said(("namespaces", token), check_namespace, namespace)
+
+    @rule
+    def _frontends_are_known(self) -> Iterator[Mistake]:
         for token, namespace in self.namespaces.items():
-            for name in namespace.frontends:
+            for index, name in enumerate(namespace.frontends):
                 if name not in self.frontends:
                     close = difflib.get_close_matches(name, self.frontends, 1)
                     hint = f"did you mean {close[0]!r}?" if close else "name it in `frontends`, with a token"
-                    raise ValueError(f"namespace {token!r}: no frontend is called {name!r}; {hint}")
-        return self
+                    yield Mistake(f"no frontend is called {name!r}", ("namespaces", token, "frontends", index), hint)
+
+    @rule
+    def _zones_differ(self) -> Iterator[Mistake]:
+        zones = ((("namespaces", token, "zone"), each.zone) for token, each in self.namespaces.items())
+        for path, first in repeated(zones):
+            yield Mistake("another namespace has this zone", path, first=first)
+
+    @rule
+    def _frontend_tokens_differ(self) -> Iterator[Mistake]:
+        tokens = ((("frontends", name, "token"), each.token) for name, each in self.frontends.items())
+        for path, first in repeated(tokens):
+            yield Mistake("another frontend has this token", path, first=first)
+
+    @rule
+    def _accounts_differ(self) -> Iterator[Mistake]:
+        accounts = list(enumerate(self.accounts))
+        for path, first in repeated((("accounts", index, "email"), each.email.lower()) for index, each in accounts):
+            yield Mistake("this account stands twice", path, first=first)
+        for path, first in repeated((("accounts", index, "token"), each.token) for index, each in accounts):
+            yield Mistake("another account has this token", path, first=first)

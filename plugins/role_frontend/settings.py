@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from collections.abc import Iterator
+
+from pydantic import Field
 
 from zrokd.contracts import (
     AddressSetting,
     DurationS,
+    Mistake,
     NetworkSetting,
     SecretSetting,
     Settings,
     SizeBytes,
     UrlSetting,
+    repeated,
+    rule,
     slot_use,
 )
 from zrokd.model.units import Secret
@@ -180,13 +185,16 @@ class FrontendSettings(Settings):
     )
     accesses: list[AccessSettings] = Field(default=[], description="Private accesses to serve.")
 
-    @model_validator(mode="after")
-    def _complete(self) -> FrontendSettings:
+    @rule
+    def _complete(self) -> Iterator[Mistake]:
         if self.listen is None and not self.accesses:
-            raise ValueError("give `listen` to serve public shares, or `accesses` to serve private ones")
+            yield Mistake("give `listen` to serve public shares, or `accesses` to serve private ones")
         if self.listen is not None and not (self.controller and self.token):
-            raise ValueError("`listen` needs the `controller` and the `token` that this frontend is known by there")
-        shares = [access.share for access in self.accesses]
-        if len(set(shares)) != len(shares):
-            raise ValueError("a share stands twice in `accesses`")
-        return self
+            sentence = "`listen` needs the `controller` and the `token` that this frontend is known by there"
+            yield Mistake(sentence, ("listen",))
+
+    @rule
+    def _accesses_differ(self) -> Iterator[Mistake]:
+        shares = ((("accesses", index, "share"), access.share) for index, access in enumerate(self.accesses))
+        for path, first in repeated(shares):
+            yield Mistake("this share stands twice among the accesses", path, first=first)

@@ -75,9 +75,10 @@ def test_without_its_driver_the_start_says_what_to_install(small_ctx, monkeypatc
 
 
 def test_plain_is_told_of_where_it_matters():
-    assert LdapSettings(**HERE).caution() == ""
-    assert LdapSettings(**HERE | {"plain": True}).caution() == ""
-    assert "unencrypted" in LdapSettings(**HERE | {"servers": ["ldap://a.example"], "plain": True}).caution()
+    assert list(LdapSettings(**HERE).caution()) == []
+    assert list(LdapSettings(**HERE | {"plain": True}).caution()) == []
+    [told] = LdapSettings(**HERE | {"servers": ["ldap://a.example"], "plain": True}).caution()
+    assert "unencrypted" in told.sentence
 
 
 def test_by_default_nobody_is_given_an_account_and_tls_is_a_must():

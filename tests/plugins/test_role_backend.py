@@ -1175,10 +1175,10 @@ def test_all_addresses_must_answer_and_are_asked_until_they_do():
 
 
 WRONG = [
-    ({"private": True, "name": "docs"}, "are for public shares"),
-    ({"private": True, "basic_auth": ["a:b"]}, "are for public shares"),
-    ({"token": "abc"}, "are for private shares"),
-    ({"grants": ["a@b.c"]}, "are for private shares"),
+    ({"private": True, "name": "docs"}, "`name` is for public shares"),
+    ({"private": True, "basic_auth": ["a:b"]}, "`basic_auth` is for public shares"),
+    ({"token": "abc"}, "`token` is for private shares"),
+    ({"grants": ["a@b.c"]}, "`grants` is for private shares"),
     ({"gate": "basic"}, "there are none"),
     ({"name": "No"}, "not a valid name"),
     ({"name": "ab"}, "not a valid name"),
@@ -1204,20 +1204,35 @@ def test_a_wrong_share_is_told(keys, told):
         ({"token": "t"}, "needs `controller`"),
         ({"controller": "x", "token": "t"}, "is not a URL; write it like https://"),
         ({"controller": "http://c", "token": "t", "max_streams": 0}, "greater"),
-        ({"controller": "http://c", "token": "t", "shares": [{"mode": "hello", "name": "docs"}] * 2}, "stands twice"),
+        ({"controller": "http://c", "token": "t", "shares": [{"mode": "hello", "name": "docs"}] * 2}, "has this name"),
         (
             {
                 "controller": "http://c",
                 "token": "t",
                 "shares": [{"mode": "hello", "private": True, "token": "abc"}] * 2,
             },
-            "twice",
+            "has this token",
         ),
     ],
 )
 def test_a_wrong_backend_is_told(keys, told):
     with pytest.raises(ValidationError, match=told):
         BackendSettings(**keys)
+
+
+def test_a_share_that_stands_twice_is_told_where_it_does():
+    shares = [
+        *({"mode": "hello", "private": True, "token": token} for token in ("abc", "tok", "abc", "abc")),
+        *({"mode": "hello", "name": "app", "namespace": space} for space in ("public", "other", "public")),
+    ]
+    with pytest.raises(ValidationError) as refused:
+        BackendSettings(controller="http://c", token="t", shares=shares)
+    found = [mistake for item in refused.value.errors() for mistake in item["ctx"]["error"].found]
+    assert [(each.path[1:], each.first[1:]) for each in found] == [
+        ((6, "name"), (4, "name")),
+        ((2, "token"), (0, "token")),
+        ((3, "token"), (0, "token")),
+    ]
 
 
 def loaded(*shares):

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from zrokd.config import scalars
 from zrokd.config.masking import learn
 from zrokd.config.partial import ask, broken_rules, partial
-from zrokd.config.problems import MOST, paths_of, problems_of
+from zrokd.config.problems import MOST, paths_of, problem_of, problems_of
 from zrokd.config.tree import KeyPath, Tree, at
 from zrokd.config.uses import gather, uses_in
 from zrokd.config.values import models_of
-from zrokd.contracts import Component, Settings, Use
+from zrokd.contracts import Component, Mistake, Settings, Use
 from zrokd.errors import PluginError
 
 
@@ -57,10 +57,14 @@ def _note_misfits(instance: Any, base: KeyPath, tree: Tree, *, whole: bool) -> N
     for path, part in models_of(instance, base):
         if not isinstance(part, Settings):
             continue
-        if sentence := part.misfit() if whole else ask(part.misfit):
-            tree.refuse(sentence, path)
-        if sentence := part.caution() if whole else "":
-            tree.warnings.append(tree.problem(sentence, path, hint=tree.files_of(path)))
+        for mistake in _misfits(part) if whole else ask(_misfits, part) or ():
+            tree.problems.append(problem_of(mistake, path, tree))
+        for mistake in part.caution() if whole else ():
+            tree.warnings.append(problem_of(mistake, path, tree))
+
+
+def _misfits(part: Settings) -> tuple[Mistake, ...]:
+    return tuple(part.misfit())
 
 
 def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any, bool]:

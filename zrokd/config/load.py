@@ -15,6 +15,7 @@ from zrokd.config.check import Lookup, check
 from zrokd.config.configuration import Configuration, Plan, plan, plans
 from zrokd.config.exposure import secrets_in, warnings_for
 from zrokd.config.masking import masked
+from zrokd.config.partners import warn_of_strangers
 from zrokd.config.references import Resolver
 from zrokd.config.schema import TopLevel, default_state_dir
 from zrokd.config.together import refuse_ports_taken_twice, warn_of_gates_unknown, warn_of_plain_urls
@@ -83,6 +84,7 @@ def _build(
         raise ConfigError(masked(_sorted(tree.problems), tree))
     warn_of_gates_unknown(top.roles, tree)
     warn_of_plain_urls(top.roles, tree)
+    warn_of_strangers(top.roles, tree)
     return _configuration(top, tree, folder, environ, files, frozen)
 
 

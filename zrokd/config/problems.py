@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from zrokd.config.masking import is_secret
 from zrokd.config.tree import KeyPath, Origin, Tree
 from zrokd.config.words import guess, nothing_of, show, wanted, words_for
-from zrokd.contracts import Use
+from zrokd.contracts import Mistake, Use
+from zrokd.contracts.rules import Mistakes
 from zrokd.errors import Problem
 
 MOST = 100  # mistakes of one section; who made more has other troubles
@@ -23,11 +24,26 @@ _TELLING = 6  # this many characters of a referenced value in a message are too 
 def problems_of(error: ValidationError, model: type[BaseModel], data: Any, base: KeyPath, tree: Tree) -> list[Problem]:
     """Each of pydantic's errors as a Problem with its place. `base` is where `data`, meant for `model`, stands."""
     places: dict[KeyPath, list[Mapping[str, Any]]] = {}
+    told: list[Problem] = []
     for item in error.errors(include_url=False)[:MOST]:
-        places.setdefault(_in_data(item, data), []).append(item)
-    return [
+        broken, path = item.get("ctx", {}).get("error"), _in_data(item, data)
+        if isinstance(broken, Mistakes):
+            told += [problem_of(mistake, (*base, *path), tree) for mistake in broken.found[:MOST]]
+        else:
+            places.setdefault(path, []).append(item)
+    return told + [
         _problem(items, model, base, path, tree) for path, items in places.items() if not tree.is_broken((*base, *path))
     ]
+
+
+def problem_of(mistake: Mistake, base: KeyPath, tree: Tree) -> Problem:
+    """What a rule of the settings at `base` found, with its place."""
+    place = (*base, *mistake.path)
+    clash = f"; the first is {tree.whereabouts((*base, *mistake.first), place)}" if mistake.first else ""
+    message = mistake.sentence + clash
+    for inner in tree.origins_below(base):
+        message = _without(message, inner)
+    return tree.problem(message, place, hint=mistake.hint or tree.files_of(place))
 
 
 def paths_of(error: ValidationError, data: Any) -> list[KeyPath]:
@@ -82,16 +98,22 @@ def _words(items: Sequence[Mapping[str, Any]], shown: str) -> tuple[str, str]:
 
 def hide(message: str, origin: Origin) -> str:
     """`message` without the text of a reference: that may be a secret, whatever it was used for."""
+    message = _without(message, origin)
+    if not origin.words or len(origin.text) < _TELLING:
+        return message
+    named = f"the value of {origin.words}"
+    rest = message.replace(named, "")
+    match = difflib.SequenceMatcher(None, rest[:1000], origin.text[:1000], autojunk=False).find_longest_match()
+    return message if match.size < _TELLING else f"{named} does not fit here"
+
+
+def _without(message: str, origin: Origin) -> str:
+    """The same, where the text stands there as it is."""
     if not origin.words or not origin.text:
         return message
     named = f"the value of {origin.words}"
     message = message.replace(repr(origin.text), named)
-    if len(origin.text) < _TELLING:
-        return message
-    message = message.replace(origin.text, named)
-    rest = message.replace(named, "")
-    match = difflib.SequenceMatcher(None, rest[:1000], origin.text[:1000], autojunk=False).find_longest_match()
-    return message if match.size < _TELLING else f"{named} does not fit here"
+    return message if len(origin.text) < _TELLING else message.replace(origin.text, named)
 
 
 def fields_at(model: Any, path: KeyPath) -> list[str]:

@@ -103,6 +103,13 @@ class Tree:
                 return found
             path, first = path[:-1], self.keys
 
+    def whereabouts(self, path: KeyPath, of: KeyPath) -> str:
+        """For messages about `of`: another path, with its line, and its file when that is not the same."""
+        named, mark, here = dotted(self.as_written(path)), self.mark(path), self.mark(of)
+        if mark is None or not mark.line:
+            return named
+        return f"{named} in line {mark.line}" + ("" if here and here.file == mark.file else f" of {mark.file}")
+
     def origins_below(self, path: KeyPath) -> Iterator[Origin]:
         """The origins of `path` and of all that it holds."""
         path = self.as_written(path)

@@ -18,6 +18,7 @@ from zrokd.contracts.sink import Sink
 from zrokd.contracts.storage import Storage
 
 if TYPE_CHECKING:
+    from zrokd.contracts.rules import Mistake, repeated, rule
     from zrokd.contracts.settings import (
         AddressSetting,
         DurationS,
@@ -52,6 +53,7 @@ __all__ = [
     "Health",
     "Hooks",
     "Listener",
+    "Mistake",
     "Mode",
     "NetworkSetting",
     "Node",
@@ -72,6 +74,8 @@ __all__ = [
     "UrlSetting",
     "Use",
     "passes",
+    "repeated",
+    "rule",
     "slot_use",
 ]
 
@@ -80,6 +84,6 @@ def __getattr__(name: str) -> object:
     """What settings are written with comes when it is asked for: pydantic takes longer than the help of a command."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from zrokd.contracts import settings
+    from zrokd.contracts import rules, settings
 
-    return getattr(settings, name)
+    return getattr(rules if hasattr(rules, name) else settings, name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from zrokd.contracts.rules import Mistake
 from zrokd.errors import Invalid
 from zrokd.model.units import Address, Secret, parse_address, parse_duration_s, parse_size_bytes
 
@@ -36,16 +37,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
-    def misfit(self) -> str:
-        """What is wrong with the components named here, in one sentence; "" when nothing is.
+    def misfit(self) -> Iterable[Mistake]:
+        """What is wrong with the components named here.
 
-        The loader asks once each `Use` holds its component: validators of the model are too early for that.
+        The loader asks once each `Use` holds its component: a `rule` of the model is too early for that.
         """
-        return ""
+        return ()
 
-    def caution(self) -> str:
-        """What an operator should hear about settings that can be used, in one sentence; "" when there is nothing."""
-        return ""
+    def caution(self) -> Iterable[Mistake]:
+        """What an operator should hear about settings that can be used."""
+        return ()
 
 
 def _duration(value: object) -> float:

@@ -28,7 +28,7 @@ class Namespaces:
 
         :raises Invalid: a bad zone or URL, or an unknown frontend. :raises Conflict: another namespace has the zone.
         """
-        self._core.store.write(self._ensure, _checked(namespace), tuple(frontends))
+        self._core.store.write(self._ensure, check_namespace(namespace), tuple(frontends))
         self._core.bell.ring()
 
     def create(self, zone: str, *, token: str = "", description: str = "", is_open: bool = False) -> Namespace:
@@ -36,7 +36,7 @@ class Namespaces:
 
         :raises Invalid: a bad zone or token. :raises Conflict: token or zone are taken.
         """
-        made = _checked(Namespace(token=token or new_token(), zone=zone, description=description, open=is_open))
+        made = check_namespace(Namespace(token=token or new_token(), zone=zone, description=description, open=is_open))
         now_ms = self._core.clock.now_ms()
         self._core.change(
             "namespace.created", made.token, lambda: namespaces.add(made, now_ms), zone=zone, open=is_open
@@ -127,7 +127,7 @@ class Namespaces:
             description=description or old.description,
             open=old.open if is_open is None else is_open,
         )
-        _change(row, old, _checked(new), self._core.clock.now_ms())
+        _change(row, old, check_namespace(new), self._core.clock.now_ms())
         audit.note("namespace.changed", token, zone=new.zone, open=new.open)
 
     def _delete(self, token: str) -> None:
@@ -175,7 +175,8 @@ def _frontend(name: str) -> int:
     return row
 
 
-def _checked(namespace: Namespace) -> Namespace:
+def check_namespace(namespace: Namespace) -> Namespace:
+    """The namespace, when it can be kept. :raises Invalid: says what is wrong with it."""
     if not _TOKEN.fullmatch(namespace.token):
         raise Invalid(f"{namespace.token!r} is not a valid namespace: up to 64 letters, digits, - and _")
     check_zone(namespace.zone)

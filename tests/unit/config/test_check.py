@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from pydantic import Field, model_validator
 from zrokd.config.check import Lookup, check
 from zrokd.config.parse import parse
 from zrokd.config.tree import Origin, Tree
-from zrokd.contracts import Gate, Settings, Use, slot_use
-from zrokd.errors import PluginError
+from zrokd.contracts import Gate, Mistake, Settings, Use, repeated, rule, slot_use
+from zrokd.errors import PluginError, Problem
 
 
 class Chain(Settings):
@@ -120,3 +121,79 @@ def test_a_referenced_text_that_fits_nowhere_is_told_once_and_hidden() -> None:
 def test_rules_over_several_keys_are_asked_after_references_were_read() -> None:
     tree = Tree(data={"number": "10"}, origins={("number",): Origin("!env X", "10")})
     assert checked("", tree)[1] == [("", "too large", "")]
+
+
+class Zones(Settings):
+    zones: list[str] = Field(default=[])
+    spare: str = ""
+    name: str = ""
+
+    @rule
+    def _differ(self) -> Iterator[Mistake]:
+        for path, first in repeated((("zones", index), zone) for index, zone in enumerate(self.zones)):
+            yield Mistake("this zone stands twice", path, first=first)
+
+    @rule
+    def _known(self) -> Iterator[Mistake]:
+        if self.spare and self.spare not in self.zones:
+            yield Mistake(f"no zone is called {self.spare!r}", ("spare",), hint="did you mean it?")
+
+    def misfit(self) -> Iterator[Mistake]:
+        if self.name == "misfit":
+            yield Mistake("a misfit", ("name",))
+
+    def caution(self) -> Iterator[Mistake]:
+        if self.name:
+            yield Mistake("take care", ("name",))
+
+
+class ZonesGate(Gate):
+    name = "zones"
+    Settings = Zones
+
+
+def in_zones(text: str) -> Tree:
+    tree = parse(f"gates:\n  a:\n    use: zones\n{text}".encode(), "f.yml")
+    check(Top, tree.data, (), tree, lambda _slot, name: ZonesGate if name == "zones" else ChainGate)
+    return tree
+
+
+def placed(problems: list[Problem]) -> list[str]:
+    return [f"{each.line}:{each.column}: {each.path}: {each.message}; {each.hint}" for each in problems]
+
+
+ZONES = """\
+    zones: [a, b,
+      a,
+      b]
+    spare: c
+"""
+
+
+def test_a_rule_names_each_key_that_it_means_and_the_first_of_its_kind() -> None:
+    assert placed(in_zones(ZONES).problems) == [
+        "5:7: gates.a.zones[2]: this zone stands twice; the first is gates.a.zones[0] in line 4; ",
+        "6:7: gates.a.zones[3]: this zone stands twice; the first is gates.a.zones[1] in line 4; ",
+        "7:12: gates.a.spare: no zone is called 'c'; did you mean it?",
+    ]
+
+
+def test_beside_wrong_values_it_does_so_too() -> None:
+    assert placed(in_zones("    zones: [a, a]\n    spare: 5\n").problems) == [
+        "5:12: gates.a.spare: 5 is not a text; put it in quotes",
+        "4:16: gates.a.zones[1]: this zone stands twice; the first is gates.a.zones[0] in line 4; ",
+    ]
+
+
+def test_misfits_and_cautions_have_places_too() -> None:
+    tree = in_zones("    name: misfit\n")
+    assert placed(tree.problems) == ["4:11: gates.a.name: a misfit; "]
+    assert placed(tree.warnings) == ["4:11: gates.a.name: take care; "]
+
+
+def test_what_a_rule_quotes_of_a_reference_is_not_shown() -> None:
+    tree = parse(b"gates: {a: {use: zones, spare: x}}", "f.yml")
+    tree.data["gates"]["a"]["spare"] = "somebody's password"
+    tree.origins["gates", "a", "spare"] = Origin("!file x", "somebody's password")
+    check(Top, tree.data, (), tree, lambda _slot, name: ZonesGate if name == "zones" else ChainGate)
+    assert [each.message for each in tree.problems] == ["no zone is called the value of !file x"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import Field, PrivateAttr, model_validator
 
+from zrokd.contracts.rules import Mistake
 from zrokd.contracts.settings import DurationS, SecretSetting, Settings
 from zrokd.errors import Invalid
 from zrokd.net.tls import certificate
@@ -32,9 +35,10 @@ class CertificateSettings(Settings):
         """The certificate, found fit for use."""
         return self._loaded
 
-    def caution(self) -> str:
-        """That it ended."""
-        return certificate.caution(self._loaded)
+    def caution(self) -> Iterator[Mistake]:
+        """That it ended, or is for nobody."""
+        if sentence := certificate.caution(self._loaded):
+            yield Mistake(sentence, ("chain",))
 
 
 class TlsSettings(Settings):

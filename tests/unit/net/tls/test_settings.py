@@ -36,4 +36,5 @@ def test_settings_are_strict(bad):
 
 def test_one_that_ended_is_warned_of():
     ended = issue("a.example.com", days=-1)
-    assert "ended on" in CertificateSettings(chain=ended.chain, key=Secret(ended.key)).caution()
+    [told] = CertificateSettings(chain=ended.chain, key=Secret(ended.key)).caution()
+    assert "ended on" in told.sentence
