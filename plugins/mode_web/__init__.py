@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import posix
@@ -80,7 +81,8 @@ class WebMode(Mode):
         try:
             self.ctx.offload(os.listdir, self._root)
         except OSError as error:
-            return f"cannot read the folder {self._root}: {error.strerror}"
+            told = {errno.ENOENT: "there is no folder", errno.ENOTDIR: "this is no folder:"}
+            return f"{told.get(error.errno or 0, 'we may not read the folder')} {self._root}"
         return ""
 
     def _exchange(self, exchange: HttpExchange) -> None:

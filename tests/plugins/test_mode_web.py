@@ -552,7 +552,7 @@ def test_a_visitor_who_leaves_midway_costs_nothing(web, root, visit, descriptors
 
 def test_a_folder_that_is_not_there_is_told_and_works_when_it_comes(small_ctx, tmp_path, visit):
     web = make(small_ctx, tmp_path / "later")
-    assert "cannot read the folder" in web.probe()
+    assert "there is no folder" in web.probe()
     assert visit(web).get("/")[0] == 404
     (tmp_path / "later").mkdir()
     assert web.probe() == ""

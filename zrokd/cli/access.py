@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from zrokd.cli.lazy import KindGroup
 from zrokd.cli.misuse import asked_for, in_words_of
 from zrokd.cli.output import JSON
 
 
-@click.group()
+@click.group(cls=KindGroup)
 def access() -> None:
     """Open somebody's private share on this machine until Ctrl-C."""
 

@@ -28,7 +28,7 @@ def check(file: Path | None, *, effective: bool, schema: bool, sets: tuple[str, 
         click.echo(_schema(registry))
         return
     if file is None:
-        raise click.UsageError("name a FILE")
+        raise click.MissingParameter(param_hint="'FILE'", param_type="argument")
     from zrokd.config.load import load
     from zrokd.config.render import render_problems
 

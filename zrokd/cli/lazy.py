@@ -26,7 +26,7 @@ class LazyGroup(click.Group):
             module, _, attribute = self.table[cmd_name][0].partition(":")
             command = getattr(importlib.import_module(module), attribute)
             assert isinstance(command, click.Command)
-            return command
+            return _uncut(command)
         return self._plugin_command(ctx, cmd_name) if cmd_name in self._plugin_names() else None
 
     def resolve_command(
@@ -70,4 +70,28 @@ class LazyGroup(click.Group):
         settings = component.Settings() if has_settings(component) else None
         command = component(settings, None).configure()  # type: ignore[arg-type,attr-defined]
         assert isinstance(command, click.Command)
-        return command
+        return _uncut(command)
+
+
+def _uncut(command: click.Command) -> click.Command:
+    """The command, whose own ones are listed with their whole first sentence: click cuts it to one line."""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        sentence, end, _ = " ".join((inner.help or "").partition("\n\n")[0].split()).partition(". ")
+        inner.short_help = inner.short_help or sentence + end.strip()
+        _uncut(inner)
+    return command
+
+
+class KindGroup(click.Group):
+    """A group whose commands say a kind: who leaves it out is told where it goes."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's; what is no command of ours is taken for what should have stood behind one."""
+        if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self.commands, 1)
+            rest = args[1:] if close else args
+            meant = [" ".join([ctx.command_path, kind, *rest]) for kind in close or self.commands]
+            ctx.fail(f"No such command {args[0]!r}. Did you mean: {', or '.join(meant)}?")
+        return super().resolve_command(ctx, args)

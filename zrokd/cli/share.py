@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zrokd.cli.lazy import KindGroup
 from zrokd.cli.misuse import in_words_of
 from zrokd.cli.output import JSON, reason
 from zrokd.model.units import is_host
@@ -42,7 +43,7 @@ def _common(function: Any) -> Any:
     return function
 
 
-@click.group()
+@click.group(cls=KindGroup)
 def share() -> None:
     """Share a web server, a port or a folder until Ctrl-C."""
 
@@ -129,7 +130,7 @@ def _serve(
     registry = Registry()
     if not entry.get("private") and not getattr(_mode(registry, mode), "http", True):
         raise click.UsageError(f"mode {mode} is for private shares; run: zrokd share private {target} --mode {mode}")
-    _refuse_folder(target, mode)
+    _refuse_mixed_up(target, mode)
     where = _target(target, mode)
     options = {key: value for key, value in {"target": where, "insecure": insecure}.items() if value}
     with session.scratch_folder() as folder:
@@ -165,9 +166,12 @@ def _mode(registry: Registry, name: str) -> type[Component] | None:
         return None
 
 
-def _refuse_folder(target: str | None, mode: str) -> None:
-    """Who names a folder that is here means its files, and not a web server of that name."""
+def _refuse_mixed_up(target: str | None, mode: str) -> None:
+    """Who names a folder that is here means its files, and who names a port that is no folder a web server."""
     folder = target or ""
+    port = folder.removeprefix(":")
+    if mode == "web" and port.isascii() and port.isdigit() and not Path(folder).exists():
+        raise click.UsageError(f"there is no folder {folder} here; for a web server on that port leave --mode web out")
     if mode == "proxy" and folder and not folder.removeprefix(":").isdigit() and Path(folder).is_dir():
         server = f"; a web server of that name is http://{folder}" if is_host(folder) and "/" not in folder else ""
         raise click.UsageError(f"{folder} is a folder here, shared with --mode web{server}")

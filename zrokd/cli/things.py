@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +12,9 @@ from zrokd.cli import session
 from zrokd.cli.misuse import asked_for
 from zrokd.cli.output import JSON, emit, say, table
 from zrokd.errors import Conflict
+
+if TYPE_CHECKING:
+    from zrokd.client.controller import Controller
 
 _NAMESPACE = click.option("-n", "--namespace", default="public", show_default=True, help="Token of the namespace.")
 
@@ -117,7 +122,10 @@ def delete_environment(environment: str, *, as_json: bool) -> None:
 
 @click.group("list")
 def listing() -> None:
-    """List names, namespaces, shares, accesses or environments."""
+    """List names, namespaces, shares, accesses or environments.
+
+    What a killed zrokd of this machine left there is ended first.
+    """
 
 
 @listing.command("names")
@@ -125,7 +133,7 @@ def listing() -> None:
 @JSON
 def list_names(namespace: str, *, as_json: bool) -> None:
     """The account's names, and which share uses each."""
-    with session.controller_of(session.enabled()) as controller:
+    with _settled() as controller:
         found = controller.list_names(namespace)
     rows = [
         {"name": n.name, "namespace": n.namespace, "host": n.host, "share": n.share_token, "reserved": n.reserved}
@@ -139,7 +147,7 @@ def list_names(namespace: str, *, as_json: bool) -> None:
 @JSON
 def list_namespaces(*, as_json: bool) -> None:
     """The namespaces in which the account may reserve names."""
-    with session.controller_of(session.enabled()) as controller:
+    with _settled() as controller:
         found = controller.list_namespaces()
     rows = [{"namespace": n.token, "zone": n.zone, "description": n.description} for n in found]
     table(rows, ("namespace", "zone", "description"), as_json=as_json, none="no namespace is open to this account")
@@ -179,10 +187,17 @@ def list_environments(*, as_json: bool) -> None:
     table(rows, columns, as_json=as_json, none="no environments")
 
 
-def _overview() -> dict[str, Any]:
+@contextlib.contextmanager
+def _settled() -> Iterator[Controller]:
+    """The controller, after what a killed zrokd left there was ended."""
     environment = session.enabled()
     with session.controller_of(environment) as controller:
         session.settle(environment, controller)
+        yield controller
+
+
+def _overview() -> dict[str, Any]:
+    with _settled() as controller:
         return controller.overview()
 
 

@@ -6,6 +6,7 @@ Works with and without gevent: under the monkey patch waiting switches greenlets
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,9 @@ _CONNECT_S = 5.0
 _CHUNK = 1 << 16
 # What zrok's framework says for any 401: true, and of no help. Source: zrok REST API v2
 _WORDLESS = frozenset(["invalid api key", "unauthenticated for invalid credentials"])
+_NO_TLS = frozenset(["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"])
+_NO_FILE = frozenset(["NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "BAD_BASE64_DECODE"])
+_STRANGE = frozenset([404, 405, 501])  # with a page for people: what a web server says that is no controller
 _FAULTS: dict[int, type[ZrokdError]] = {
     401: Denied,
     403: NotEnough,
@@ -82,19 +86,29 @@ class Transport:
         except requests.exceptions.InvalidURL as error:
             raise Invalid(f"{self.url!r} is not the URL of a controller: {error}") from error
         except requests.exceptions.SSLError as error:
-            whose = f"those in {self._verify}" if isinstance(self._verify, str) else "the system's"
-            raise Unavailable(
-                f"the controller at {self.url} shows a certificate that is not trusted here by {whose}; name its"
-                f" authority in ZROKD_CA or in `ca` ({_root(error)})"
-            ) from error
+            raise Unavailable(self._tls_trouble(_innermost(error))) from error
         except requests.exceptions.Timeout as error:
             raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error
         except requests.exceptions.RequestException as error:
-            raise Unavailable(
-                f"the controller at {self.url} does not answer ({_root(error)}); is it running?"
-            ) from error
+            doubt = "is it running?" if self.url.startswith("https") else "is it running, and does it speak http there?"
+            raise Unavailable(f"the controller at {self.url} does not answer ({_root(error)}); {doubt}") from error
         except OSError as error:  # its own way to say that there is no such file
             raise Invalid(f"the certificates in {self._verify} cannot be used: {error}") from error
+
+    def _tls_trouble(self, error: BaseException) -> str:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            whose = f"those in {self._verify}" if isinstance(self._verify, str) else "those of this system"
+            return (
+                f"the certificate of the controller at {self.url} is not trusted:"
+                f" {error.verify_message.rstrip('.').lower()}; we trust {whose}, and others in ZROKD_CA or `ca`"
+            )
+        reason = getattr(error, "reason", None) or str(error)
+        if reason in _NO_TLS:
+            return f"{self.url} does not speak TLS; write http://{self.url.removeprefix('https://')}"
+        words = reason.replace("_", " ").lower()
+        if reason in _NO_FILE:
+            return f"the certificates in {self._verify} cannot be used: {words}"
+        return f"the controller at {self.url} and we agree on no TLS ({words}); is it the port of its API?"
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
@@ -112,6 +126,8 @@ class Transport:
 
     def _answer(self, response: requests.Response, data: bytes) -> Any:
         status = response.status_code
+        if status in _STRANGE and response.headers.get("Content-Type", "").startswith("text/html"):
+            raise Unavailable(self._stranger())
         if 200 <= status < 300:
             return self._decode(data)
         if 300 <= status < 400:
@@ -133,7 +149,13 @@ class Transport:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise Unavailable(f"{self.url} does not answer like a controller; is the URL right?") from error
+            raise Unavailable(self._stranger()) from error
+
+    def _stranger(self) -> str:
+        return (
+            f"{self.url} is not a zrokd controller; it may be a web server, or the port of a frontend, where visitors"
+            " come: give the URL of the controller's API"
+        )
 
     def _advice(self, status: int) -> str:
         match status:
@@ -166,10 +188,14 @@ def _retry_after_s(response: requests.Response) -> float:
 
 def _root(error: BaseException) -> str:
     """The innermost reason, without the layers of the HTTP library."""
+    seen = _innermost(error)
+    return getattr(seen, "strerror", None) or str(seen) or type(seen).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     seen = error
     while True:
         inner = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
         if not isinstance(inner, BaseException) or inner is seen:
-            break
+            return seen
         seen = inner
-    return getattr(seen, "strerror", None) or str(seen) or type(seen).__name__

@@ -44,7 +44,7 @@ def load(
 
     `overrides` are dotted keys from the command line; they beat environment variables, which beat the files.
     With `create_secrets`, what `!secret` names is made where it does not exist yet.
-    :raises ConfigError: with all mistakes.
+    :raises ConfigError: with all mistakes. :raises StartError: secrets cannot be kept in `state_dir`.
     """
     tree, files = sources.read(path)
     if tree.problems and not tree.data:

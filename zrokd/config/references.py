@@ -10,7 +10,7 @@ from typing import Any
 from zrokd.config import secretfile
 from zrokd.config.sources import reason
 from zrokd.config.tree import KeyPath, Origin, Reference, Tree
-from zrokd.errors import ZrokdError
+from zrokd.errors import Invalid, ZrokdError
 from zrokd.model.units import Secret
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
@@ -30,7 +30,10 @@ class Resolver:
         self._state_dir, self._create = state_dir, create
 
     def resolve(self, tree: Tree) -> None:
-        """Resolve every value of `tree` in place; what leads nowhere becomes a problem at its place."""
+        """Resolve every value of `tree` in place; what leads nowhere becomes a problem at its place.
+
+        :raises StartError: a secret cannot be made, for the state directory cannot be used.
+        """
         tree.data = self._walk(tree.data, (), tree)
 
     def _walk(self, value: Any, path: KeyPath, tree: Tree) -> Any:
@@ -104,10 +107,10 @@ class Resolver:
             raise Unresolved(f"!secret {name}: `state_dir` is wrong, so there is no place to keep it")
         try:
             file = secretfile.place(self._state_dir, name)
-            if self._create:
-                secretfile.make(file)
-        except ZrokdError as error:
+        except Invalid as error:
             raise Unresolved(f"!secret {name}: {error}") from error
+        if self._create:
+            secretfile.make(file)
         if self._create or _is_there(file):
             return _read(file), file
         return f"made-at-the-first-run:{name}", None

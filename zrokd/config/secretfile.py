@@ -7,8 +7,8 @@ import re
 import secrets
 from pathlib import Path
 
-from zrokd.config.sources import reason
-from zrokd.errors import Invalid, StartError
+from zrokd.config.statedir import unusable
+from zrokd.errors import Invalid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -29,14 +29,15 @@ def make(file: Path) -> None:
     try:
         if file.exists():
             return
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             _write(fresh, secrets.token_urlsafe(32) + "\n")
             _keep(fresh, file)
         finally:
             fresh.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise StartError(f"cannot write {file}: {reason(error)}") from error
+        raise unusable(file.parent.parent, error) from error
 
 
 def _write(file: Path, text: str) -> None:

@@ -45,19 +45,22 @@ def problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
     said = str(getattr(error, "problem", None) or error).strip()
     lines = lines_of(text)
     if mark is None:
-        return Problem(f"this is not YAML: {short(said)}", file=file)
+        return Problem("this is not YAML", file=file)
     source = lines[mark.line] if mark.line < len(lines) else ""
-    message = said if isinstance(error, Refused) else _words(said, source[mark.column : mark.column + 1])
+    message = said if isinstance(error, Refused) else _words(said, source, mark.column)
     return Problem(message, file=file, line=mark.line + 1, column=mark.column + 1, source=mask_text(source))
 
 
-def _words(said: str, character: str) -> str:
+def _words(said: str, source: str, column: int) -> str:
+    character = source[column : column + 1]
+    if said.startswith("did not find expected ','") and source[max(0, column - 1) : column + 1] == "${":
+        return "inside of { } and [ ] a value with ${...} must stand in quotes"
     if "tab character" in said or ("cannot start any token" in said and character == "\t"):
         return "a tab stands here; YAML wants blanks for indenting"
     if "cannot start any token" in said:
         return f"a value cannot begin with {character!r}; put it in quotes"
     known = next((words for begin, words in _WORDS.items() if said.startswith(begin)), "")
-    return known or f"this is not YAML: {short(said)}"
+    return known or "this cannot be read as YAML from here on; put texts with special characters in quotes"
 
 
 def lines_of(text: str) -> list[str]:

@@ -19,15 +19,15 @@ _WANTED = {
 }  # fmt: skip
 _MAPS = frozenset(["dict_type", "model_type", "model_attributes_type"])
 _BOUNDS = {
-    "greater_than": ("gt", "more than"), "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "less than"), "less_than_equal": ("le", "at most"),
-    "multiple_of": ("multiple_of", "a multiple of"),
+    "greater_than": ("gt", "too small: write more than"), "greater_than_equal": ("ge", "too small: write at least"),
+    "less_than": ("lt", "too large: write less than"), "less_than_equal": ("le", "too large: write at most"),
+    "multiple_of": ("multiple_of", "no multiple of"),
 }  # fmt: skip
 _LENGTHS = {
     "string_too_short": ("min_length", "{} is too short: at least {} characters"),
     "string_too_long": ("max_length", "{} is too long: at most {} characters"),
-    "too_short": ("min_length", "{} with too little in it: at least {}"),
-    "too_long": ("max_length", "{} with too much in it: at most {}"),
+    "too_short": ("min_length", "{} with too little in it; at least {} must stand here"),
+    "too_long": ("max_length", "{} with too much in it; at most {} may stand here"),
 }
 
 
@@ -51,9 +51,11 @@ def words_for(item: Mapping[str, Any], shown: str) -> Words:
         return nothing_of(kind, shown)
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{shown} is not {words} {context[key]}", ""
+        return f"{shown} is {words} {context[key]}", ""
     if kind in _LENGTHS:
         key, words = _LENGTHS[kind]
+        if kind == "too_short" and not context.get("actual_length", 1):
+            return f"nothing is in it, and at least {context[key]} must be", ""
         return words.format(shown, context[key]), ""
     if kind in _OTHERS:
         return _OTHERS[kind](context, shown)

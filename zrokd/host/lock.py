@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import stat
 from pathlib import Path
 
+from zrokd.config.statedir import unusable
 from zrokd.errors import StartError
 
 LOCK = "zrokd.lock"
@@ -28,7 +28,7 @@ class StateLock:
             _refuse_strangers(folder)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StartError(f"cannot use the state directory {folder}: {_why(error)}") from error
+            raise unusable(folder, error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_pid()
@@ -41,7 +41,7 @@ class StateLock:
             ) from error
         except OSError as error:
             self.close()
-            raise StartError(f"cannot use the state directory {folder}: {_why(error)}") from error
+            raise unusable(folder, error) from error
 
     def _write_pid(self) -> None:
         os.ftruncate(self._fd, 0)
@@ -61,17 +61,3 @@ def _refuse_strangers(folder: Path) -> None:
         raise StartError(f"the state directory {folder} belongs to another user ({status.st_uid}); choose another")
     if status.st_mode & stat.S_IWOTH:
         raise StartError(f"the state directory {folder} can be written by everybody; run chmod o-w {folder}")
-
-
-def _why(error: OSError) -> str:
-    advice = {
-        errno.EACCES: "permission denied; make it belong to this user, or set state_dir",
-        errno.EPERM: "permission denied; make it belong to this user, or set state_dir",
-        errno.ELOOP: f"{LOCK} in it is a link; remove it",
-        errno.ENOTDIR: "a part of the path is a file; set state_dir",
-        errno.EEXIST: "it is a file; set state_dir",
-        errno.EROFS: "the file system is read only; set state_dir",
-        errno.ENOSPC: "the disk is full; free some space",
-        errno.EDQUOT: "the quota is used up; free some space",
-    }
-    return advice.get(error.errno or 0, error.strerror or str(error))

@@ -70,6 +70,28 @@ def test_a_misspelt_command_is_met_with_the_right_one(shell, word, meant):
     assert f"Did you mean {meant!r}?" in shell(word, code=2)[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("access", "my-port"), "Did you mean: zrokd access private my-port?"),
+        (("share", "3000"), "share public 3000"),
+        (("share", "publc", "3000"), "Did you mean: zrokd share public 3000?"),
+    ],
+)
+def test_a_kind_that_was_left_out_is_told_of(shell, words, meant):
+    assert meant in shell(*words, code=2)[1]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_file_that_was_left_out_is_told_of_alike(shell, command):
+    assert shell(command, code=2)[1].startswith("zrokd: Missing argument 'FILE'.\n")
+
+
+@pytest.mark.parametrize("name", ["share", "access", "delete", "list", "token", "admin", "db"])
+def test_the_help_of_a_group_cuts_no_sentence(shell, name):
+    assert "..." not in shell(name, "--help")[0].replace("[ARGS]...", "")
+
+
 def test_a_word_that_is_no_command_is_met_with_help(shell):
     assert "See zrokd --help" in shell("xyzzy", code=2)[1]
 

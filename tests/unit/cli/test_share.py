@@ -188,6 +188,7 @@ def test_a_gate_is_chosen_by_the_name_that_the_operator_gave_it(enabled, site, t
         (("public", "3000", "--gate", "No!"), 2, "--gate: "),
         (("public", "3000", "--gate", "basic"), 2, "--gate basic is what --basic-auth-file FILE"),
         (("public", "a..b", "--name", "x"), 2, "--name: 'x' is not a valid name"),
+        (("public", "3000", "--mode", "web"), 2, "there is no folder 3000 here; for a web server on that port leave"),
         (("public", "/"), 2, "/ is a folder here, shared with --mode web"),
         (("public", "3000", "--basic-auth-file", "/nowhere"), 1, "/nowhere cannot be read: No such file or directory"),
         (("public", "3000", "--namespace", "nowhere", "--name", "xyz"), 1, "namespace"),
@@ -331,7 +332,7 @@ def process():
 def test_what_a_killed_share_left_is_ended_by_the_next_and_what_lives_is_not(enabled, site, target, process):
     enabled.start("share", "public", target, "--name", "living")
     enabled.until("http://living")
-    for words in (["list", "shares"], ["overview"]):
+    for words in (["list", "shares"], ["overview"], ["list", "names"]):
         killed = process("share", "public", target)
         url = killed.stdout.readline().split()[0]
         killed.kill()

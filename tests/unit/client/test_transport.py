@@ -76,7 +76,7 @@ def test_a_redirect_is_not_followed_with_the_token(api, controller):
 @pytest.mark.parametrize("document", [b"<html>", b"\xff", b"{", b"[]", b"null", b'"x"', b"[" * 100_000])
 def test_an_answer_that_is_no_overview_is_told(api, controller, document):
     api.answers.append((200, document))
-    with pytest.raises(Unavailable, match="makes no sense|does not answer like a controller"):
+    with pytest.raises(Unavailable, match="makes no sense|is not a zrokd controller"):
         controller.overview()
 
 
@@ -195,9 +195,37 @@ def test_certificates_of_our_own_are_what_counts(api, secure, monkeypatch, varia
     assert ask(api, str(secure)) == {}
 
 
+TRUSTED = "is not trusted: .*certificate; we trust those of this system, and others in ZROKD_CA or `ca`$"
+
+
 def test_a_certificate_that_nobody_signed_is_told_with_what_to_do(api, secure):
-    with pytest.raises(Unavailable, match="by the system's; name its authority in ZROKD_CA or in `ca`"):
+    with pytest.raises(
+        Unavailable,
+        match="is not trusted: .*certificate; we trust those of this system, and others in ZROKD_CA or `ca`$",
+    ):
         ask(api, True)
+
+
+def test_a_controller_without_tls_is_told_of_by_an_https_url(api):
+    controller = Controller(api.url.replace("http://", "https://"), Secret("t"), timeout_s=5)
+    with pytest.raises(Unavailable) as caught:
+        controller.overview()
+    assert str(caught.value) == f"{controller.url} does not speak TLS; write {api.url}"
+    controller.close()
+
+
+def test_a_controller_with_tls_is_told_of_by_an_http_url(api, secure):
+    controller = Controller(api.url.replace("https://", "http://"), Secret("t"), timeout_s=5)
+    with pytest.raises(Unavailable, match="does it speak http there"):
+        controller.overview()
+    controller.close()
+
+
+@pytest.mark.parametrize("status", [200, 404, 405, 501])
+def test_a_web_server_is_told_to_be_no_controller(api, controller, status):
+    api.answers.append((status, b"<p>Not found", [("Content-Type", "text/html; charset=utf-8")]))
+    with pytest.raises(Unavailable, match="is not a zrokd controller; .* the port of a frontend"):
+        controller.overview()
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])

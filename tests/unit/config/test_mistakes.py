@@ -105,7 +105,7 @@ version: 1
 roles: {}
 """,
         [
-            "2:8: roles: a map of keys with too little in it: at least 1",
+            "2:8: roles: nothing is in it, and at least 1 must be",
         ],
     ),
     "a role nobody provides": (
@@ -213,7 +213,7 @@ auth: [{use: secret, secrets: []}]
 roles: {controller: }
 """,
         [
-            "2:31: auth[0].secrets: a list with too little in it: at least 1",
+            "2:31: auth[0].secrets: nothing is in it, and at least 1 must be",
         ],
     ),
     "a number for a secret": (
@@ -315,9 +315,9 @@ roles:
     limits: {fields: 0, ratio: 1.0, step: 7}
 """,
         [
-            "4:22: roles.frontend.limits.fields: 0 is not more than 0",
-            "4:32: roles.frontend.limits.ratio: 1.0 is not less than 1.0",
-            "4:43: roles.frontend.limits.step: 7 is not a multiple of 5",
+            "4:22: roles.frontend.limits.fields: 0 is too small: write more than 0",
+            "4:32: roles.frontend.limits.ratio: 1.0 is too large: write less than 1.0",
+            "4:43: roles.frontend.limits.step: 7 is no multiple of 5",
         ],
     ),
     "a number too large": (
@@ -329,7 +329,7 @@ roles:
       fields: 2000
 """,
         [
-            "5:15: roles.frontend.limits.fields: 2000 is not at most 1000",
+            "5:15: roles.frontend.limits.fields: 2000 is too large: write at most 1000",
         ],
     ),
     "no size": (
@@ -414,7 +414,7 @@ roles:
     accesses: [{share: abc, listen: 1}, {share: abd, listen: 2}, {share: abe, listen: 3}, {share: abf, listen: 4}]
 """,
         [
-            "4:15: roles.frontend.accesses: a list with too much in it: at most 3",
+            "4:15: roles.frontend.accesses: a list with too much in it; at most 3 may stand here",
         ],
     ),
     "keys that need each other": (
@@ -672,7 +672,7 @@ version: 1
 roles: {[a, b]: {}}
 """,
         [
-            "2:8: roles: a map of keys with too little in it: at least 1",
+            "2:8: roles: nothing is in it, and at least 1 must be",
             "2:9: roles: a key must be a word",
         ],
     ),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from zrokd.config.parse import parse
 from zrokd.config.references import Resolver, Unresolved
 from zrokd.config.tree import Origin, Reference, Tree
+from zrokd.errors import StartError
 
 ENVIRON = {"NAME": "ann", "EMPTY": "", "PORT": "80", "DOLLAR": "$NAME ${NAME}"}
 
@@ -120,10 +121,13 @@ def test_a_secret_is_made_once_when_asked_to(tmp_path: Path) -> None:
 
 
 def test_a_secret_without_a_place_to_keep_it_says_so(tmp_path: Path) -> None:
-    for state_dir, words in ((None, "`state_dir` is wrong"), (tmp_path / "file", "cannot write .*: ")):
-        (tmp_path / "file").write_text("")
-        with pytest.raises(Unresolved, match=words):
-            Resolver(tmp_path, {}, state_dir=state_dir, create=True).follow(Reference("secret", "x"))
+    with pytest.raises(Unresolved, match="`state_dir` is wrong"):
+        Resolver(tmp_path, {}, state_dir=None, create=True).follow(Reference("secret", "x"))
+    (tmp_path / "file").write_text("")
+    tree = parse(b"a: !secret x\nb: !secret y\n", "f.yml")
+    with pytest.raises(StartError, match="cannot use the state directory .*/file: it is a file; set state_dir$"):
+        Resolver(tmp_path, {}, state_dir=tmp_path / "file", create=True).resolve(tree)
+    assert tree.problems == []
 
 
 def test_a_tree_is_resolved_in_place_and_remembers_where_texts_came_from(resolver: Resolver) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from zrokd.config.parse import parse
 from zrokd.config.syntax import Refused, lines_of, problem, short
 
 # text -> line, column and what is said
@@ -40,10 +41,11 @@ def test_each_syntax_error_is_told_in_an_operators_words(text: str) -> None:
     assert found.source == text.split("\n")[found.line - 1]
 
 
-def test_what_nobody_foresaw_is_told_as_libyaml_says_it() -> None:
-    error = yaml.MarkedYAMLError(None, None, "the moon is full", None)
-    assert problem(error, "f.yml", "a").message == "this is not YAML: 'the moon is full'"
-    assert problem(yaml.YAMLError("odd"), "f.yml", "a").message == "this is not YAML: 'odd'"
+def test_what_nobody_foresaw_is_told_without_the_parsers_words() -> None:
+    mark = yaml.Mark("f", 0, 0, 0, None, None)
+    told = "this cannot be read as YAML from here on; put texts with special characters in quotes"
+    assert problem(yaml.MarkedYAMLError(None, None, "the moon is full", mark), "f.yml", "a").message == told
+    assert problem(yaml.YAMLError("odd"), "f.yml", "a").message == "this is not YAML"
 
 
 def test_what_is_refused_by_us_is_told_as_it_is() -> None:
@@ -65,3 +67,9 @@ def test_long_values_are_cut() -> None:
     assert short("x" * 10) == "'xxxxxxxxxx'"
     assert short("x" * 500) == "'" + "x" * 79 + "..."
     assert short(12) == "12"
+
+
+@pytest.mark.parametrize("text", ["a: {b: ${FOO}}", "a: {b: x${FOO}, c: 1}", "a: [${FOO}]", "a: {\n b: ${FOO}}"])
+def test_a_variable_between_brackets_stands_in_quotes(text: str) -> None:
+    [told] = parse(text.encode(), "f.yml").problems
+    assert told.message == "inside of { } and [ ] a value with ${...} must stand in quotes"
