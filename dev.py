@@ -79,7 +79,8 @@ def ensure(*extras: str) -> None:
     stamp = VENV / f"installed-{'-'.join(extras)}"
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
-    print(f"dev.py: setting up {VENV.name} (once, needs the package index)", file=sys.stderr, flush=True)
+    what = f"zrokd with {', '.join(extras)}" if extras else "zrokd"
+    print(f"dev.py: putting {what} into {VENV.name} (once; needs the package index)", file=sys.stderr, flush=True)
     make_venv()
     # What a build of a wheel leaves here would tell of the plugins of its own day.
     shutil.rmtree(ROOT / "zrokd.egg-info", ignore_errors=True)

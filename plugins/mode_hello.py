@@ -12,7 +12,7 @@ from pydantic import Field
 
 from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, Mode, Settings, Stream
-from zrokd.model.http import ExchangeSummary, Fields, RequestHead, printable
+from zrokd.model.http import ExchangeSummary, Fields, RequestHead, printable, visitor_of
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.ping import pong
 from zrokd.net.http1.server import HttpExchange, serve
@@ -85,7 +85,7 @@ class HelloMode(Mode):
             ExchangeSummary(
                 share_token=self.share_token,
                 role="backend",
-                peer=exchange.peer,
+                peer=visitor_of(exchange.head) if self.public else exchange.peer,
                 method=_text(exchange.head.method),
                 target=printable(exchange.head.target),
                 status=200,

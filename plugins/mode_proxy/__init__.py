@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from pydantic import Field
 from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, SizeBytes, Stream
 from zrokd.errors import MessageError, StreamError
-from zrokd.model.http import ExchangeSummary, RequestHead, printable
+from zrokd.model.http import ExchangeSummary, RequestHead, printable, visitor_of
 from zrokd.model.units import Address
 from zrokd.net.http1.answer import answer, refuse
 from zrokd.net.http1.connection import HttpConnection
@@ -33,6 +34,7 @@ from .target import TargetSetting
 
 _IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"}  # Source: RFC 9110 §9.2.2
 _KEEP_ALIVE_S = 120.0  # longer than frontends keep an unused stream, so that it is they who end it
+_NO_TLS = frozenset(["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"])
 _NO_END = 1 << 62
 # Heads come with what frontends add; how large one may be is theirs to say.
 _ROOM = {"request_line_bytes": 64 * 1024, "head_bytes": 128 * 1024, "fields": 400}
@@ -79,6 +81,7 @@ class ProxyMode(Mode):
         super().__init__(settings, ctx)
         self._tls: ssl.SSLContext | None = None
         self._down = False
+        self._suspicion = ""  # of what may be wrong with a target that is down
         self._limits = HttpLimits(
             first_byte_s=settings.answer_timeout,
             response_idle_s=settings.answer_idle,
@@ -109,7 +112,21 @@ class ProxyMode(Mode):
             self._connect().close()
         except StreamError as error:
             return str(error)
-        return ""
+        port = self.settings.target.address.port
+        return self._doubt() if str(port).endswith("443") else ""  # others would log a handshake as a bad request
+
+    def _doubt(self) -> str:
+        """That a target which is to speak HTTP speaks TLS; "" when it does not, or should. Switches greenlets."""
+        if self._tls is not None:
+            return ""
+        target, timeout_s = self.settings.target, self.settings.connect_timeout
+        try:
+            inside = TlsStream(connect(target.address, timeout_s), _tls_context(insecure=True), name="localhost")
+            with contextlib.closing(inside):
+                inside.handshake(self.ctx.offload, timeout_s)
+        except StreamError:
+            return ""
+        return f"{target} speaks TLS; does it want https://?"
 
     def _connect(self, visitor: Address | None = None) -> Stream:
         target, timeout_s = self.settings.target, self.settings.connect_timeout
@@ -126,6 +143,8 @@ class ProxyMode(Mode):
             stream.abort()
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise StreamError(f"{error}; `insecure: true` takes any") from error
+            if isinstance(error.__cause__, ssl.SSLError) and error.__cause__.reason in _NO_TLS:
+                raise StreamError(f"{target} does not speak TLS; does it want http://?") from error
             raise
 
     def serve(self, stream: Stream, caller: Caller) -> None:
@@ -152,7 +171,10 @@ class ProxyMode(Mode):
             done = self._forward(client, head)
             return done.reusable_client and client.keep_alive
         finally:
-            self._tell(head, done, client.stream.peer or caller.address, started)
+            self._tell(head, done, self._peer(head, client, caller), started)
+
+    def _peer(self, head: RequestHead, client: HttpConnection, caller: Caller) -> str:
+        return visitor_of(head) if self.public else client.stream.peer or caller.address
 
     def _forward(self, client: HttpConnection, head: RequestHead) -> Forwarded:
         try:
@@ -163,14 +185,17 @@ class ProxyMode(Mode):
         if done.status or not done.answer:
             self._down = False
             return done
-        self._note_down(f"{self.settings.target}: {done.outcome}")
+        if not self._down:
+            self._suspicion = self._doubt() if done.answer == 502 else ""
+        outcome = self._suspicion or done.outcome
+        self._note_down(f"{self.settings.target}: {outcome}")
         fault = {502: UNANSWERED, 504: LATE}.get(done.answer, "")
-        return _refused(client, head, done.answer, done.outcome, fault)
+        return _refused(client, head, done.answer, outcome, fault)
 
     def _note_down(self, reason: str) -> None:
         """Log the first failure of a row: a target that is down for long would fill the log."""
         level = logging.DEBUG if self._down else logging.WARNING
-        self.ctx.log.log(level, "share %s: %s", self.share_token, reason)
+        self.ctx.log.log(level, "share %s: %s", self.share_token, reason, extra={"exchange": True})
         self._down = True
 
     def _try(self, client: HttpConnection, head: RequestHead) -> Forwarded:
@@ -222,8 +247,8 @@ class ProxyMode(Mode):
 
 def _visitor(head: RequestHead) -> Address | None:
     """Who asks, as far as frontends tell; they know no port."""
-    told = head.get(b"X-Real-IP")
-    return Address(told.decode("latin-1")) if told else None
+    told = visitor_of(head)
+    return Address(told) if told else None
 
 
 def _tls_context(insecure: bool) -> ssl.SSLContext:  # noqa: FBT001

@@ -15,7 +15,7 @@ from pydantic import Field
 from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, Mode, Settings, Stream
 from zrokd.errors import StreamError
-from zrokd.model.http import ExchangeSummary, Fields, printable
+from zrokd.model.http import ExchangeSummary, Fields, printable, visitor_of
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.pages import page
 from zrokd.net.http1.ping import pong
@@ -90,7 +90,7 @@ class WebMode(Mode):
         if path == PING_PATH:
             exchange.respond(204, pong(self.share_token, exchange.head.target))
             return
-        answer = _Answer(exchange, self.ctx)
+        answer = _Answer(exchange, self.ctx, public=self.public)
         try:
             self._answer(answer, path, query)
         finally:
@@ -152,8 +152,8 @@ class WebMode(Mode):
 class _Answer:
     """The answer to one request: sent once, told once."""
 
-    def __init__(self, exchange: HttpExchange, ctx: Any) -> None:
-        self._exchange, self._ctx = exchange, ctx
+    def __init__(self, exchange: HttpExchange, ctx: Any, *, public: bool) -> None:
+        self._exchange, self._ctx, self._public = exchange, ctx, public
         self.head = exchange.head
         self._started = ctx.clock.monotonic()
         self._status, self._sent = 0, 0
@@ -207,7 +207,7 @@ class _Answer:
             ExchangeSummary(
                 share_token=share_token,
                 role="backend",
-                peer=self._exchange.peer,
+                peer=visitor_of(self.head) if self._public else self._exchange.peer,
                 method=printable(self.head.method),
                 target=printable(self.head.target),
                 status=self._status,

@@ -112,8 +112,9 @@ class ShareSettings(Settings):
 
     @property
     def label(self) -> str:
-        """For logs."""
-        return self.name or self.token or f"{'private' if self.private else self.namespace} {self.use.use}"
+        """For messages, behind the word share."""
+        target = getattr(self.use.settings, "target", "")
+        return self.name or self.token or (f"of {target}" if target else f"in mode {self.use.use}")
 
     @property
     def key(self) -> str:

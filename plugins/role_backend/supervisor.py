@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -110,6 +111,7 @@ class Supervisor:
             try:
                 offer = self._office.offer(self.key, self.share, lasts=not self._settings().release_on_exit)
                 self.token = self.mode.share_token = offer.token
+                self.mode.public = not self.share.private
                 listener = self._office.node.bind(offer.token)
             except ZrokdError as error:
                 if self._stopping.is_set():
@@ -126,9 +128,9 @@ class Supervisor:
                     return
 
     def _warn_of_target(self) -> None:
-        reason = self.mode.probe()
+        reason, label = self.mode.probe(), self.share.label
         if reason:
-            self._log.warning("share %s: %s; it is shared, and works as soon as that does", self.share.label, reason)
+            self._log.warning("share %s: %s; it is shared all the same, and works once that is mended", label, reason)
 
     def _try_later(self, error: ZrokdError) -> bool:
         """Wait after a failure; whether to try again at all."""
@@ -258,14 +260,30 @@ class Supervisor:
             hooks.on_share_ready(offer.token, offer.urls, verified=not offer.urls)
             return
         ask_one = partial(ask, token=offer.token, gated=self.share.gated)
-        reason = ask_until(offer.urls, time.monotonic() + settings.verify_timeout, ask_one)
+        try:
+            reason = ask_until(offer.urls, time.monotonic() + settings.verify_timeout, ask_one)
+        except NotFound as error:
+            self._lacks_gate(offer, str(error))
+            return
         hooks.on_share_ready(offer.token, offer.urls, verified=not reason)
         if not reason or self._stopping.is_set():
             return
         self._log.warning("share %s is bound, but its public address does not lead here: %s", self.share.label, reason)
-        if not ask_until(offer.urls, time.monotonic() + _LATE_S, ask_one):
+        with contextlib.suppress(NotFound):
+            reason = ask_until(offer.urls, time.monotonic() + _LATE_S, ask_one)
+        if not reason:
             self._log.info("share %s can be reached now", self.share.label)
             hooks.on_share_ready(offer.token, offer.urls, verified=True)
+
+    def _lacks_gate(self, offer: Offer, reason: str) -> None:
+        """Where a person waits for it, a share that nobody can reach is none."""
+        gate = self.share.gate or "basic"
+        told = f"share {self.share.label} can be reached by nobody, as the frontend has no gate {gate!r}: {reason}"
+        if self.share.required:
+            self._refuse(NotFound(told))
+            return
+        self._log.warning("%s", told)
+        self._ctx.hooks.on_share_ready(offer.token, offer.urls, verified=False)
 
     # -- the end ---
 

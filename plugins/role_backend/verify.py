@@ -10,8 +10,12 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from zrokd.contracts import PING_PATH
+from zrokd.errors import NotFound
+from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
 
+_CLOSED = standard_page(503).body  # what a frontend shows for ever where it lacks the gate
+_MOST_BYTES = 8192
 _STOPPED = {302, 401, 403}  # by a gate on the way
 _ASK_S = 2.0
 _FIRST_PAUSE_S = 0.05
@@ -21,22 +25,23 @@ _LONGEST_PAUSE_S = 1.0
 def ask(url: str, token: str, *, gated: bool) -> str:
     """Why a request to `url` does not arrive at the share `token`, or "". Of a gated one we see the gate alone.
 
-    May switch greenlets; takes a few seconds at most.
+    May switch greenlets; takes a few seconds at most. :raises NotFound: the frontend there has no such gate.
     """
     ping = f"{PING_PATH.decode()}?{secrets.token_hex(8)}"  # made up anew: nobody can keep an answer for it
     place, fields = _reachable(url.rstrip("/") + ping)
     try:
         with requests.Session() as session:
             session.trust_env = not fields  # no proxy knows our loopback
-            answer = session.get(place, headers=fields, timeout=_ASK_S, allow_redirects=False, stream=True)
-            answer.close()
+            with session.get(place, headers=fields, timeout=_ASK_S, allow_redirects=False, stream=True) as answer:
+                body = next(answer.iter_content(_MOST_BYTES), b"")
     except requests.exceptions.RequestException as error:
         return f"{url} does not answer ({type(error).__name__})"
     if gated and answer.status_code in _STOPPED:
         return ""
+    if gated and body == _CLOSED and "Retry-After" not in answer.headers:
+        raise NotFound(f"{url} answers 503 for want of it; its operator knows which gates there are")
     if answer.status_code != 204:
-        doubt = "; does the frontend know this gate?" if gated and answer.status_code == 503 else ""
-        return f"{url} answers {answer.status_code}{doubt}"
+        return f"{url} answers {answer.status_code}"
     [(name, value)] = pong(token, ping.encode())
     return "" if answer.headers.get(name.decode()) == value.decode() else f"{url} leads to something else"
 

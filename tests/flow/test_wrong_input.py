@@ -194,7 +194,7 @@ def test_a_target_that_does_not_answer_is_shared_anyway(site, ann):
     port = free_port()
     share = Running(ann, "share", "public", port, "--name", "late-target")
     share.until("http://late-target.localhost")
-    share.until("works as soon as that does")
+    share.until("works once that is mended")
     assert site.get("late-target.localhost") == 502
     with socket.create_server(("127.0.0.1", port)) as target:
         target.settimeout(WAIT_S)

@@ -606,6 +606,23 @@ def test_plain_http_behind_an_https_target_is_502(proxy, origin, visit):
     assert visit(proxy(f"https://localhost:{origin(plain)}", insecure=True)).get("/")[0] == 502
 
 
+def test_a_target_without_tls_is_told_of_by_https(proxy, origin):
+    def plain(stream):
+        stream.recv(65536, 10)
+        stream.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    assert proxy(f"https://localhost:{origin(plain)}").probe().endswith(" does not speak TLS; does it want http://?")
+
+
+def test_a_target_with_tls_is_told_of_by_http(proxy, tls_origin, visit, caplog):
+    target = f"http://127.0.0.1:{tls_origin(Server())}"
+    mode = proxy(target)
+    for _ in range(2):
+        assert visit(mode).get("/")[0] == 502
+    assert f"{target} speaks TLS; does it want https://?" in caplog.text
+    assert mode._doubt() == f"{target} speaks TLS; does it want https://?"
+
+
 def test_the_handshake_runs_off_the_hub(proxy, tls_origin, visit, small_ctx):
     mode = proxy(f"https://localhost:{tls_origin(Server())}", insecure=True)
     before = small_ctx.offloaded

@@ -45,6 +45,7 @@ from zrokd.errors import (
 from zrokd.model.naming import Name
 from zrokd.model.share import Gating, NameSelection, Permission, ShareMode
 from zrokd.model.units import Secret
+from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
 from zrokd.net.relay import relay
 from zrokd.net.stream import SocketStream
@@ -390,7 +391,7 @@ def test_a_name_that_nobody_has_is_reserved(world, backend, started):
 def test_a_target_that_does_not_answer_is_told_and_shared_anyway(backend, started, caplog, patient):
     started(backend(share("wait", number=13)))
     patient(lambda: caplog.text)
-    assert "the target sleeps; it is shared, and works as soon as that does" in caplog.text
+    assert "the target sleeps; it is shared all the same, and works once that is mended" in caplog.text
 
 
 def test_a_probe_that_takes_its_time_or_fails_holds_nothing_up(backend, started, monkeypatch):
@@ -1018,15 +1019,15 @@ def test_a_reload_touches_only_what_changed(world, backend, started, patient):
     started(role, 3)
     tokens = {s.share.label: role._office.memory.token(s.key) for s in role.supervisors.values()}
     same = role.supervisors[kept.key]
-    on_kept, on_changed = world.dial(tokens["public wait"]), world.dial(tokens["docs"])
+    on_kept, on_changed = world.dial(tokens["in mode wait"]), world.dial(tokens["docs"])
     for stream, answer in ((on_kept, b"0:x"), (on_changed, b"1:x")):
         stream.send(b"x")
         assert stream.recv(100, 5) == answer
     role.reload(settings_of(kept, share("wait", name="docs", number=2), share("wait", private=True, token="new")))
     started(role, 3)
-    patient(lambda: tokens["public hello"] not in world.shares)
+    patient(lambda: tokens["in mode hello"] not in world.shares)
     assert role.supervisors[kept.key] is same
-    assert set(world.shares) == {tokens["public wait"], tokens["docs"], "new"}
+    assert set(world.shares) == {tokens["in mode wait"], tokens["docs"], "new"}
     for stream, answer in ((on_kept, b"0:y"), (on_changed, b"1:y")):  # running connections go on as they were
         stream.send(b"y")
         assert stream.recv(100, 5) == answer
@@ -1092,7 +1093,7 @@ def test_a_reload_before_the_controller_answers(world, backend, started):
     role.reload(settings_of(share()))
     world.failing = None
     started(role)
-    assert [s.share.label for s in role.supervisors.values()] == ["public hello"]
+    assert [s.share.label for s in role.supervisors.values()] == ["in mode hello"]
 
 
 def test_a_mode_that_cannot_open_stops_the_start_and_closes_the_others(world, small_ctx):
@@ -1123,14 +1124,22 @@ def test_a_gate_is_on_the_way_where_there_is_one(origin, status, by_gate, gated)
     assert f"Host: {url.removeprefix('http://')}".encode() in asked[0]
 
 
-def test_a_gate_that_the_frontend_may_not_know_is_doubted(origin):
+@pytest.mark.parametrize("fields", [b"", b"Retry-After: 2\r\n"])
+def test_a_gate_that_the_frontend_lacks_is_known_by_its_page(origin, fields):
+    body = standard_page(503).body
+
     def answer(stream):
         stream.recv(65536, 5)
-        stream.send(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        head = b"HTTP/1.1 503 X\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n" % (fields, len(body))
+        stream.send(head + body)
 
     url = f"http://docs.localhost:{origin(answer)}"
-    assert ask(url, "tok1", gated=True) == f"{url} answers 503; does the frontend know this gate?"
     assert ask(url, "tok1", gated=False) == f"{url} answers 503"
+    if fields:  # it is closed for now only
+        assert ask(url, "tok1", gated=True) == f"{url} answers 503"
+        return
+    with pytest.raises(NotFound, match="answers 503 for want of it"):
+        ask(url, "tok1", gated=True)
 
 
 @pytest.mark.parametrize("gated", [False, True])

@@ -50,4 +50,4 @@ def private(token: str, bind: str, *, headless: bool, verbose: bool, as_json: bo
         preflight.check_names(environment, [])
         screen = make_screen(as_json=as_json, plain=headless, role="frontend")
         with asked_for(share=token):
-            return run_daemon(configuration, registry, screen=screen)
+            return run_daemon(configuration, registry, screen=screen, words=None if verbose else str)

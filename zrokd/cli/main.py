@@ -8,9 +8,8 @@ import click
 
 from zrokd import __version__
 from zrokd.cli.lazy import LazyGroup
+from zrokd.cli.output import FAILED, INTERRUPTED, MISUSED
 from zrokd.errors import ConfigError, ZrokdError
-
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 _COMMANDS = {
     "enable": ("zrokd.cli.environment:enable", "Let this machine share, with an account token."),

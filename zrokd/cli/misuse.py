@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 
 import click
 
 from zrokd.errors import ConfigError, NotFound, Problem
+
+_KEY = re.compile(r"`(\w+)(?:: \w+)?`")
 
 
 @contextlib.contextmanager
@@ -36,6 +39,11 @@ def asked_for(**things: str) -> Iterator[None]:
     except NotFound as error:
         which = things.get(str(error).removeprefix("no such "), "")
         raise NotFound(f"{error}: {which}" if which else str(error)) from error
+
+
+def in_flags(text: str, flags: Mapping[str, str]) -> str:
+    """`text` with keys in backticks (`insecure: true`) as what they are called on the command line."""
+    return _KEY.sub(lambda found: flags.get(found[1], found[0]), text)
 
 
 def _told(problem: Problem, flags: Mapping[str, str], mode: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 

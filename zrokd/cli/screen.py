@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -21,14 +22,20 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def make_screen(
-    *, as_json: bool, qr: bool = False, plain: bool = False, target: str = "", role: str = "backend"
+    *,
+    as_json: bool,
+    qr: bool = False,
+    plain: bool = False,
+    target: str = "",
+    role: str = "backend",
+    words: Callable[[str], str] = str,
 ) -> Screen:
-    """The screen that fits standard output and the wishes of its reader."""
+    """The screen that fits standard output and the wishes of its reader. `words` puts outcomes into theirs."""
     if as_json:
         return JsonScreen(role)
     tty = sys.stdout.isatty()
     colour = tty and not plain and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return TextScreen(role, target=target, colour=colour, qr=qr)
+    return TextScreen(role, target=target, colour=colour, qr=qr, words=words)
 
 
 class Screen(ABC):
@@ -37,10 +44,15 @@ class Screen(ABC):
     def __init__(self, role: str, out: IO[str] | None = None) -> None:
         self._role = role
         self._out: IO[str] | None = out or sys.stdout
+        self._draining = False
 
     @abstractmethod
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
-        """The drain goes on, for `left_s` seconds at most."""
+        """The drain goes on, for `left_s` seconds at most. The first call comes before idle connections are ended."""
+
+    def ended(self, reason: str, code: int) -> None:  # noqa: ARG002
+        """It ended, and will exit with this code. An error is told by whoever catches it."""
+        return
 
     def _line(self, text: str) -> None:
         if self._out is None:
@@ -78,7 +90,7 @@ class JsonScreen(Screen):
         self._event(
             "request",
             share=summary.share_token,
-            peer=summary.peer,
+            **({"peer": summary.peer} if summary.peer else {}),
             method=summary.method,
             target=summary.target,
             status=summary.status,
@@ -89,8 +101,14 @@ class JsonScreen(Screen):
         )
 
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:  # noqa: ARG002
-        """The drain goes on."""
-        self._event("draining", open=open_connections, left_s=left_s)
+        """The drain goes on. How many are open is told once those that nobody uses are not."""
+        counted = {"open": open_connections} if self._draining else {}
+        self._draining = True
+        self._event("draining", **counted, left_s=left_s)
+
+    def ended(self, reason: str, code: int) -> None:
+        """The last line."""
+        self._event("ended", reason=reason, code=code)
 
     def _event(self, event: str, **facts: object) -> None:
         self._line(json.dumps({"event": event, **facts}, ensure_ascii=False))
@@ -100,16 +118,25 @@ class TextScreen(Screen):
     """Lines for people."""
 
     def __init__(
-        self, role: str, *, target: str = "", colour: bool = False, qr: bool = False, out: IO[str] | None = None
+        self,
+        role: str,
+        *,
+        target: str = "",
+        colour: bool = False,
+        qr: bool = False,
+        words: Callable[[str], str] = str,
+        out: IO[str] | None = None,
     ) -> None:
         super().__init__(role, out)
         self._target, self._colour, self._qr = target, colour, qr
+        self._words = words
         self._shown: set[tuple[str, ...]] = set()
-        self._draining = False
+        self._names: dict[str, str] = {}  # of shares, by token
 
     @hookimpl
     def zrokd_on_share_ready(self, token: str, urls: tuple[str, ...], verified: bool) -> None:  # noqa: FBT001
         """The address, once; later only that it works now."""
+        self._names[token] = (urlsplit(urls[0]).hostname or token).partition(".")[0] if urls else token
         key = (token, *urls)
         if key in self._shown:
             self._line(self._paint(_GREEN, f"{' '.join(urls) or token} can be reached now"))
@@ -150,8 +177,9 @@ class TextScreen(Screen):
             return
         status = self._paint(_colour_of(summary.status), str(summary.status or "---"))
         took, size = f"{summary.duration_s * 1000:.0f} ms", human_size(summary.tx_bytes)
-        ended = "" if summary.outcome == "ok" else f"  {clean(summary.outcome)}"
-        self._line(f"{clean(summary.method):7} {clean(summary.target)[:100]}  {status}  {took}  {size}{ended}")
+        ended = "" if summary.outcome == "ok" else f"  {clean(self._words(summary.outcome))}"
+        asked = f"{self._whose(summary.share_token)}{clean(summary.method):7} {clean(summary.target)[:100]}"
+        self._line(f"{asked}  {status}  {took}  {size}{ended}")
 
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
         """That it ends, and if it takes longer than connections which nobody uses, what still runs."""
@@ -160,6 +188,11 @@ class TextScreen(Screen):
         if open_connections or not self._draining:
             self._line(self._paint(_DIM, text))
         self._draining = True
+
+    def _whose(self, token: str) -> str:
+        """Which share it was for, where there are several."""
+        width = max(map(len, self._names.values()), default=0)
+        return f"{clean(self._names.get(token, token)):{width}}  " if len(self._names) > 1 else ""
 
     def _paint(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_OFF}" if self._colour else text

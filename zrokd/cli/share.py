@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zrokd.cli.lazy import KindGroup
-from zrokd.cli.misuse import in_words_of
+from zrokd.cli.misuse import in_flags, in_words_of
 from zrokd.cli.output import JSON, reason
 from zrokd.model.units import is_host
 
@@ -152,8 +153,9 @@ def _serve(
         with in_words_of(_WORDS, mode):
             configuration = from_tree(tree, registry=registry)
         preflight.check_names(environment, selections, str(entry.get("token", "")))
-        screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=where)
-        return run_daemon(configuration, registry, screen=screen)
+        words = partial(in_flags, flags=_WORDS)
+        screen = make_screen(as_json=as_json, qr=qr, plain=headless, target=where, words=words)
+        return run_daemon(configuration, registry, screen=screen, words=None if verbose else words)
 
 
 def _mode(registry: Registry, name: str) -> type[Component] | None:

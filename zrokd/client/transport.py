@@ -9,6 +9,7 @@ import json
 import ssl
 import time
 from collections.abc import Mapping
+from http.client import BadStatusLine
 from typing import Any
 
 import requests
@@ -90,7 +91,8 @@ class Transport:
         except requests.exceptions.Timeout as error:
             raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error
         except requests.exceptions.RequestException as error:
-            doubt = "is it running?" if self.url.startswith("https") else "is it running, and does it speak http there?"
+            broken = isinstance(_innermost(error), ConnectionResetError | BadStatusLine)
+            doubt = "does it speak http there?" if broken and self.url.startswith("http:") else "is it running?"
             raise Unavailable(f"the controller at {self.url} does not answer ({_root(error)}); {doubt}") from error
         except OSError as error:  # its own way to say that there is no such file
             raise Invalid(f"the certificates in {self._verify} cannot be used: {error}") from error

@@ -84,6 +84,8 @@ def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup)
 def _refuse_plugin(error: PluginError, name: str, path: KeyPath, tree: Tree) -> None:
     """Keep it where the name stands: at `use`, at a key that stands for one, or at the value."""
     hint = str(getattr(error, "hint", ""))
+    if hint and any(problem.path.startswith("plugin_path[") for problem in tree.problems):
+        return  # it may be the one that could not be read, which was said
     message = str(error).removesuffix(f"; {hint}") if hint else str(error)
     named = (*path, "use") in tree.values
     tree.refuse(message, (*path, "use") if named else path, key=not named and name == path[-1], hint=hint)

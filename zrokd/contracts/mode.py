@@ -26,6 +26,10 @@ class Mode(Component):
     #: Token of the share it serves; set by the backend before `serve` is called.
     share_token: str = ""
 
+    #: Whether public frontends dial it: then who dials is no visitor, and `zrokd.model.http.visitor_of` tells who is;
+    #: set by the backend, too.
+    public: bool = False
+
     @abstractmethod
     def serve(self, stream: Stream, caller: Caller) -> None:
         """Answer one connection; returns when it is over. One greenlet per connection; the caller closes the stream."""

@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from gevent.monkey import get_original
@@ -73,6 +73,20 @@ class TextFormatter(_Formatter):
         return f"{line}\n{trace}" if trace else line
 
 
+class SpokenFormatter(_Formatter):
+    """`zrokd: text`, for a person who started one thing and reads no log. `words` puts it into theirs."""
+
+    def __init__(self, redactor: Redactor, words: Callable[[str], str]) -> None:
+        super().__init__(redactor)
+        self._words = words
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback below it."""
+        line = f"zrokd: {self._words(self._message(record))}"
+        trace = self._traceback(record)
+        return f"{line}\n{trace}" if trace else line
+
+
 class JsonFormatter(_Formatter):
     """One object a line: time, level, component, message, and traceback where there is one."""
 
@@ -127,11 +141,22 @@ def _real_lock() -> Any:
     return get_original("_thread", "RLock")()
 
 
-class Logs:
-    """The handler of this process's log."""
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is not about an exchange that a screen shows with its outcome."""
+    return not getattr(record, "exchange", False)
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        self._stream = stream or sys.stderr
+
+class Logs:
+    """The handler of this process's log.
+
+    With `words` text is sentences for a person, put so by that. `shown`: each exchange is shown elsewhere, so what is
+    logged of one (with `extra={"exchange": True}`) is left out.
+    """
+
+    def __init__(
+        self, stream: IO[str] | None = None, *, words: Callable[[str], str] | None = None, shown: bool = False
+    ) -> None:
+        self._stream, self._words, self._shown = stream or sys.stderr, words, shown
         self._redactor = Redactor()
         self._handler: logging.Handler | None = None
 
@@ -141,13 +166,19 @@ class Logs:
         self.close()
         logging._lock = _real_lock()  # type: ignore[attr-defined]  # noqa: SLF001 - loggers take it to look up their level
         self._handler = _Handler(self._stream)
+        if self._shown:
+            self._handler.addFilter(_is_news)
         self._handler.addFilter(Ration())
-        text = style == "text" or (style == "auto" and self._stream.isatty())
-        self._handler.setFormatter(TextFormatter(self._redactor) if text else JsonFormatter(self._redactor))
+        self._handler.setFormatter(self._formatter(style))
         root = logging.getLogger("zrokd")
         root.addHandler(self._handler)
         root.setLevel(level.upper())
         root.propagate = False
+
+    def _formatter(self, style: str) -> logging.Formatter:
+        if style == "json" or (style == "auto" and not self._stream.isatty()):
+            return JsonFormatter(self._redactor)
+        return SpokenFormatter(self._redactor, self._words) if self._words else TextFormatter(self._redactor)
 
     def close(self) -> None:
         """Take the handler away. Idempotent."""

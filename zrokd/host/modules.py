@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from zrokd import hookspecs
 from zrokd.contracts import SLOTS, Component
 from zrokd.errors import PluginError
 
+_OTHERS = re.compile("request|response|visit")  # what others call an exchange
 _PREFIX = "zrokd_"
 _PROVIDE = "zrokd_provide_"
 
@@ -91,16 +93,19 @@ def _reason(error: pluggy.PluginValidationError, manager: pluggy.PluginManager) 
     known = {name for name in vars(hookspecs) if _is_hook(name)}
     for hook in vars(manager.hook).values():
         if getattr(hook, "spec", True) is None:
-            close = difflib.get_close_matches(hook.name, known, 1)
+            close = difflib.get_close_matches(_OTHERS.sub("exchange", hook.name), known, 1)
             return f"there is no hook {hook.name}" + (f"; did you mean {close[0]}?" if close else "")
     return " ".join(str(error).splitlines()[-1:]) or "a hook is wrong"
 
 
 def _ask(module: ModuleType, hook: str, who: str) -> list[Any]:
     try:
-        return list(getattr(module, hook)())
+        given = getattr(module, hook)()
+        if not inspect.isclass(given):
+            return list(given)
     except (Exception, SystemExit) as error:
         raise PluginError(f"{who}: {hook} failed: {type(error).__name__}: {error}") from error
+    raise PluginError(f"{who}: {hook} must return a list: write return [{given.__name__}]")
 
 
 def _check_class(cls: Any, base: type[Component], where: str) -> None:
@@ -111,7 +116,7 @@ def _check_class(cls: Any, base: type[Component], where: str) -> None:
         raise PluginError(f"{where} gives {cls.__name__}, which lacks {lacks}")
     for name, method in _methods(base):
         if lack := _lack(method, getattr(cls, name)):
-            raise PluginError(f"{where} gives {cls.__name__}, whose {name}{inspect.signature(method)} {lack}")
+            raise PluginError(f"{where} gives {cls.__name__}, whose {name} {lack}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise PluginError(f"{where} gives {cls.__name__}, which has no name")
     if has_settings(cls) and not _is_settings(cls.Settings):
@@ -129,7 +134,7 @@ def _methods(base: type[Component]) -> Iterator[tuple[str, Any]]:
 def _lack(wanted: Any, given: Any) -> str:
     """Why a method cannot be called as its contract says; "" when it can."""
     if not callable(given):
-        return "is no method"
+        return f"is no method; write def {wanted.__name__}{_plain(wanted)}"
     try:
         signature = inspect.signature(given)
     except (TypeError, ValueError):
@@ -139,9 +144,16 @@ def _lack(wanted: Any, given: Any) -> str:
     named = {each.name: None for each in parameters if each.kind is each.KEYWORD_ONLY}
     try:
         signature.bind(*ordered, **named)
-    except TypeError as error:
-        return f"it has as {signature}: {error}"
+    except TypeError:
+        return f"is written {wanted.__name__}{_plain(given)} and called as {wanted.__name__}{_plain(wanted)}"
     return ""
+
+
+def _plain(function: Any) -> str:
+    """What a function takes, without types: (self, head, route)."""
+    signature = inspect.signature(function)
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
 def has_settings(cls: type[Component]) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import time
+from typing import Any
 
 import gevent
 
@@ -20,10 +23,14 @@ class Watchdog:
     def __init__(self, notifier: Notifier, greenlets: Greenlets, log: logging.Logger) -> None:
         self._notifier, self._greenlets, self._log = notifier, greenlets, log
         self._task: GreenletTask | None = None
+        self._before: Any = None  # what SIGCONT did before
+        self._continued = False
         self.worst_lag_s = 0.0
 
     def start(self) -> None:
         """Begin."""
+        with contextlib.suppress(ValueError):  # no signals outside of the main thread
+            self._before = signal.signal(signal.SIGCONT, self._note_continued)
         self._task = self._greenlets.spawn(self._beat, name="watchdog")
 
     def stop(self) -> None:
@@ -31,6 +38,13 @@ class Watchdog:
         if self._task is not None:
             self._task.kill()
             self._task = None
+        if self._before is not None:
+            signal.signal(signal.SIGCONT, self._before)
+            self._before = None
+
+    def _note_continued(self, _number: int, _frame: object) -> None:
+        """A debugger, a shell's job control or a batch system stopped us: that is nobody's fault in here."""
+        self._continued = True
 
     def _beat(self) -> None:
         period_s = self._notifier.watchdog_s
@@ -40,7 +54,10 @@ class Watchdog:
             gevent.sleep(pause_s)
             lag_s = time.monotonic() - before - pause_s
             self.worst_lag_s = max(self.worst_lag_s, lag_s)
-            if lag_s > _SLOW_S:
+            if lag_s > _SLOW_S and self._continued:
+                self._log.info("this process was stopped for %.2f s, and goes on", lag_s)
+            elif lag_s > _SLOW_S:
                 self._log.warning("the event loop stood still for %.2f s", lag_s)
+            self._continued = False
             if period_s and lag_s < period_s / 2:
                 self._notifier.watchdog()

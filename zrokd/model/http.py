@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import KeysView
@@ -284,6 +286,20 @@ class ConnectionSummary:
     tx_bytes: int
     duration_s: float
     outcome: str = "ok"
+
+
+def visitor_of(head: RequestHead) -> str:
+    """The address of who visits, as our frontends tell it to shares; "" where none was told."""
+    told = head.get(b"X-Real-IP")
+    return _address(told) if told else ""
+
+
+@functools.lru_cache(1024)
+def _address(told: bytes) -> str:
+    try:
+        return str(ipaddress.ip_address(told.decode("ascii")))
+    except ValueError:
+        return ""
 
 
 def printable(text: bytes) -> str:

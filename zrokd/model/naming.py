@@ -103,8 +103,19 @@ def check_name(name: str) -> str:
     :raises BadName: says the rule. Source: zrok rule `^[a-z0-9-]{3,63}$`, narrowed to RFC 1123 labels.
     """
     if not (3 <= len(name) <= 63 and _LABEL.fullmatch(name)):
-        raise BadName(f"{name!r} is not a valid name: 3 to 63 of a-z, 0-9 and -, with a letter or digit first and last")
+        rule = f"{name!r} is not a valid name: 3 to 63 of a-z, 0-9 and -, with a letter or digit first and last"
+        spelt = _spelt(name)
+        raise BadName(f"{rule}; write {spelt}" if spelt else rule)
     return name
+
+
+def _spelt(name: str) -> str:
+    """How DNS spells a name with capitals or other letters; "" when it is none there either. Source: RFC 3490 §4.1."""
+    try:
+        label = name[:64].lower().encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+    return label if 3 <= len(label) <= 63 and _LABEL.fullmatch(label) else ""
 
 
 def check_share_token(token: str) -> str:

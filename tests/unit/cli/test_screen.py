@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from zrokd.cli import screen
+from zrokd.cli.misuse import in_flags
 from zrokd.cli.screen import JsonScreen, TextScreen, human_size, make_screen, qr_code
 from zrokd.model.http import ExchangeSummary
 
@@ -204,3 +205,39 @@ def test_only_hooks_that_exist_are_listened_to():
 
     for cls in (screen.TextScreen, screen.JsonScreen):
         assert all(hasattr(hookspecs, name) for name in dir(cls) if name.startswith("zrokd_"))
+
+
+def test_of_several_shares_each_line_says_which(text):
+    shown, out = text()
+    shown.zrokd_on_share_ready("t0k", (URL,), verified=True)
+    shown.zrokd_on_exchange(summary())
+    assert out.getvalue().splitlines()[-1].startswith("GET ")
+    shown.zrokd_on_share_ready("private-one", (), verified=True)
+    shown.zrokd_on_exchange(summary())
+    shown.zrokd_on_exchange(summary(share_token="private-one"))
+    assert [line.split()[0] for line in out.getvalue().splitlines()[-2:]] == ["blog", "private-one"]
+
+
+def test_outcomes_are_in_the_words_of_the_command_line(text):
+    shown, out = text(words=lambda told: in_flags(told, {"insecure": "--insecure"}))
+    shown.zrokd_on_exchange(summary(status=502, outcome="not trusted; `insecure: true` takes any"))
+    assert out.getvalue().rstrip().endswith("not trusted; --insecure takes any")
+
+
+def test_json_counts_what_is_open_once_idle_connections_are_not_and_ends_with_a_reason():
+    out = io.StringIO()
+    shown = JsonScreen("backend", out=out)
+    shown.draining(1, 30, by_person=True)
+    shown.draining(1, 29, by_person=True)
+    shown.ended("it was told to end", 0)
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {"event": "draining", "left_s": 30},
+        {"event": "draining", "open": 1, "left_s": 29},
+        {"event": "ended", "reason": "it was told to end", "code": 0},
+    ]
+
+
+def test_a_visitor_of_whom_nobody_told_is_left_out():
+    out = io.StringIO()
+    JsonScreen("backend", out=out).zrokd_on_exchange(summary(peer=""))
+    assert "peer" not in json.loads(out.getvalue())

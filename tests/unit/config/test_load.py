@@ -10,6 +10,7 @@ import pytest
 from zrokd.config.load import Configuration, Plan, from_tree
 from zrokd.config.load import load as load_file
 from zrokd.errors import ConfigError, Problem
+from zrokd.host.registry import Registry
 from zrokd.model.units import Address, Secret
 
 Load = Callable[..., Configuration]
@@ -216,3 +217,16 @@ def test_mistakes_in_memory_have_paths_only(registry: Any) -> None:
         "roles.backend.shares[0].target: the key 'target' is missing; "
         "roles.backend.shares[0].targte: unknown key 'targte'; did you mean 'target'?"
     )
+
+
+def test_a_plugin_file_that_is_broken_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "mine.py").write_text("def broken(:\n")
+    gates = "{ours: {use: mine}}"
+    file = tmp_path / "zrokd.yml"
+    file.write_text(f"version: 1\nplugin_path: [plugins]\nroles: {{frontend: {{listen: 0, gates: {gates}}}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_file(file, registry=Registry(), environ={"HOME": str(tmp_path)})
+    told = [problem.message for problem in caught.value.problems if "mine" in problem.message]
+    assert len(told) == 1
+    assert "mine.py cannot be imported: SyntaxError" in told[0]

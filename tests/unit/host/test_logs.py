@@ -192,3 +192,14 @@ def test_lines_that_nobody_took_are_counted_and_told():
     whole = [line for line in seen.split(b"\n")[:-1] if line]
     assert told[-1] == "afterwards"
     assert told[0] == f"{2000 - len(whole)} lines of this log are lost: its reader did not take them"
+
+
+def test_for_a_person_lines_are_sentences_and_exchanges_are_shown_elsewhere():
+    stream = io.StringIO()
+    logs = Logs(stream, words=str.upper, shown=True)
+    logs.apply("warning", "text", [])
+    log = logging.getLogger("zrokd.mode.proxy")
+    log.warning("share %s: %s", "app", "refused", extra={"exchange": True})
+    log.warning("the target is %s", "away")
+    logs.close()
+    assert stream.getvalue() == "zrokd: THE TARGET IS AWAY\n"

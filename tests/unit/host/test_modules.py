@@ -81,16 +81,40 @@ def with_check(check):
 @pytest.mark.parametrize(
     ("check", "why"),
     [
-        (lambda self, head: None, "too many positional arguments"),
-        (lambda self, head, route, user: None, "missing a required argument: 'user'"),
-        (lambda self, head, *, route: None, "too many positional arguments"),
-        ("no method", "is no method"),
+        (lambda self, head: None, "is written check(self, head) and called as check(self, head, route)"),
+        (
+            lambda self, head, route, user: None,
+            "is written check(self, head, route, user) and called as check(self, head, route)",
+        ),
+        (
+            lambda self, head, *, route: None,
+            "is written check(self, head, *, route) and called as check(self, head, route)",
+        ),
+        ("no method", "is no method; write def check(self, head, route)"),
     ],
 )
 def test_a_method_that_cannot_be_called_as_its_contract_says_is_refused(check, why):
-    with pytest.raises(PluginError, match=r"gives Wrong, whose check\(self, head: .*") as refused:
+    with pytest.raises(PluginError) as refused:
         classes_of(providing(with_check(check)), "sample")
-    assert why in str(refused.value)
+    assert str(refused.value) == f"sample: zrokd_provide_gates gives Wrong, whose check {why}"
+
+
+def test_a_class_without_its_list_is_told_how_to_return_it():
+    given = module(zrokd_provide_gates=hookimpl(lambda: Open))
+    with pytest.raises(PluginError, match=r"zrokd_provide_gates must return a list: write return \[Open\]$"):
+        classes_of(given, "sample")
+
+
+def test_a_hook_by_the_name_that_others_give_it_is_met_with_ours():
+    class Watching(Observer):
+        name = "watching"
+
+        @hookimpl
+        def zrokd_on_request_done(self, summary):
+            pass
+
+    with pytest.raises(PluginError, match="no hook zrokd_on_request_done; did you mean zrokd_on_exchange\\?"):
+        check_hooks(Watching, "sample")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
 import logging
+import os
+import signal
 import time
 from itertools import pairwise
 
@@ -79,3 +81,16 @@ def test_a_long_stand_is_logged(watch, caplog):
     block(0.7)
     until(lambda: one.worst_lag_s > 0.5)
     assert "the event loop stood still for 0." in caplog.text
+
+
+def test_a_process_that_was_stopped_is_no_loop_that_stood_still(watch, monkeypatch, caplog):
+    monkeypatch.setattr("zrokd.host.watchdog._BEAT_S", 0.01)
+    monkeypatch.setattr("zrokd.host.watchdog._SLOW_S", 0.05)
+    caplog.set_level(logging.INFO)
+    one, _ = watch(None)
+    gevent.sleep(0.02)
+    block(0.2)
+    os.kill(os.getpid(), signal.SIGCONT)  # as it comes after a stop
+    until(lambda: one.worst_lag_s > 0.1)
+    until(lambda: "this process was stopped for" in caplog.text)
+    assert "stood still" not in caplog.text

@@ -128,3 +128,20 @@ def test_a_name_knows_its_host() -> None:
 def test_a_mapping_without_a_token_takes_the_host_away() -> None:
     assert Mapping(version=1, host="a.b").deleted
     assert not Mapping(version=1, host="a.b", token="x").deleted
+
+
+@pytest.mark.parametrize(
+    ("name", "spelt"),
+    [
+        ("MY-SITE", "my-site"),
+        ("bücher", "xn--bcher-kva"),
+        ("Bücher", "xn--bcher-kva"),
+        ("a_b", ""),
+        ("ab", ""),
+        ("ü" * 70, ""),
+    ],
+)
+def test_a_name_that_dns_spells_otherwise_is_met_with_its_spelling(name: str, spelt: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_name(name)
+    assert str(refused.value).partition("first and last")[2] == (f"; write {spelt}" if spelt else "")
