@@ -270,7 +270,7 @@ class BackendRole(Role):
         built: dict[str, Mode] = {}
         try:
             for key, share in shares.items():
-                built[key] = self.ctx.build(share.use, share.label)
+                built[key] = self.ctx.build(share.use, share.instance)
         except BaseException:
             for mode in built.values():
                 self.ctx.release(mode)
@@ -288,7 +288,7 @@ class BackendRole(Role):
 
     def begin(self, key: str, share: ShareSettings) -> Supervisor:
         """Share something that the settings do not list. :raises ZrokdError: its mode cannot be opened."""
-        return self._start(key, share, self.ctx.build(share.use, share.label))
+        return self._start(key, share, self.ctx.build(share.use, share.instance))
 
     def end(self, key: str) -> None:
         """End what `begin` began, also at the controller; its connections go on for a while. Idempotent."""
@@ -298,7 +298,7 @@ class BackendRole(Role):
         supervisor.stop()
         self._release([key])
         self._tasks = [task for task in self._tasks if not task.done]
-        self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.label}"))
+        self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.title}"))
 
     def _on_limited(self, limited: frozenset[str]) -> None:
         for supervisor in self.supervisors.values():
@@ -331,7 +331,7 @@ class BackendRole(Role):
         for key, mode in fresh.items():
             self._start(key, new[key], mode)
         for key, supervisor in retired.items():
-            self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.label}"))
+            self._tasks.append(self.ctx.spawn(self._retire, key, supervisor, name=f"retire {supervisor.share.title}"))
 
     def _retire(self, key: str, supervisor: Supervisor) -> None:
         """End a share that was taken away, or, once its successor is bound, one that was replaced."""

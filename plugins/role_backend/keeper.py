@@ -148,7 +148,7 @@ class Keeper:
                 self._orders.remove(key)
                 self._shares.end(key)
                 raise
-        self._log.info("share %s was ordered, and is there: %s", settings.label, offer.token)
+        self._log.info("%s was ordered, and is there: %s", settings.title, offer.token)
         if isinstance(order, told.SharePrivateRequest):
             return told.SharePrivateResponse(token=offer.token)
         return told.SharePublicResponse(token=offer.token, frontend_endpoints=offer.hosts)
@@ -157,7 +157,7 @@ class Keeper:
         """A name or token that this backend serves would be found again at the controller, and be served twice."""
         every = [one.share for one in self._shares.supervisors.values()]
         if share.lasting and any(one.key == share.key for one in every):
-            raise Conflict(f"{share.label} is shared by this host already")
+            raise Conflict(f"{share.title} is shared by this host already")
 
     def _unshare(self, order: told.ReleaseShareRequest) -> told.ReleaseShareResponse:
         with self._turn:
@@ -222,7 +222,7 @@ class Keeper:
 def _offered(supervisor: Supervisor) -> Offer:
     """What the controller made of it. :raises ZrokdError: why it is not there."""
     if not supervisor.tried.wait(_ORDER_S):
-        raise Unavailable(f"share {supervisor.share.label} was not there within {_ORDER_S:g} s")
+        raise Unavailable(f"{supervisor.share.title} was not there within {_ORDER_S:g} s")
     if supervisor.state is not State.BOUND or supervisor.offer is None:
         raise (supervisor.failure or Unavailable)(supervisor.reason)
     return supervisor.offer

@@ -112,9 +112,18 @@ class ShareSettings(Settings):
 
     @property
     def label(self) -> str:
-        """For messages, behind the word share."""
-        target = getattr(self.use.settings, "target", "")
-        return self.name or self.token or (f"of {target}" if target else f"in mode {self.use.use}")
+        """How it is called in lists."""
+        return self.name or self.token or str(getattr(self.use.settings, "target", "")) or self.use.use
+
+    @property
+    def title(self) -> str:
+        """How it is called in sentences."""
+        return f"share {'' if self.lasting else 'of '}{self.label}"
+
+    @property
+    def instance(self) -> str:
+        """What its mode is called in logs."""
+        return self.name or self.token or self.use.use
 
     @property
     def key(self) -> str:

@@ -100,7 +100,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Begin, and return."""
-        self._task = self._ctx.spawn(self._run, name=f"share {self.share.label}")
+        self._task = self._ctx.spawn(self._run, name=self.share.title)
 
     # -- the loop ---
 
@@ -121,28 +121,28 @@ class Supervisor:
                 if not self._try_later(error):
                     return
             except FAULTS as error:
-                self._log.exception("share %s cannot be offered, in a way nobody foresaw", self.share.label)
+                self._log.exception("%s cannot be offered, in a way nobody foresaw", self.share.title)
                 self._try_later(OverlayError(f"{type(error).__name__}: {error}"))
             else:
                 if not self._serve(offer, listener):
                     return
 
     def _warn_of_target(self) -> None:
-        reason, label = self.mode.probe(), self.share.label
+        reason, title = self.mode.probe(), self.share.title
         if reason:
-            self._log.warning("share %s: %s; it is shared all the same, and works once that is mended", label, reason)
+            self._log.warning("%s: %s; it is shared all the same, and works once that is mended", title, reason)
 
     def _try_later(self, error: ZrokdError) -> bool:
         """Wait after a failure; whether to try again at all."""
         self.failure, self.failed = type(error), self.failed + 1
         no = isinstance(error, Conflict | Denied | Invalid | NotFound | LimitReached)
         if no and (self.share.required or isinstance(error, Invalid)):
-            self._refuse(type(error)(f"share {self.share.label} is refused: {error}"))
+            self._refuse(type(error)(f"{self.share.title} is refused: {error}"))
             return False
         if isinstance(error, Unavailable) and not isinstance(error, OverlayError):
             self._office.link.lost(str(error))
         elif str(error) != self.reason:
-            self._log.warning("share %s cannot be offered now, and we keep trying: %s", self.share.label, error)
+            self._log.warning("%s cannot be offered now, and we keep trying: %s", self.share.title, error)
         self._stand(State.WAITING, str(error))
         self._stopping.wait(_SLOW_S if no else self._backoff.next_s())
         return True
@@ -173,7 +173,7 @@ class Supervisor:
         self._backoff.reset()
         self.offer, self.failure, self.failed = offer, None, 0
         self._stand(State.BOUND)
-        self._log.info("share %s is bound as %s", self.share.label, offer.token)
+        self._log.info("%s is bound as %s", self.share.title, offer.token)
         announcing = self._ctx.spawn(self._announce, offer, name=f"verify {self.share.label}")
         try:
             self._accept(listener)
@@ -197,7 +197,7 @@ class Supervisor:
             return False
         told = "was deleted; it stands in this daemon's configuration, so it is offered again" if deleted else ""
         told = told or f"was lost, and is offered again: {reason}"
-        self._log.warning("share %s (%s) %s", self.share.label, offer.token, told)
+        self._log.warning("%s (%s) %s", self.share.title, offer.token, told)
         self._ctx.hooks.on_share_lost(offer.token, "it was deleted" if deleted else reason)
         return True
 
@@ -222,7 +222,7 @@ class Supervisor:
             except BaseException:
                 self._room.release()
                 raise
-            self._streams[stream] = self._ctx.spawn(self._answer, stream, caller, name=f"visitor of {self.share.label}")
+            self._streams[stream] = self._ctx.spawn(self._answer, stream, caller, name=f"visitor of {self.share.title}")
 
     def _answer(self, stream: Stream, caller: Caller) -> None:
         try:
@@ -231,7 +231,7 @@ class Supervisor:
             else:
                 self.mode.serve(self._counted(stream), caller)
         except StreamError as error:
-            self._log.debug("share %s: a connection ended early: %s", self.share.label, error)
+            self._log.debug("%s: a connection ended early: %s", self.share.title, error)
         finally:
             stream.close()
             self._streams.pop(stream, None)
@@ -250,7 +250,7 @@ class Supervisor:
     def heed(self, limited: frozenset[str]) -> None:
         """These shares let nobody in: when this is one of them, end the connections that run. Does not switch."""
         if self.mode.share_token in limited:
-            self._log.warning("share %s has used up its bytes, so it lets nobody in for now", self.share.label)
+            self._log.warning("%s has used up its bytes, so it lets nobody in for now", self.share.title)
             for stream in list(self._streams):
                 stream.abort()
 
@@ -268,17 +268,17 @@ class Supervisor:
         hooks.on_share_ready(offer.token, offer.urls, verified=not reason)
         if not reason or self._stopping.is_set():
             return
-        self._log.warning("share %s is bound, but its public address does not lead here: %s", self.share.label, reason)
+        self._log.warning("%s is bound, but its public address does not lead here: %s", self.share.title, reason)
         with contextlib.suppress(NotFound):
             reason = ask_until(offer.urls, time.monotonic() + _LATE_S, ask_one)
         if not reason:
-            self._log.info("share %s can be reached now", self.share.label)
+            self._log.info("%s can be reached now", self.share.title)
             hooks.on_share_ready(offer.token, offer.urls, verified=True)
 
     def _lacks_gate(self, offer: Offer, reason: str) -> None:
         """Where a person waits for it, a share that nobody can reach is none."""
         gate = self.share.gate or "basic"
-        told = f"share {self.share.label} can be reached by nobody, as the frontend has no gate {gate!r}: {reason}"
+        told = f"{self.share.title} can be reached by nobody, as the frontend has no gate {gate!r}: {reason}"
         if self.share.required:
             self._refuse(NotFound(told))
             return
@@ -300,7 +300,7 @@ class Supervisor:
         try:
             within(deadline_s + _LATE_DRAIN_S, self.mode.drain, deadline_s)
         except FAULTS:
-            self._log.exception("share %s: its mode could not be drained; its connections are cut", self.share.label)
+            self._log.exception("%s: its mode could not be drained; its connections are cut", self.share.title)
             until = time.monotonic()
         for stream, task in list(self._streams.items()):
             if not task.join(max(0.0, until - time.monotonic())):

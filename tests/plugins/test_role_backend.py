@@ -1019,15 +1019,15 @@ def test_a_reload_touches_only_what_changed(world, backend, started, patient):
     started(role, 3)
     tokens = {s.share.label: role._office.memory.token(s.key) for s in role.supervisors.values()}
     same = role.supervisors[kept.key]
-    on_kept, on_changed = world.dial(tokens["in mode wait"]), world.dial(tokens["docs"])
+    on_kept, on_changed = world.dial(tokens["wait"]), world.dial(tokens["docs"])
     for stream, answer in ((on_kept, b"0:x"), (on_changed, b"1:x")):
         stream.send(b"x")
         assert stream.recv(100, 5) == answer
     role.reload(settings_of(kept, share("wait", name="docs", number=2), share("wait", private=True, token="new")))
     started(role, 3)
-    patient(lambda: tokens["in mode hello"] not in world.shares)
+    patient(lambda: tokens["hello"] not in world.shares)
     assert role.supervisors[kept.key] is same
-    assert set(world.shares) == {tokens["in mode wait"], tokens["docs"], "new"}
+    assert set(world.shares) == {tokens["wait"], tokens["docs"], "new"}
     for stream, answer in ((on_kept, b"0:y"), (on_changed, b"1:y")):  # running connections go on as they were
         stream.send(b"y")
         assert stream.recv(100, 5) == answer
@@ -1093,7 +1093,7 @@ def test_a_reload_before_the_controller_answers(world, backend, started):
     role.reload(settings_of(share()))
     world.failing = None
     started(role)
-    assert [s.share.label for s in role.supervisors.values()] == ["in mode hello"]
+    assert [s.share.label for s in role.supervisors.values()] == ["hello"]
 
 
 def test_a_mode_that_cannot_open_stops_the_start_and_closes_the_others(world, small_ctx):
