@@ -80,7 +80,7 @@ def ensure(*extras: str) -> None:
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
     what = f"zrokd with {', '.join(extras)}" if extras else "zrokd"
-    print(f"dev.py: putting {what} into {VENV.name} (once; needs the package index)", file=sys.stderr, flush=True)
+    print(f"dev.py: setting up {VENV.name}: {what} (once; needs the package index)", file=sys.stderr, flush=True)
     make_venv()
     # What a build of a wheel leaves here would tell of the plugins of its own day.
     shutil.rmtree(ROOT / "zrokd.egg-info", ignore_errors=True)
