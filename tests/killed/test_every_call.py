@@ -8,10 +8,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import gevent
+import gevent.pool
 import pytest
 
-from tests.killed.world import ADMIN, VERBS, LocalSide, Nursery, World
+from tests.killed.world import ADMIN, VERBS, WITHIN_S, LocalSide, Nursery, World
 from zrokd.errors import ZrokdError
 
 pytestmark = [
@@ -85,6 +88,25 @@ def test_killed_at_every_call_both_sides_are_equal_again(world, verb, capsys):
 @pytest.mark.parametrize("verb", VERBS)
 def test_killed_at_every_call_on_postgres(world_on_postgres, verb, capsys):
     killed_at_every_call(world_on_postgres, verb, capsys)
+
+
+def test_five_hundred_orphans_and_as_many_lost_services_are_put_right(world, capsys):
+    people, many = world.furnish(), 500
+    pool = gevent.pool.Pool(4)
+    tokens = [f"lost-{number}" for number in range(many)]
+    shares = pool.map(lambda token: people.ann.share(people.draft(people.home, token=token)), tokens)
+    assert len(shares) == many
+    world.kill()
+    world.side.lose(tokens)
+    world.side.plant_orphans(f"orphan-{number}" for number in range(many))
+    begun = time.monotonic()
+    planned, done = world.heal()
+    took_s = time.monotonic() - begun
+    assert planned == done and len(planned) == 2 * many
+    assert world.differences() == []
+    with capsys.disabled():
+        print(f"\n{2 * many} things put right {took_s:.1f} s after the start", end=" ")
+    assert took_s < WITHIN_S
 
 
 def test_the_command_prints_what_will_be_done(world):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -80,6 +81,17 @@ class LocalSide:
             if tag:
                 (self._folder / name / ".instance").write_text(json.dumps(tag))
 
+    def plant_orphans(self, names):
+        """Services of ours that no share has."""
+        for name in names:
+            (self._folder / name).mkdir()
+            (self._folder / name / ".instance").write_text(json.dumps({"instance": self.instance, "environment": "x"}))
+
+    def lose(self, names):
+        """Take services away behind the controller's back."""
+        for name in names:
+            shutil.rmtree(self._folder / name)
+
     def planted(self):
         """Whether that is so."""
         return (self._folder / "untagged").is_dir() and "other" in (self._folder / "foreign/.instance").read_text()
@@ -123,10 +135,14 @@ class World:
     def log(self):
         return self._log.read_text() if self._log.exists() else ""
 
-    def close(self):
+    def kill(self):
+        """As if the machine lost power."""
         self.forget_clients()
         if self._pid:
             self._nursery.ask("end", self._pid)
+        self._pid = 0
+
+    close = kill
 
     def forget_clients(self):
         while self._clients:
@@ -161,8 +177,7 @@ class World:
             pass  # nobody answers any more
         else:
             (self.folder / "kill_at").unlink()
-            self.forget_clients()
-            self._nursery.ask("end", self._pid)
+            self.kill()
             self.start()
             return False
         assert self._nursery.ask("wait", self._pid) == signal.SIGKILL, self.log()
@@ -181,9 +196,9 @@ class World:
             gevent.sleep(0.02)
         planned = self._reconcile(dry_run=True)
         hold.unlink()
-        while self._reconcile(dry_run=True) or len(done := re.findall(r"reconciled: (.*)", self.log())) < len(planned):
+        while len(done := re.findall(r" reconcile: (.*)", self.log())) < len(planned) or self._reconcile(dry_run=True):
             assert time.monotonic() - begun < WITHIN_S, self.log()
-            gevent.sleep(0.02)
+            gevent.sleep(0.02 if len(planned) < 10 else 0.5)
         return planned, done
 
     def _reconcile(self, *, dry_run):
