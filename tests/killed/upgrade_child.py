@@ -6,6 +6,7 @@ FOLDER` or `postgres FOLDER-OF-THE-SERVER`.
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -23,10 +24,10 @@ class Files:
     def __init__(self, folder):
         self._folder = Path(folder)
 
-    def fresh(self, number):
-        return peewee.SqliteDatabase(
-            str(self._folder / f"{number}.sqlite3"), pragmas={"journal_mode": "wal", "synchronous": 0}
-        )
+    def fresh(self, name, origin=""):
+        if origin:
+            shutil.copy(self._folder / origin, self._folder / name)
+        return peewee.SqliteDatabase(str(self._folder / name), pragmas={"journal_mode": "wal", "synchronous": 0})
 
     def whole(self, database):
         with sqlite3.connect(database.database) as connection:
@@ -48,12 +49,12 @@ class Server:
         with psycopg.connect(host=self._host, user="zrokd", dbname="postgres", autocommit=True) as connection:
             connection.execute(text)
 
-    def fresh(self, number):
+    def fresh(self, name, origin="template1"):
         from zrokd_plugins.storage_postgres.database import PostgresDatabase
         from zrokd_plugins.storage_postgres.settings import PostgresSettings
 
-        self._sql(f"create database killed{number}")
-        return PostgresDatabase(PostgresSettings(host=self._host, database=f"killed{number}", tls="disable"))
+        self._sql(f"create database {name} template {origin}")
+        return PostgresDatabase(PostgresSettings(host=self._host, database=name, tls="disable"))
 
     def whole(self, database):
         return True
@@ -109,9 +110,10 @@ def go_on(database):
 
 def main(kind, place):
     made = Files(place) if kind == "sqlite" else Server(place)
+    origin = made.fresh("origin")
+    assert in_child(populate, origin) == 0
     for step in range(1, 1000):
-        database = made.fresh(step)
-        assert in_child(populate, database) == 0
+        database = made.fresh(f"killed{step}", "origin")
         ended = in_child(upgrade_and_die, database, step)
         if ended == 0:
             made.drop(database)
