@@ -6,7 +6,7 @@ from zrokd.errors import OverlayError, StoreError, Unavailable
 from zrokd.model.share import Permission
 from zrokd.service import removal
 from zrokd.store import intents
-from zrokd.store.intents import ACCESS, AGENT, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE
+from zrokd.store.intents import ACCESS, ADOPT, AGENT, CREATE, DELETE, ENVIRONMENT, IDENTITY, REPAIR, SHARE
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_nobody_takes_away_what_is_being_made(core, things, leave, which, kind, 
 def test_every_kind_of_work_can_be_settled():
     assert set(removal._SETTLE) == {
         (kind, verb) for kind in (ENVIRONMENT, SHARE, ACCESS, IDENTITY, AGENT) for verb in (CREATE, DELETE)
-    } | {(SHARE, REPAIR), (AGENT, REPAIR)}
+    } | {(SHARE, REPAIR), (AGENT, REPAIR), (ENVIRONMENT, ADOPT)}
 
 
 def test_the_hooks_hear_of_the_end_even_when_the_overlay_fails(house, core, ann, things):
