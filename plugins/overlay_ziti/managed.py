@@ -24,7 +24,7 @@ from zrokd.errors import StartError
 from zrokd.model.units import Address, Secret
 
 from .authority import RENEW_DAYS, Authority, certificate_of, names_of, write
-from .machinery import controller_file, host_port, reached_at, router_file
+from .machinery import controller_file, host_port, make_room, reached_at, router_file
 from .program import Program
 from .settings import ManagedSettings
 from .supervised import Patience, Supervised
@@ -168,6 +168,7 @@ class ManagedNetwork:
             self._write_controller(half_made)
             program.make_admin(self.folder / "controller.json", self.username, self.password.reveal())
             half_made.replace(database)
+        make_room(database)
         self._write_controller(database)
 
     def _write_controller(self, database: Path) -> None:

@@ -30,6 +30,7 @@ from .refusals import is_absent, is_stale, is_unknown, words_of
 from .settings import EdgeSettings
 
 _HOST_BYTES = 8
+_STALL_PART = 0.75  # of the time that others may be held up; the rest is for the network, to let them go on
 _LATE_S = 0.5  # after an unbind some still dial; without an answer of ours they would wait for 5 s
 
 
@@ -42,7 +43,9 @@ class ZitiNode(Node):
         self._channels = Channels(dialler, settings, ctx.log, ctx.spawn)
         self._limits = FlowLimits(receive_cap=settings.receive_cap)
         self._patient = FlowLimits(
-            receive_cap=settings.foreign_cap, hard_cap=2 * settings.foreign_cap, stall_s=settings.stall_limit
+            receive_cap=settings.foreign_cap,
+            hard_cap=2 * settings.foreign_cap,
+            stall_s=_STALL_PART * settings.stall_limit,
         )
         self._listeners: set[ZitiListener] = set()
         self._reach: defaultdict[str, Reach] = defaultdict(Reach)

@@ -89,10 +89,14 @@ class EdgeSettings(Settings):
         default=256 * 1024, ge=64 * 1024, description="What a stream holds for a reader that is slow."
     )
     foreign_cap: SizeBytes = Field(
-        default=6 << 20, ge=256 * 1024, description="The same, where the other end is a program without flow control."
+        default=2 << 20,
+        ge=256 * 1024,
+        description="The same, where the other end has no flow control of a stream; 3 MiB more are on their way then.",
     )
     stall_limit: DurationS = Field(
-        default=10.0, gt=0, description="How long such a stream may stand full; then it is broken off."
+        default=10.0,
+        gt=0,
+        description="How long such a stream, once full, may hold up the others of its host; it is broken off before.",
     )
     cost: int = Field(default=0, ge=0, le=65535, description="Cost of what we bind; visitors go to the cheapest.")
     precedence: str = Field(

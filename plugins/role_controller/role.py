@@ -43,6 +43,7 @@ T = TypeVar("T")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # Source: random(4); another after each start of the machine
 _HASHES = 2  # of passwords at a time; more would take the threads that every query needs
 _HASH_WAIT_S = 10.0
+_AGAIN_S = 5.0  # between two looks at an overlay that does not answer
 _USES_EVERY_S = 30.0  # it is kept when tokens were used
 _FIXED = ("instance", "auto_migrate", "max_body", "max_connections")
 
@@ -268,7 +269,16 @@ class ControllerRole(Role):
                 self._keep_up()
             else:
                 self._trouble = ""
-            company.attention.wait(called, self.settings.reconcile_every)
+            self._rest(company, called)
+
+    def _rest(self, company: Company, called: int) -> None:
+        """Until it is time again, somebody calls, or, while something is wrong, a moment."""
+        until = time.monotonic() + self.settings.reconcile_every
+        while (left_s := until - time.monotonic()) > 0:
+            if company.attention.wait(called, min(left_s, _AGAIN_S)) != called:
+                return
+            if company.leads and (self._trouble or not self.ctx.overlay.health().ok):
+                return
 
     def _reconcile(self) -> None:
         try:

@@ -28,7 +28,7 @@ from typing import Any
 
 import requests
 from zrokd_plugins.overlay_ziti.authority import Authority
-from zrokd_plugins.overlay_ziti.machinery import controller_file, router_file
+from zrokd_plugins.overlay_ziti.machinery import controller_file, make_room, router_file
 from zrokd_plugins.overlay_ziti.program import Program
 
 HERE = Path(__file__).parent
@@ -180,6 +180,7 @@ class ZitiNetwork:
         try:
             if not (self.folder / "ctrl.db").exists():
                 self._make_controller()
+                make_room(self.folder / "ctrl.db")
             self.controller.start()
             if not self.routers:
                 self._make_policies()

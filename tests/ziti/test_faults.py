@@ -179,7 +179,7 @@ def test_the_controller_is_restarted_and_no_visitor_notices(daemons, tell):
 
 
 def test_while_the_controller_is_away_streams_and_dials_go_on(daemons, tell):
-    three, network = daemons()
+    three, network = daemons(further={"controller": "    reconcile_every: 20s\n"})
     with Watch(three) as watch, OpenStream(three) as stream:
         stream.more()
         outage = Outage(three, watch)

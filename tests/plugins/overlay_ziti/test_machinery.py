@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from zrokd_plugins.overlay_ziti.machinery import (
     environment,
     host_port,
     is_address,
+    make_room,
     reached_at,
     router_file,
 )
@@ -38,6 +40,19 @@ def test_the_router_tells_names_and_addresses_apart():
     assert made["link"]["listeners"][0]["advertise"] == "tls:ziti.example.com:2"
     assert {Path(path).parent for path in made["identity"].values()} == {Path("/router")}
     assert made["metrics"] == {"messageQueueSize": 1440}, "a day without the controller, at one a minute"
+
+
+def test_a_database_has_room_to_grow_that_takes_no_disk(tmp_path):
+    database = tmp_path / "ctrl.db"
+    database.write_bytes(b"x" * 10_000)
+    make_room(database)
+    assert database.stat().st_size == 256 * 1024 * 1024
+    assert database.stat().st_blocks * 512 < 1024 * 1024
+    with database.open("rb") as file:
+        assert file.read(10_001) == b"x" * 10_000 + b"\0"
+    os.truncate(database, 300 << 20)
+    make_room(database)
+    assert database.stat().st_size == 300 << 20, "what is larger stays so"
 
 
 def test_the_environment_is_a_clean_one():
