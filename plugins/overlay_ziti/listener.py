@@ -33,8 +33,6 @@ _BOUND_S = 3.0  # for the router to tell the controller
 _UNBIND_S = 2.0
 _GONE_S = 2.0  # a service that is not there this long is gone for good
 _PAUSE_S = (0.2, 5.0)
-_LOOK_S = 30.0  # between looks for new routers
-_WATCH = "routers"
 PROBE = b"zrokd-probe:"  # what we say when we dial ourselves, to see whether others could
 _PRECEDENCE = {"default": 0, "required": 1, "failed": 2}
 
@@ -109,6 +107,7 @@ class ZitiListener(Listener):
         self._waiting: Queue[tuple[Stream, Caller] | None] = Queue(_WAITING_MOST)
         self._binds: dict[str, list[Bind]] = {}
         self._keepers: dict[str, Task] = {}
+        self.looked_at = 0.0  # for routers, a time of time.monotonic()
         self._closed, self._gone = False, ""
         self._encrypted = True
         self._first = Event()
@@ -116,28 +115,26 @@ class ZitiListener(Listener):
 
     def open(self) -> None:
         """Bind for the first time. Switches greenlets. :raises OverlayError: no router took it."""
-        self._look()
-        self._keepers[_WATCH] = self._spawn(self._watch_routers, name=f"routers of {self.service}")
+        self.look()
         self._first.wait(_FIRST_S)
         if not self._binds:
             raise OverlayTimeout(self._trouble or f"no router bound service {self.service!r} in time")
 
-    def _look(self) -> None:
-        routers = self._api.routers(self.service, "Bind")
-        for router in routers:
-            if router.url not in self._keepers:
-                self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self.service} {router.name}")
-        known = {router.url for router in routers}
-        for url in [url for url in self._keepers if routers and url not in known | {*self._binds, _WATCH}]:
-            self._keepers.pop(url).kill()  # a router that the network does not name and that does not serve us
+    def look(self) -> bool:
+        """Bind at routers that came, leave those that went; whether there are any. Switches greenlets.
 
-    def _watch_routers(self) -> None:
-        while True:
-            gevent.sleep(_LOOK_S)
-            try:
-                self._look()
-            except OverlayError as error:
-                self._log.debug("the routers of %s cannot be asked for: %s", self.service, error)
+        :raises OverlayError: the network does not tell.
+        """
+        self.looked_at = time.monotonic()
+        routers = self._api.routers(self.service, "Bind")
+        known = {router.url for router in routers}
+        came = [router for router in routers if router.url not in self._keepers and not self._closed]
+        went = [url for url in self._keepers if routers and url not in known | set(self._binds)]
+        for router in came:
+            self._keepers[router.url] = self._spawn(self._keep, router, name=f"bind {self.service} {router.name}")
+        for url in went:
+            self._keepers.pop(url).kill()  # a router that the network does not name and that does not serve us
+        return bool(came or went)
 
     # -- keeping a bind up ---
 

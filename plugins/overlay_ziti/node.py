@@ -21,6 +21,7 @@ from .flow import FlowLimits
 from .frames import Frame, Key, Kind, u32
 from .identity import IdentityFile
 from .listener import ZitiListener
+from .lookout import Lookout
 from .opened import Opened
 from .pace import Pace
 from .prober import Prober
@@ -51,7 +52,7 @@ class ZitiNode(Node):
         self._reach: defaultdict[str, Reach] = defaultdict(Reach)
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)  # by router
         self._pulse: Task | None = None
-        self._probes: Task | None = None
+        self._watches: list[Task] = []  # over what is bound
         self._closed = False
 
     def dial(
@@ -123,9 +124,13 @@ class ZitiNode(Node):
         except BaseException:
             listener.close()
             raise
-        if self._probes is None:
+        if not self._watches:
             prober = Prober(self._listeners, self._api, self._settings, self._ctx.log, self._ctx.spawn)
-            self._probes = self._ctx.spawn(prober.run, name="ziti probes")
+            lookout = Lookout(self._listeners, self._ctx.log)
+            self._watches = [
+                self._ctx.spawn(prober.run, name="ziti probes"),
+                self._ctx.spawn(lookout.run, name="ziti routers"),
+            ]
         return listener
 
     def health(self) -> Health:
@@ -135,8 +140,8 @@ class ZitiNode(Node):
     def close(self) -> None:
         """Close what was bound through it. Channels close with their last stream."""
         listeners = list(self._listeners)
-        if self._probes is not None:
-            self._probes.kill()
+        while self._watches:
+            self._watches.pop().kill()
         for task in [self._ctx.spawn(listener.close, name="unbind") for listener in listeners]:
             task.join()
         if self._closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from zrokd.model.share import Gating, NameSelection, Permission, ShareDraft, Sha
 
 from .memory import Memory
 from .settings import ShareSettings
+
+_AT_ONCE = 8  # a controller does four of an account's calls at a time, and what else we tell it waits in that line, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Office:
     ) -> None:
         self.controller, self.z_id, self.node, self.memory, self.link = controller, z_id, node, memory, link
         self.holds, self._log = holds, log
+        self._room = threading.Semaphore(_AT_ONCE)
         self._left: list[Node] = []  # of environments that ended: what they serve goes on to its end
 
     def is_gone(self) -> bool:
@@ -78,7 +82,7 @@ class Office:
         :raises ZrokdError: what the controller says against it. :raises Conflict: it is required, and another process
             of this host serves it: whose end would take it from us, and ours from them.
         """
-        with self.holds.offering(alone=share.required):
+        with self._room, self.holds.offering(alone=share.required):
             token, hosts = self._find(key, share) or self._create(share)
             self.link.back()
             if share.required and self.holds.is_served(token):

@@ -33,12 +33,13 @@ from tests.bench.kit import cpu_s, memory_mib  # noqa: E402
 from tests.ziti.network import ZitiNetwork  # noqa: E402
 from zrokd.contracts import Node, Stream  # noqa: E402
 from zrokd.errors import StreamError  # noqa: E402
+from zrokd.testing.lag import HubWatch  # noqa: E402
 from zrokd.testing.plugin import bench  # noqa: E402
 
 SERVICE = "bench"
 STREAMS, EACH = 64, 200
 BLOCK = os.urandom(1 << 20)
-IDLE = 500
+IDLE, CONNECTS = 500, 20
 WAIT_S = 60.0
 
 
@@ -212,10 +213,22 @@ def main() -> None:
                 measure("bulk to the host", "MiB/s", pids, rounds, lambda: push(node, mib))
                 measure("bulk from the host", "MiB/s", pids, rounds, lambda: pull(node, mib))
                 measure("bulk from the host, 8 at once", "MiB/s", pids, rounds, lambda: pull_eight(node, mib))
-                print(f"an idle stream holds {idle_kib(node):.1f} KiB")
+                print(f"an idle stream holds {idle_kib(node):.1f} KiB (goal 20)")
+            stall = hub_stall_ms(documents["visitor"])
+            print(f"the hub stands still for {stall:.0f} ms at most while {CONNECTS} hosts connect (goal 20)")
         finally:
             serving.kill()
             serving.communicate()
+
+
+def hub_stall_ms(document: Path) -> float:
+    """The longest that the hub stood still while so many hosts connect and dial, one after the other, in ms."""
+    with HubWatch().watch() as seen:
+        for _ in range(CONNECTS):
+            with node_of(document) as node, closing(ask(node, b"e")) as stream:
+                stream.send(b"x", WAIT_S)
+                stream.recv(1, WAIT_S)
+    return seen.worst_s * 1000
 
 
 def dials(node: Node) -> int:

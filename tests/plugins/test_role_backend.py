@@ -312,6 +312,23 @@ def test_the_module_provides_the_role():
     assert BackendRole.name == "backend"
 
 
+def test_very_many_shares_are_offered_a_few_at_a_time(world, backend, started, patient):
+    under_way, most, create = 0, 0, world.share
+
+    def share_slowly(draft):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        gevent.sleep(0.005)
+        under_way -= 1
+        return create(draft)
+
+    world.share = share_slowly
+    role = backend(*(share("wait", private=True, token=f"tok{number}") for number in range(40)))
+    patient(lambda: role.health().ok)
+    assert 1 < most <= 8
+
+
 def test_a_share_is_offered_bound_and_served(world, backend, started, small_ctx):
     role = backend(share(name="docs"))
     started(role)

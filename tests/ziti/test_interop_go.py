@@ -241,6 +241,21 @@ def test_thirty_thousand_exchanges_with_a_go_host(go, nodes, service):
 
 
 @pytest.mark.slow
+def test_thirty_thousand_exchanges_from_a_go_program(go, nodes, service):
+    with echo_by_us(nodes(), service) as wrong:
+        process = go("zcat", f"ziti:{service}")
+        for number in range(EXCHANGES):
+            word = b"%032d" % number
+            process.stdin.write(word)
+            process.stdin.flush()
+            assert process.stdout.read(len(word)) == word
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        process.stdin = None  # it is closed
+        assert not wrong
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["encrypted"], indirect=True)
 def test_a_gigabyte_to_a_go_host_and_back(go, nodes, service):
     node = nodes()

@@ -220,17 +220,19 @@ def test_a_service_that_stays_gone_is_told_to_all_who_accept(made):
         listener.accept()
 
 
-def test_routers_that_come_later_are_bound_and_those_that_went_are_left(made, monkeypatch):
-    monkeypatch.setattr(listener_module, "_LOOK_S", 0.05)
+def test_routers_that_come_later_are_bound_and_those_that_went_are_left(made):
     rig = made("a", "b")
     late = rig.api.routers_.pop()
     listener = rig.bind()
+    assert not listener.look()
     rig.api.routers_.append(late)
+    assert listener.look()
     eventually(lambda: late.binds)
     rig.api.routers_.remove(late)
     rig.dialler.down.add(late.url)
     late.close()
-    eventually(lambda: late.url not in listener._keepers)
+    eventually(listener.look)
+    assert late.url not in listener._keepers
     assert rig.router.binds
 
 
