@@ -19,7 +19,7 @@ from .pace import Pace
 from .refusals import is_absent, is_stale, words_of
 from .settings import EdgeSettings
 
-_ROUND_S = 0.1
+_ROUND_S = 0.2
 _AGAIN_S = 1.0  # after one that failed
 
 
@@ -49,7 +49,7 @@ class Prober:
                 if not left:
                     break
                 pace = listener.pace(bind)
-                if pace.has_room:
+                if pace.has_room(now):
                     left -= 1
                     pace.under_way += 1
                     bind.asked_at = now
@@ -97,7 +97,7 @@ class Prober:
         ]
         began = time.monotonic()
         answer = bind.channel.request(Kind.CONNECT, fields, token.encode(), self._settings.answer_timeout)
-        pace.answered(time.monotonic() - began)
+        pace.answered(time.monotonic() - began, time.monotonic())
         return answer
 
     def _refused(self, bind: Bind, service: str, answer: Frame) -> None:
