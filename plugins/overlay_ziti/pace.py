@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-_FIRST, _MOST = 4, 16
-_SOON_S = 0.1  # a network that has time answers in a tenth of that; one that has not is left in peace
-_REST = 5.0  # times as long as a slow answer took nothing more is asked: visitors come first
+_LEAST, _MOST = 4, 16
+_SOON_S = 0.2  # a network that has time answers in a tenth of that; one that has not is left in peace
 _SURE = 3  # without an answer, one after the other: then it is not about one service
 
 
 class Pace:
-    """Of one router. Grows by one with each answer that comes soon, halves with each that does not."""
+    """Of one router. Grows with answers that come soon, shrinks with those that come late, is one while none comes."""
 
-    __slots__ = ("_rests_until", "_unanswered", "trouble", "under_way", "width")
+    __slots__ = ("_unanswered", "trouble", "under_way", "width")
 
     def __init__(self) -> None:
-        self.width, self.under_way = _FIRST, 0
+        self.width, self.under_way = _LEAST, 0
         self.trouble = ""  # why nobody dials anything here; "" while some dials are answered
-        self._unanswered, self._rests_until = 0, 0.0
+        self._unanswered = 0
 
-    def has_room(self, now: float) -> bool:
-        """Whether one more may go at this time of time.monotonic()."""
-        return self.under_way < self.width and now >= self._rests_until
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may go."""
+        return self.under_way < self.width
 
-    def answered(self, took_s: float, now: float) -> None:
-        """The network answered a dial at `now`, whatever it said, after so many seconds."""
+    def answered(self, took_s: float) -> None:
+        """The network answered a dial, whatever it said, after so many seconds."""
         self._unanswered, self.trouble = 0, ""
-        if took_s <= _SOON_S:
-            self.width = min(self.width + 1, _MOST)
-        else:
-            self.width = max(self.width // 2, 1)
-            self._rests_until = now + _REST * took_s
+        self.width = min(self.width + 1, _MOST) if took_s <= _SOON_S else max(self.width // 2, _LEAST)
 
     def unanswered(self, reason: str) -> None:
         """It did not. Once some were left without an answer, none is expected and one at a time goes on asking."""
         self._unanswered += 1
-        self.width = max(self.width // 2, 1)
         if self._unanswered >= _SURE:
-            self.trouble = reason
+            self.trouble, self.width = reason, 1

@@ -49,7 +49,7 @@ class Prober:
                 if not left:
                     break
                 pace = listener.pace(bind)
-                if pace.has_room(now):
+                if pace.has_room:
                     left -= 1
                     pace.under_way += 1
                     bind.asked_at = now
@@ -97,7 +97,7 @@ class Prober:
         ]
         began = time.monotonic()
         answer = bind.channel.request(Kind.CONNECT, fields, token.encode(), self._settings.answer_timeout)
-        pace.answered(time.monotonic() - began, time.monotonic())
+        pace.answered(time.monotonic() - began)
         return answer
 
     def _refused(self, bind: Bind, service: str, answer: Frame) -> None:

@@ -57,7 +57,8 @@ class Daemons:
 
     def start(self, within_s: float = 30.0) -> None:
         """All three run, a visitor gets an answer, and the private share can be accessed."""
-        self.controller.start()
+        self.controller.start(wait=False)
+        self.controller.told("READY=1", within_s)
         self._enable_frontend_host()
         self.backend.start(wait=False)
         self.backend.told("READY=1", within_s)

@@ -8,12 +8,12 @@ SOON, LATE = 0.01, 0.5
 
 @pytest.mark.parametrize(
     ("answers", "width"),
-    [([], 4), ([SOON], 5), ([SOON] * 40, 16), ([LATE], 2), ([LATE] * 9, 1), ([SOON] * 40 + [LATE], 8)],
+    [([], 4), ([SOON], 5), ([SOON] * 40, 16), ([LATE] * 9, 4), ([SOON] * 40 + [LATE], 8)],
 )
 def test_it_follows_the_network(answers, width):
     pace = Pace()
     for took_s in answers:
-        pace.answered(took_s, 0.0)
+        pace.answered(took_s)
     assert pace.width == width
 
 
@@ -21,7 +21,7 @@ def test_one_service_without_an_answer_says_nothing_of_others():
     pace = Pace()
     for _ in range(2):
         pace.unanswered("silence")
-    pace.answered(SOON, 0.0)
+    pace.answered(SOON)
     pace.unanswered("silence")
     assert not pace.trouble
 
@@ -32,21 +32,12 @@ def test_some_without_an_answer_speak_for_all_until_one_comes():
         pace.unanswered("silence")
     assert pace.trouble == "silence"
     assert pace.width == 1
-    pace.answered(LATE, 0.0)
+    pace.answered(LATE)
     assert not pace.trouble
 
 
 def test_there_is_room_below_the_width_only():
     pace = Pace()
-    assert pace.has_room(0.0)
+    assert pace.has_room
     pace.under_way = pace.width
-    assert not pace.has_room(0.0)
-
-
-def test_after_a_slow_answer_it_rests_for_longer_than_that_took():
-    pace = Pace()
-    pace.answered(LATE, 10.0)
-    assert not pace.has_room(10.0 + 5 * LATE - 0.1)
-    assert pace.has_room(10.0 + 5 * LATE)
-    pace.answered(SOON, 10.0)
-    assert pace.has_room(20.0)
+    assert not pace.has_room
