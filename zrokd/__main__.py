@@ -1,9 +1,13 @@
 """The program. What needs the hub is patched before anything else is imported; the rest starts without it."""
 
+import gc
 import os
 import signal
 import sys
 
+#: Whatever a thread makes, every thread waits while cycles are looked for among it. In Python's own measure that is all
+#: objects of the process, several times while one long list is read (0.1 s each); so, mostly the latest few thousand.
+COLLECT = (5_000, 3, 100)
 _NEED_HUB = frozenset(["run", "share", "access"])
 
 
@@ -30,6 +34,7 @@ def main() -> None:
         from gevent import monkey
 
         monkey.patch_all()
+        gc.set_threshold(*COLLECT)
         _end_quietly()
     from zrokd.cli.main import run_program
 

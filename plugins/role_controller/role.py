@@ -241,6 +241,7 @@ class ControllerRole(Role):
             version=f"zrokd {zrokd.__version__}",
             max_wait_s=settings.max_wait,
             hash_password=self._hash_password,
+            offload=self.ctx.offload,
             site=site_of(settings.sign_up),
             client_address=partial(client_address, trusted=settings.trusted_proxies),
         )

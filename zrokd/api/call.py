@@ -59,13 +59,15 @@ class Needs(enum.Enum):
 class Settings:
     """What operations need to know of this controller, as it is now.
 
-    `client_address` tells who asks from the address of the connection and from X-Forwarded-For.
+    `client_address` tells who asks from the address of the connection and from X-Forwarded-For. `offload` runs what
+    would hold up all others.
     """
 
     version: str
     max_wait_s: float = 30.0
     hash_password: Callable[[str], str]
     site: Site = field(default_factory=Site)
+    offload: Callable[[Callable[[], bytes]], bytes] = lambda work: work()
     client_address: Callable[[str, str], str] = lambda peer, _forwarded_for: peer
 
 
@@ -106,6 +108,10 @@ class Answer:
 
 class Found(Answer):
     """200, with a document."""
+
+
+class Listed(Found):
+    """200, with a document that may be large: a function that makes it, of what was read, away from the hub."""
 
 
 class Created(Answer):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import falcon
 
-from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
-from zrokd.api.call import EMPTY, Answer, Call, Needs, Operation, Settings
+from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, encode, encode_large, is_json
+from zrokd.api.call import EMPTY, Answer, Call, Listed, Needs, Operation, Settings
 from zrokd.api.once import FIELD, heeds_key, once
 from zrokd.api.turns import Turns
 from zrokd.errors import Invalid, NotEnough, ZrokdError
@@ -48,7 +47,7 @@ def resource_of(
             )
             with turns.of(principal.account_id):
                 answer = _answer(operation, call, request)
-            _send(response, answer)
+            _send(response, answer, now.offload)
 
         return respond
 
@@ -116,9 +115,13 @@ def _query(request: falcon.Request) -> dict[str, str]:
     return {key: value if isinstance(value, str) else value[0] for key, value in request.params.items()}
 
 
-def _send(response: falcon.Response, answer: Answer) -> None:
-    document = answer.document() if callable(answer.document) else answer.document
+def _send(response: falcon.Response, answer: Answer, offload: Callable[[Callable[[], bytes]], bytes]) -> None:
     response.status = answer.status
+    if isinstance(answer, Listed):
+        response.content_type = MEDIA_TYPE
+        response.data = offload(lambda: encode_large(answer.document()))
+        return
+    document = answer.document() if callable(answer.document) else answer.document
     if document is not EMPTY:
         response.content_type = MEDIA_TYPE
-        response.data = json.dumps(document, separators=(",", ":")).encode()
+        response.data = encode(document)

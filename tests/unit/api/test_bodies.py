@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, is_json
+from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, encode, encode_large, is_json
 from zrokd.errors import Invalid
 
 
@@ -92,3 +92,30 @@ def test_any_bytes_are_an_object_or_invalid(data):
 @given(st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=5), max_size=5))
 def test_what_json_writes_is_read(document):
     assert decode(json.dumps(document).encode()) == document
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_a_large_document_is_the_same_in_pieces(document):
+    assert encode_large(document) == encode(document)
+
+
+def test_no_piece_of_a_list_is_large(monkeypatch):
+    longest, dumps = 0, json.dumps
+
+    def measured(*args, **kwargs):
+        nonlocal longest
+        text = dumps(*args, **kwargs)
+        longest = max(longest, len(text))
+        return text
+
+    monkeypatch.setattr("zrokd.api.bodies.json.dumps", measured)
+    share = {"token": "x" * 12, "endpoints": ["x"] * 3}
+    told = encode_large(
+        {"environments": [{"environment": {"id": 1}, "shares": [share] * 1000}], "names": [share] * 1000}
+    )
+    assert len(told) > 100_000 and longest < 100

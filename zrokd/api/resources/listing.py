@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zrokd.api.call import Call, Found, queried
+from zrokd.api.call import Call, Found, Listed, queried
+from zrokd.service.overview import EnvironmentView
 from zrokd.wire import answers, list_answers
 from zrokd.wire.fields import NotOneOf
 from zrokd.wire.filters import access_filter_from_wire, environment_filter_from_wire, share_filter_from_wire
@@ -17,27 +18,30 @@ _ACTIVITY = ("hasActivity", "idle", "activityDuration")
     "description", "host", "address", "remoteAgent", "hasShares", "hasAccesses", "shareCount", "accessCount",
     *_ACTIVITY, *_TIMES,
 )  # fmt: skip
-def environments(call: Call) -> Found:
+def environments(call: Call) -> Listed:
     """GET /environments."""
     found = call.services.lists.environments(environment_filter_from_wire(call.query), call.principal)
-    summaries = [list_answers.environment_summary_to_wire(one.environment, one.shares, one.accesses) for one in found]
-    return Found(list_answers.environments_to_wire(summaries))
+    return Listed(
+        lambda: list_answers.environments_to_wire(
+            list_answers.environment_summary_to_wire(one.environment, one.shares, one.accesses) for one in found
+        )
+    )
 
 
 @queried(
     "envZId", "shareMode", "backendMode", "permissionMode", "shareToken", "target", *_ACTIVITY, *_TIMES
 )  # fmt: skip
-def shares(call: Call) -> Found:
+def shares(call: Call) -> Listed:
     """GET /shares."""
     found = call.services.lists.shares(share_filter_from_wire(call.query), call.principal)
-    return Found(list_answers.shares_to_wire(found))
+    return Listed(lambda: list_answers.shares_to_wire(found))
 
 
 @queried("envZId", "shareToken", "bindAddress", "description", *_TIMES)
-def accesses(call: Call) -> Found:
+def accesses(call: Call) -> Listed:
     """GET /accesses."""
     found = call.services.lists.accesses(access_filter_from_wire(call.query), call.principal)
-    return Found(list_answers.accesses_to_wire(found))
+    return Listed(lambda: list_answers.accesses_to_wire(found))
 
 
 def account(call: Call) -> Found:
@@ -47,15 +51,19 @@ def account(call: Call) -> Found:
     return Found([{**answers.environment_to_wire(one), "activity": activity.get(one.z_id, [])} for one in found])
 
 
-def environment(call: Call) -> Found:
+def environment(call: Call) -> Listed:
     """GET /detail/environment/{env_z_id}."""
     view = call.services.overviews.environment(call.path["env_z_id"], call.principal)
-    document = answers.resources_to_wire(view.environment, view.shares, view.accesses)
     activity = _activity(call, [view.environment.z_id], [share.token for share in view.shares])
+    return Listed(lambda: _resources(view, activity))
+
+
+def _resources(view: EnvironmentView, activity: dict[str, Any]) -> dict[str, Any]:
+    document = answers.resources_to_wire(view.environment, view.shares, view.accesses)
     document["environment"]["activity"] = activity.get(view.environment.z_id, [])
     for share in document["shares"]:
         share["activity"] = activity.get(share["shareToken"], [])
-    return Found(document)
+    return document
 
 
 def access(call: Call) -> Found:

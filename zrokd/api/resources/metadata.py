@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zrokd.api.call import OK, Call, Done, Found, reads
+from zrokd.api.call import OK, Call, Done, Found, Listed, reads
 from zrokd.errors import Invalid
 from zrokd.service.overview import Overview
 from zrokd.wire import answers
@@ -40,9 +40,10 @@ def configuration(call: Call) -> Found:
     return Found(answers.configuration_to_wire(call.settings.version, call.settings.site))
 
 
-def overview(call: Call) -> Found:
+def overview(call: Call) -> Listed:
     """GET /overview."""
-    return Found(overview_document(call.services.overviews.of(call.principal)))
+    found = call.services.overviews.of(call.principal)
+    return Listed(lambda: overview_document(found))
 
 
 def overview_document(found: Overview) -> dict[str, Any]:

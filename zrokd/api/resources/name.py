@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import CREATED, OK, Call, Done, Found, Made, reads
+from zrokd.api.call import CREATED, OK, Call, Done, Found, Listed, Made, reads
 from zrokd.wire import answers
 from zrokd.wire.requests import TakeName
 
@@ -28,10 +28,10 @@ def delete(call: Call, asked: TakeName) -> Done:
     return OK
 
 
-def listing(call: Call) -> Found:
+def listing(call: Call) -> Listed:
     """GET /share/names and /share/names/{namespace_token}."""
     found = call.services.names.list(call.principal, call.path.get("namespace_token"))
-    return Found([answers.name_to_wire(name) for name in found])
+    return Listed(lambda: [answers.name_to_wire(name) for name in found])
 
 
 def namespaces(call: Call) -> Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import CREATED, OK, Call, Created, Done, Found, Made, reads
+from zrokd.api.call import CREATED, OK, Call, Created, Done, Found, Listed, Made, reads
 from zrokd.api.resources.metadata import overview_document
 from zrokd.wire import operator_answers
 from zrokd.wire.operator_requests import MakeOrganization, OneMember, OneOrganization, PutMember
@@ -60,9 +60,9 @@ def members_for_admin(call: Call) -> Found:
     return Found(operator_answers.members_to_wire(found))
 
 
-def overview_for_admin(call: Call) -> Found:
+def overview_for_admin(call: Call) -> Listed:
     """GET /overview/{organization_token}/{account_email}."""
     found = call.services.organizations.overview_for(
         call.path["organization_token"], call.path["account_email"], call.principal
     )
-    return Found(overview_document(found))
+    return Listed(lambda: overview_document(found))

@@ -1,0 +1,180 @@
+"""The controller's web server: an authenticated read beside gevent.pywsgi, polls that wait, and the hub meanwhile.
+
+`dev.py bench wsgi`. Both servers run the same application over the same database, each in a process of its own, one
+after the other.
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import contextlib  # noqa: E402
+import gc  # noqa: E402
+import logging  # noqa: E402
+import socket  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import gevent  # noqa: E402
+import requests  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.kit import cpu_s, loaded, memory_mib  # noqa: E402
+
+_SHARES, _POLLS, _READS = 10_000, 1_000, 500
+_TOKEN, _EDGE = "anns-own-token", "edges-own-token"
+_READ = "/api/v2/share/namespaces"
+
+
+# -- the server, in a process of its own ---
+
+
+class Gaps:
+    """The longest that the hub did nothing else since it was asked last; over HTTP at /gap."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+        gevent.spawn(self._run)
+
+    def _run(self) -> None:
+        while True:
+            before = time.perf_counter()
+            gevent.sleep(0.001)
+            self.worst_s = max(self.worst_s, time.perf_counter() - before - 0.001)
+
+    def around(self, app: Any) -> Any:
+        """`app`, with /gap beside it."""
+
+        def call(environ: dict[str, Any], start: Any) -> Any:
+            if environ["PATH_INFO"] != "/gap":
+                return app(environ, start)
+            start("200 OK", [("Content-Type", "text/plain")])
+            worst_s, self.worst_s = self.worst_s, 0.0
+            return [str(worst_s).encode()]
+
+        return call
+
+
+def serve(kind: str, folder: Path) -> None:
+    """Serve a controller's API by one of the two servers, and print the port."""
+    from tests.bench.control import make_app
+    from zrokd.__main__ import COLLECT
+
+    gc.set_threshold(*COLLECT)
+    app = make_app(folder)
+    if kind == "watched":  # which costs, too
+        app = Gaps().around(app)
+    sock = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    print(sock.getsockname()[1], flush=True)
+    if kind == "pywsgi":
+        from gevent.pywsgi import WSGIServer
+
+        WSGIServer(sock, app, log=None).serve_forever()  # type: ignore[arg-type]
+    from zrokd.net.listener import Listener
+    from zrokd.net.wsgi import WsgiHandler
+
+    Listener(sock, WsgiHandler(app), log=logging.getLogger("bench"), limit=5000, name="bench").start()
+    gevent.get_hub().join()
+    gevent.sleep(1e6)
+
+
+# -- measuring ---
+
+
+@contextlib.contextmanager
+def server(kind: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Port and process of a running server."""
+    command = [sys.executable, __file__, "serve", kind, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            yield int(child.stdout.readline()), child.pid
+        finally:
+            child.kill()
+
+
+def get(session: requests.Session, port: int, path: str, token: str = _TOKEN) -> requests.Response:
+    """One request that must succeed."""
+    answer = session.get(f"http://127.0.0.1:{port}{path}", headers={"x-token": token}, timeout=120)
+    answer.raise_for_status()
+    return answer
+
+
+def cost(kind: str, folder: Path) -> tuple[float, float]:
+    """CPU microseconds of a server for an authenticated read on a kept connection, and reads a second."""
+    with server(kind, folder) as (port, pid), requests.Session() as session:
+        for _ in range(20):
+            get(session, port, _READ)
+        before, began = cpu_s(pid), time.monotonic()
+        for _ in range(_READS):
+            get(session, port, _READ)
+        rate = _READS / (time.monotonic() - began)
+        each_us = (cpu_s(pid) - before) / _READS * 1e6
+        print(f"{kind:7} {each_us:5.0f} µs CPU a read, {rate:5.0f}/s one after another", flush=True)
+        return each_us, rate
+
+
+def polls(folder: Path) -> None:
+    """What frontends cost that wait for news."""
+    with server("zrokd", folder) as (port, pid), requests.Session() as session:
+        known = get(session, port, "/api/v2/zrokd/mappings", _EDGE).json()
+        since = f"epoch={known['epoch']}&since={known['version']}&wait_s=25"
+        asked = f"GET /api/v2/zrokd/mappings?{since} HTTP/1.1\r\nHost: x\r\nx-token: {_EDGE}\r\n\r\n".encode()
+        waiting: list[socket.socket] = []
+        before = 0.0
+        for number in range(_POLLS + 100):
+            if number == 100:  # what the first ones need is needed once
+                time.sleep(2)
+                before = memory_mib(pid)
+            waiting.append(socket.create_connection(("127.0.0.1", port)))
+            waiting[-1].sendall(asked)
+        time.sleep(5)
+        each = (memory_mib(pid) - before) * 1024 / _POLLS
+        print(f"{_POLLS} polls that wait: {each:.1f} KiB each")
+        for sock in waiting:
+            sock.close()
+
+
+def gaps(folder: Path) -> None:
+    """How long others wait while an account with many shares is read."""
+    with server("watched", folder) as (port, _), requests.Session() as session:
+        for path in ("/api/v2/overview", "/api/v2/shares", _READ):
+            worst = []
+            for _ in range(5):
+                get(session, port, "/gap")
+                began = time.monotonic()
+                size = len(get(session, port, path).content)
+                took_s = time.monotonic() - began
+                worst.append(float(get(session, port, "/gap").text) * 1000)
+            worst.sort()
+            print(
+                f"{path}: {size / 1e6:.1f} MB in {took_s:.2f} s; the hub stood {worst[2]:.1f} ms at worst (median of 5)"
+            )
+
+
+def main() -> None:
+    """Print all figures."""
+    from tests.bench.control import seed
+
+    print(loaded(), flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seed(folder, accounts=1, shares=_SHARES)
+        theirs, ours = cost("pywsgi", folder), cost("zrokd", folder)
+        print(
+            f"zrokd: {ours[1] / theirs[1]:.1f}x the reads a second, {ours[0] / theirs[0]:.2f}x the CPU of gevent.pywsgi"
+        )
+        polls(folder)
+        gaps(folder)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[2], Path(sys.argv[3])) if sys.argv[1:2] == ["serve"] else main()
