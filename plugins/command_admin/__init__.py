@@ -15,6 +15,7 @@ from zrokd.contracts import Command
 from zrokd.errors import ConfigError, NotFound, ZrokdError
 from zrokd.wire import client as wire
 
+from . import limits
 from .audit import audit
 from .desk import DEFAULT, Desk, at_desk, first_line, with_options
 from .import_zrok import import_zrok
@@ -52,17 +53,28 @@ admin.add_command(import_zrok)
 
 @admin.group()
 def create() -> None:
-    """Make an account or a namespace."""
+    """Make an account, a namespace, a limit class."""
 
 
 @admin.group()
 def delete() -> None:
-    """End an account or a namespace."""
+    """End an account, a namespace, a limit class."""
 
 
 @admin.group(name="list")
 def list_() -> None:
     """Show accounts, namespaces or frontends."""
+
+
+for _group, _command in (
+    (create, limits.create_class),
+    (create, limits.create_applied),
+    (delete, limits.delete_class),
+    (delete, limits.delete_applied),
+    (list_, limits.list_classes),
+    (list_, limits.list_applied),
+):
+    _group.add_command(_command)
 
 
 @admin.group()

@@ -433,3 +433,32 @@ def test_a_network_that_is_away_is_told(invoke, file, network):
     code, _, err = invoke(f"bootstrap {path}")
     assert code == 1
     assert "cannot be reached" in err
+
+
+# -- limit classes ---
+
+
+def test_limit_classes_are_made_applied_listed_and_deleted(admin):
+    small = admin("create limit-class small --shares 3 --names 1")
+    quota = admin("create limit-class quota --total 50GiB --rx 10GiB --period-minutes 60 --action warning")
+    admin("create limit-class free --mode drive")
+    assert admin("list limit-classes").splitlines() == [
+        f"{small}  small  shares 3  names 1",
+        f"{quota}  quota  rx 10 GiB  total 50 GiB  in 60 minutes: warning",
+        "3  free  for drive",
+    ]
+    assert json.loads(admin("--json list limit-classes small"))["shares"] == 3
+    admin("create account ann@example.com")
+    applied = f"ann@example.com {small} {quota}"
+    assert (
+        admin(f"create applied-limit-classes {applied}")
+        == f"account ann@example.com is in limit classes {small}, {quota}"
+    )
+    assert len(admin("list applied-limit-classes ann@example.com").splitlines()) == 2
+    admin(f"delete applied-limit-classes ann@example.com {small}")
+    assert admin("list applied-limit-classes ann@example.com").startswith(f"{quota}  quota")
+    assert admin(f"delete limit-class {quota}") == f"limit class {quota} is deleted"
+    assert admin("list applied-limit-classes ann@example.com") == ""
+    assert "no such limit class" in admin("delete limit-class 99", code=1)
+    assert "no such account" in admin("create applied-limit-classes bob@example.com 1", code=1)
+    assert "is not a size" in admin("create limit-class x --total much", code=2)
