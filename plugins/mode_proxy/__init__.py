@@ -126,7 +126,7 @@ class ProxyMode(Mode):
                 inside.handshake(self.ctx.offload, timeout_s)
         except StreamError:
             return ""
-        return f"{target} speaks TLS; does it want https://?"
+        return "the target speaks TLS; write https://"
 
     def _connect(self, visitor: Address | None = None) -> Stream:
         target, timeout_s = self.settings.target, self.settings.connect_timeout
@@ -144,7 +144,7 @@ class ProxyMode(Mode):
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise StreamError(f"{error}; `insecure: true` takes any") from error
             if isinstance(error.__cause__, ssl.SSLError) and error.__cause__.reason in _NO_TLS:
-                raise StreamError(f"{target} does not speak TLS; does it want http://?") from error
+                raise StreamError("the target does not speak TLS; write http://") from error
             raise
 
     def serve(self, stream: Stream, caller: Caller) -> None:

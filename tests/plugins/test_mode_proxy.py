@@ -611,7 +611,7 @@ def test_a_target_without_tls_is_told_of_by_https(proxy, origin):
         stream.recv(65536, 10)
         stream.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    assert proxy(f"https://localhost:{origin(plain)}").probe().endswith(" does not speak TLS; does it want http://?")
+    assert proxy(f"https://localhost:{origin(plain)}").probe() == "the target does not speak TLS; write http://"
 
 
 def test_a_target_with_tls_is_told_of_by_http(proxy, tls_origin, visit, caplog):
@@ -619,8 +619,8 @@ def test_a_target_with_tls_is_told_of_by_http(proxy, tls_origin, visit, caplog):
     mode = proxy(target)
     for _ in range(2):
         assert visit(mode).get("/")[0] == 502
-    assert f"{target} speaks TLS; does it want https://?" in caplog.text
-    assert mode._doubt() == f"{target} speaks TLS; does it want https://?"
+    assert f"{target}: the target speaks TLS; write https://" in caplog.text
+    assert mode._doubt() == "the target speaks TLS; write https://"
 
 
 def test_the_handshake_runs_off_the_hub(proxy, tls_origin, visit, small_ctx):

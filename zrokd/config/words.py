@@ -55,7 +55,7 @@ def words_for(item: Mapping[str, Any], shown: str) -> Words:
     if kind in _LENGTHS:
         key, words = _LENGTHS[kind]
         if kind == "too_short" and not context.get("actual_length", 1):
-            return f"nothing is in it, and at least {context[key]} must be", ""
+            return f"nothing is in it; at least {context[key]} is needed", ""
         return words.format(shown, context[key]), ""
     if kind in _OTHERS:
         return _OTHERS[kind](context, shown)

@@ -105,7 +105,7 @@ version: 1
 roles: {}
 """,
         [
-            "2:8: roles: nothing is in it, and at least 1 must be",
+            "2:8: roles: nothing is in it; at least 1 is needed",
         ],
     ),
     "a role nobody provides": (
@@ -213,7 +213,7 @@ auth: [{use: secret, secrets: []}]
 roles: {controller: }
 """,
         [
-            "2:31: auth[0].secrets: nothing is in it, and at least 1 must be",
+            "2:31: auth[0].secrets: nothing is in it; at least 1 is needed",
         ],
     ),
     "a number for a secret": (
@@ -672,7 +672,7 @@ version: 1
 roles: {[a, b]: {}}
 """,
         [
-            "2:8: roles: nothing is in it, and at least 1 must be",
+            "2:8: roles: nothing is in it; at least 1 is needed",
             "2:9: roles: a key must be a word",
         ],
     ),

@@ -37,7 +37,7 @@ SAID: list[tuple[Any, Any, str, str]] = [
     (Annotated[int, Field(multiple_of=5)], 7, "7 is no multiple of 5", ""),
     (Annotated[str, Field(min_length=2)], "a", "'a' is too short: at least 2 characters", ""),
     (Annotated[str, Field(max_length=2)], "abc", "'abc' is too long: at most 2 characters", ""),
-    (Annotated[list[int], Field(min_length=1)], [], "nothing is in it, and at least 1 must be", ""),
+    (Annotated[list[int], Field(min_length=1)], [], "nothing is in it; at least 1 is needed", ""),
     (Annotated[list[int], Field(max_length=1)], [1, 2], "a list with too much in it; at most 1 may stand here", ""),
     (Annotated[str, Field(pattern="^a$")], "b", "'b' does not match the pattern ^a$", ""),
     (Literal["debug", "info"], "inof", "'inof' is not one of 'debug' or 'info'", "did you mean 'info'?"),
