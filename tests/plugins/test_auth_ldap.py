@@ -333,8 +333,9 @@ def test_a_server_that_refuses_starttls_is_told_no_password(ask, origin, caplog)
     def refuse(stream):
         while data := stream.recv(65536, 10):
             heard.append(data)
-            # extendedResp, protocolError. Source: RFC 4511 §4.12
-            stream.send(bytes([0x30, 12, 2, 1, data[4], 0x78, 7, 0x0A, 1, 2, 4, 0, 4, 0]), 10)
+            number = data[2 : 4 + data[3]]
+            answer = number + bytes([0x78, 7, 0x0A, 1, 2, 4, 0, 4, 0])  # protocolError. Source: RFC 4511 §4.12
+            stream.send(bytes([0x30, len(answer)]) + answer, 10)
 
     nowhere = SimpleNamespace(tls_url=f"ldap://localhost:{origin(refuse)}", ca="")
     with pytest.raises(Unavailable):
