@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zrokd.errors import Invalid, NotFound
+from zrokd.errors import NotFound
 from zrokd.model.account import Principal
 from zrokd.model.naming import new_share_token
 from zrokd.model.share import Permission, Share, ShareDraft
@@ -13,7 +13,7 @@ from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of, heed
 from zrokd.service.environments import require_environment
 from zrokd.service.provision import provision_share
-from zrokd.store import accounts, audit, intents, mappings, names, shares
+from zrokd.store import audit, intents, mappings, names, shares
 from zrokd.store.intents import Intent
 
 
@@ -80,7 +80,7 @@ class Shares:
     ) -> None:
         """Change who may have an access; those of others end. Grants are e-mail addresses; doubles count once.
 
-        :raises NotFound: none of the account's. :raises Invalid: an address without an account.
+        :raises NotFound: none of the account's. :raises Invalid: what is no address.
         :raises OverlayError: the grants are changed; the reconciler ends what did not end yet.
         """
         left = self._core.store.write(self._modify, token, account_of(principal), add_grants, remove_grants)
@@ -117,8 +117,8 @@ class Shares:
         self, token: str, account_id: int, add: tuple[str, ...], remove: tuple[str, ...]
     ) -> tuple[removal.Left, ...]:
         share = require_share(token, account_id)
-        shares.grant(share.id, _accounts(add))
-        shares.revoke(share.id, _accounts(remove))
+        shares.grant(share.id, _addresses(add))
+        shares.revoke(share.id, _addresses(remove))
         audit.note("share.granted", share.token, added=list(add), removed=list(remove))
         return removal.leave_strangers(self._core, share)
 
@@ -140,7 +140,7 @@ def require_share(token: str, account_id: int) -> Share:
 
 def _settle(share_id: int, token: str, draft: ShareDraft, account_id: int, now_ms: int) -> None:
     drafts.take_names(share_id, token, draft, account_id, now_ms)
-    shares.set_grants(share_id, _accounts(draft.grants) if draft.permission == Permission.CLOSED else ())
+    shares.set_grants(share_id, _addresses(draft.grants) if draft.permission == Permission.CLOSED else ())
 
 
 def _told(share: Share) -> dict[str, Any]:
@@ -159,10 +159,6 @@ def _urls(token: str, account_id: int) -> tuple[str, ...]:
     return names.urls_of_share(require_share(token, account_id).id)
 
 
-def _accounts(emails: tuple[str, ...]) -> tuple[int, ...]:
-    known = tuple(dict.fromkeys(check_email(email) for email in emails))
-    ids = accounts.ids_by_email(known)
-    unknown = [email for email in known if email not in ids]
-    if unknown:
-        raise Invalid(f"no account has the address {unknown[0]}")
-    return tuple(ids.values())
+def _addresses(emails: tuple[str, ...]) -> tuple[str, ...]:
+    """Once each. Whether there is an account behind one is nobody's to know. :raises Invalid: one is no address."""
+    return tuple(dict.fromkeys(check_email(email) for email in emails))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from peewee import ColumnBase, Function, fn
 
 from zrokd.errors import NotFound
@@ -30,7 +32,16 @@ def add(email: str, password_hash: str, now_ms: int) -> Account:
         row = tables.Account.create(
             email=email, password_hash=password_hash, created_at_ms=now_ms, updated_at_ms=now_ms
         )
+    _take_awaited_grants(email, row.id)
     return _account(row)
+
+
+def _take_awaited_grants(email: str, account_id: int) -> None:
+    """What was granted to the address before it had an account."""
+    awaited = tables.AwaitedGrant.email == email
+    for waiting in tables.AwaitedGrant.select().where(awaited):
+        tables.AccessGrant.insert(share=waiting.share_id, account=account_id).on_conflict_ignore().execute()
+    tables.AwaitedGrant.delete().where(awaited).execute()
 
 
 def by_email(email: str) -> Account | None:
@@ -102,7 +113,7 @@ def _best(numbers: list[int]) -> int:
     return -1 if -1 in numbers else max(numbers)
 
 
-def ids_by_email(emails: tuple[str, ...]) -> dict[str, int]:
+def ids_by_email(emails: Collection[str]) -> dict[str, int]:
     """Address -> account id, for those that have one."""
     query = tables.Account.select().where(_LIVE, tables.Account.email << list(emails))
     return {row.email: row.id for row in query}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import peewee
 from peewee import ColumnBase, Function, fn
 
+from zrokd.errors import LimitReached
 from zrokd.model.share import Gating, Permission, Share, ShareDraft, ShareMode
-from zrokd.store import environments, names, tables
+from zrokd.store import accounts, environments, names, tables
 from zrokd.store.failures import taken
-from zrokd.store.tables import AccessGrant, Environment
+from zrokd.store.tables import AccessGrant, AwaitedGrant, Environment
 
 _SOME = 500  # tokens in one statement
+MOST_GRANTS = 1000  # of a share, to addresses without an account
 
 _LIVE = tables.Share.live == True  # noqa: E712 - an SQL expression
 
@@ -161,22 +163,32 @@ def note_barred(token: str, *, barred: bool) -> None:
     tables.Share.update(barred=barred).where(tables.Share.token == token).execute()
 
 
-def grant(share_id: int, account_ids: Iterable[int]) -> None:
-    """Let accounts have an access. Idempotent."""
-    for account_id in account_ids:
+def grant(share_id: int, emails: Collection[str]) -> None:
+    """Let the accounts of these addresses have an access, now or once there are some. Idempotent.
+
+    :raises LimitReached: too many of the addresses have none.
+    """
+    known = accounts.ids_by_email(emails)
+    for account_id in known.values():
         AccessGrant.insert(share=share_id, account=account_id).on_conflict_ignore().execute()
+    for email in [one for one in emails if one not in known]:
+        AwaitedGrant.insert(share=share_id, email=email).on_conflict_ignore().execute()
+    if AwaitedGrant.select().where(AwaitedGrant.share == share_id).count() > MOST_GRANTS:
+        raise LimitReached(f"a share may have up to {MOST_GRANTS} grants")
 
 
-def revoke(share_id: int, account_ids: Collection[int]) -> None:
+def revoke(share_id: int, emails: Collection[str]) -> None:
     """Take that back. Idempotent."""
-    here = AccessGrant.share == share_id
-    AccessGrant.delete().where(here, AccessGrant.account << list(account_ids)).execute()
+    ids = list(accounts.ids_by_email(emails).values())
+    AccessGrant.delete().where(AccessGrant.share == share_id, AccessGrant.account << ids).execute()
+    AwaitedGrant.delete().where(AwaitedGrant.share == share_id, AwaitedGrant.email << list(emails)).execute()
 
 
-def set_grants(share_id: int, account_ids: Collection[int]) -> None:
-    """Let these accounts and no others have an access."""
+def set_grants(share_id: int, emails: Collection[str]) -> None:
+    """Let the accounts of these addresses and no others have an access. :raises LimitReached: as `grant`."""
     AccessGrant.delete().where(AccessGrant.share == share_id).execute()
-    grant(share_id, account_ids)
+    AwaitedGrant.delete().where(AwaitedGrant.share == share_id).execute()
+    grant(share_id, emails)
 
 
 def is_granted(share_id: int, account_id: int) -> bool:

@@ -94,6 +94,19 @@ class AccessGrant(Table):
         indexes = ((("share", "account"), True),)
 
 
+class AwaitedGrant(Table):
+    """An address without an account that may have an access as soon as it has one. Nobody is told which they are."""
+
+    share = ForeignKeyField(Share, on_delete="CASCADE")
+    share_id: int
+    email = CharField(254, index=True)
+
+    class Meta:
+        """Once each."""
+
+        indexes = ((("share", "email"), True),)
+
+
 class Access(Table):
     """A private listener onto a share. It ends with the share and with its own environment."""
 
@@ -316,6 +329,7 @@ ALL: tuple[type[Table], ...] = (
     Environment,
     Share,
     AccessGrant,
+    AwaitedGrant,
     Access,
     Namespace,
     NamespaceGrant,

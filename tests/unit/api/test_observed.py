@@ -145,7 +145,7 @@ def test_what_makes_no_sense_is_the_clients_error(api, ann, method, path, sent, 
         ({"authScheme": "whatever!"}, 422),
         ({"shareMode": None}, 400),
         ({"shareMode": "neither"}, 422),
-        ({"permissionMode": "closed", "accessGrants": ["nobody@example.com"]}, 400),
+        ({"permissionMode": "closed", "accessGrants": ["nobody"]}, 400),
         ({"oauthRefreshInterval": "soon"}, 400),
     ],
 )
@@ -204,6 +204,15 @@ def test_nobody_is_twice_in_an_organization(api, ann, admin):
 @pytest.mark.parametrize("name", ["-blog", "blog-", "-"])
 def test_no_name_begins_or_ends_with_a_hyphen(api, ann, name):
     api.refused(409, "POST", "/share/name", token=ann, body={"namespaceToken": "public", "name": name})
+
+
+def test_nobody_learns_from_grants_who_has_an_account(api, ann, bob):
+    share = api.share(ann, api.env(ann), shareMode="private", permissionMode="closed", accessGrants=["x@example.com"])
+    for body in ({"addAccessGrants": ["y@example.com"]}, {"removeAccessGrants": ["z@example.com"]}):
+        told = api.raw("PATCH", "/share", token=ann, body={"shareToken": share, **body})
+        same = {key: ["bob@example.com"] for key in body}
+        known = api.raw("PATCH", "/share", token=ann, body={"shareToken": share, **same})
+        assert (told.status_code, told.content) == (known.status_code, known.content) == (200, b"")
 
 
 # -- lists ---

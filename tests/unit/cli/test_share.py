@@ -289,7 +289,7 @@ def test_a_qr_code_comes_below_the_address(enabled, target):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("private", "--grant", "nobody@example.com"), "no account has the address nobody@example.com"),
+        (("private", "--grant", "nobody"), "'nobody' is not an e-mail address"),
         (("public", "--namespace", "nowhere"), "namespace"),
         (("private", "-s", "of-another"), "of-another"),
     ],

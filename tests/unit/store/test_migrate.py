@@ -25,6 +25,7 @@ KNOWN = (
     "0007_binds",
     "0008_usage_reporters",
     "0009_receipts",
+    "0010_awaited_grants",
 )
 LAST = KNOWN[-1]
 BACKWARDS = KNOWN[::-1]

@@ -104,10 +104,11 @@ def test_of_one_environment_live_or_all(store, rows, home):
 
 def test_grants_can_be_added_taken_back_and_set(store, rows, home):
     share = rows.share(home)
-    bob, cat, dan = (rows.account(f"{name}@example.com").id for name in ("bob", "cat", "dan"))
+    bob, cat, dan = (f"{name}@example.com" for name in ("bob", "cat", "dan"))
+    ids = [rows.account(email).id for email in (bob, cat, dan)]
 
     def granted():
-        return [store.read(shares.is_granted, share.id, who) for who in (bob, cat, dan)]
+        return [store.read(shares.is_granted, share.id, who) for who in ids]
 
     store.write(shares.grant, share.id, [bob, cat, bob])
     assert granted() == [True, True, False]

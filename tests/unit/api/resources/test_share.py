@@ -99,7 +99,7 @@ def test_what_is_not_asked_for_cannot_be_set(api, ann, env):
         (409, {"nameSelections": [{"namespaceToken": "public", "name": "../x"}]}, "not a valid name"),
         (409, {"shareMode": "private", "privateShareToken": "a/b"}, "not a valid share token"),
         (400, {"target": "a\r\nb"}, "cannot be printed"),
-        (400, {"shareMode": "private", "permissionMode": "closed", "accessGrants": ["x@y.example"]}, "no account"),
+        (400, {"shareMode": "private", "permissionMode": "closed", "accessGrants": ["x"]}, "not an e-mail address"),
     ],
 )
 def test_a_share_that_cannot_be_is_refused_and_leaves_nothing(api, ann, env, status, changes, sentence):
