@@ -17,6 +17,7 @@ import pytest
 from zrokd.config.load import from_tree
 from zrokd.host.daemon import Daemon
 from zrokd.host.registry import Registry
+from zrokd.testing.scenario import ACCOUNT_TOKEN, Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(240)]
 
@@ -117,6 +118,14 @@ class Clients:
             for name, _ in inspect.getmembers(getattr(self._package, api), inspect.isfunction)
             if not name.startswith("_") and not name.endswith(SUFFIXES)
         }
+
+    def parameters(self, method):
+        """Which a method has by name."""
+        for api in APIS:
+            function = getattr(getattr(self._package, api), method, None)
+            if function:
+                return {name for name in inspect.signature(function).parameters if not name.startswith("_")} - {"self"}
+        raise AssertionError(f"no method {method}")
 
     def close(self):
         for client in self._clients.values():
@@ -224,6 +233,7 @@ def sharing(call):
     (summary,) = call(ANN, "list_environments", share_count=">1", has_accesses=True).environments
     assert (summary.env_zid, summary.share_count, summary.access_count) == (env.identity, 2, 1)
     assert [one.share_token for one in call(ANN, "list_shares", share_mode="private", idle=True).shares] == [private]
+    filters(call, env.identity, private)
     assert [one.z_id for one in call(ANN, "get_account_detail")] == [env.identity]
     assert len(call(ANN, "get_environment_detail", env.identity).shares) == 2
     assert len(call(ANN, "overview").environments[0].frontends) == 1
@@ -236,6 +246,47 @@ def sharing(call):
     for token in (private, public.share_token):
         call(ANN, "unshare", {"envZId": env.identity, "shareToken": token})
     call(ANN, "delete_share_name", {"namespaceToken": "closed", "name": "blog"})
+
+
+LONG_AGO, FAR_OFF = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+TIMES = [
+    ("created_after", LONG_AGO, FAR_OFF),
+    ("created_before", FAR_OFF, LONG_AGO),
+    ("updated_after", LONG_AGO, FAR_OFF),
+    ("updated_before", FAR_OFF, LONG_AGO),
+]
+ACTIVITY = [("has_activity", False, True), ("idle", True, None), ("activity_duration", "7d", None)]
+
+
+def filters(call, env, private):
+    """Every filter of every list: a value that something fits, and, where there is one, a value that nothing does."""
+    listed = {
+        "list_environments": [
+            *TIMES, *ACTIVITY, ("description", "LAP", "desk"), ("host", "lin", "mac"), ("address", "127.0.0.1", "::2"),
+            ("remote_agent", False, True), ("has_shares", True, False), ("has_accesses", True, False),
+            ("share_count", ">=2", "<2"), ("access_count", "=1", ">1"),
+        ],
+        "list_shares": [
+            *TIMES, *ACTIVITY, ("env_zid", env, "none"), ("share_mode", "private", "neither"), ("target", None, "none"),
+            ("backend_mode", "tcpTunnel", "socks"), ("permission_mode", "open", "neither"),
+            ("share_token", private, "none"),
+        ],
+        "list_accesses": [
+            *TIMES, ("env_zid", env, "none"), ("share_token", private, "none"), ("bind_address", "9191", "none"),
+            ("description", None, "none"),
+        ],
+    }  # fmt: skip
+    for method, known in listed.items():
+        assert {name for name, _, _ in known} == call.parameters(method), method
+        for name, fitting, empty in known:
+            assert found(call(ANN, method, **({} if fitting is None else {name: fitting}))), (method, name, fitting)
+            assert empty is None or not found(call(ANN, method, **{name: empty})), (method, name, empty)
+
+
+def found(answer):
+    """The one list in an answer."""
+    (items,) = [value for value in answer.to_dict().values() if isinstance(value, list)]
+    return items
 
 
 def organizations(call):
@@ -261,6 +312,38 @@ def agents(call):
         call.refused(502, ANN, method, one)
     call.refused(502, ANN, "share_http_healthcheck", one)
     call(ANN, "unenroll", one)
+
+
+def test_an_agent_is_commanded_by_the_package(zrok_api, tmp_path):
+    with Scenario(tmp_path, changes={"roles": {"backend": {"agent": True}}}) as site:
+        clients = Clients(zrok_api, site.controller)
+        try:
+            commanded(site, lambda method, *args: clients(ACCOUNT_TOKEN, method, *args))
+        finally:
+            clients.close()
+
+
+def commanded(site, call):
+    (env,) = call("list_environments").environments
+    one = {"envZId": env.env_zid}
+    with gevent.Timeout(20):
+        while not site.daemon.components.roles["backend"].health().ok:
+            gevent.sleep(0.01)
+    assert call("ping", one).version.startswith("zrokd ")
+    order = {"shareMode": "private", "backendMode": "proxy", "open": True, "privateShareToken": "greeting"}
+    order["target"] = site.controller_url
+    assert call("remote_share", one | order).token == "greeting"
+    access = call("remote_access", one | {"token": "greeting", "bindAddress": "127.0.0.1:0"}).frontend_token
+    status = call("remote_status", one)
+    assert [(each.token, each.status, each.backend_mode) for each in status.shares] == [("greeting", "active", "proxy")]
+    assert [(each.frontend_token, each.token) for each in status.accesses] == [(access, "greeting")]
+    checkup = one | {"shareToken": "greeting", "endpoint": "/api/v2/version", "timeoutMs": 9000}
+    assert call("share_http_healthcheck", checkup | {"expectedHttpResponse": 200}).healthy is True
+    checked = call("share_http_healthcheck", checkup | {"expectedHttpResponse": 404})
+    assert (checked.healthy, checked.error) == (False, "expected 404, got 200")
+    call("remote_unaccess", one | {"frontendToken": access})
+    call("remote_unshare", one | {"token": "greeting"})
+    assert call("remote_status", one).to_dict() == {"shares": [], "accesses": []}
 
 
 def endings(call):
