@@ -4,6 +4,7 @@ Ends that visitors feel are in tests/flow/test_observed.py.
 """
 
 import logging
+import re
 
 import pytest
 
@@ -16,7 +17,7 @@ WRITES = [one for one in OPERATIONS if one.method in ("POST", "PATCH", "DELETE")
 VOWELS_AND_THEIR_DIGITS = set("aeiou0134")  # what a filter reads as letters
 
 
-def token_for(api, operation, ann):
+def token_for(operation, ann):
     from tests.unit.api.conftest import ADMIN, EDGE
 
     return {Needs.ADMIN: ADMIN, Needs.FRONTEND: EDGE, Needs.NOBODY: None}.get(operation.needs, ann)
@@ -55,7 +56,7 @@ def test_generated_names_never_trip_the_filter_of_names(api, ann):
         check_share_token(token)
         check_name(token)
     env = api.env(ann)
-    for _ in range(20):
+    for _ in range(3):
         api.share(ann, env, nameSelections=[{"namespaceToken": "public"}])
 
 
@@ -72,34 +73,44 @@ def test_while_the_overlay_is_away_writes_say_so_and_when_to_come_back(api, ann)
 # -- no operation is carried out and then not answered ---
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=name_of)
-def test_an_accept_that_cannot_be_met_is_told_before_anything_is_done(api, ann, operation):
+def test_an_accept_that_cannot_be_met_is_told_before_anything_is_done(api, ann):
     before = api.everything()
-    token, path = token_for(api, operation, ann), operation.path
-    answer = api.raw(operation.method, path, token=token, body={}, headers={"Accept": "text/html"})
-    assert (answer.status_code, answer.json["code"]) == (406, 406)
+    for one in WRITES:
+        token = token_for(one, ann)
+        answer = api.raw(one.method, one.path, token=token, body={}, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.json["code"]) == (406, 406), name_of(one)
     assert api.everything() == before
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=name_of)
-def test_without_a_body_nothing_is_made(api, ann, operation):
+def test_without_a_body_nothing_is_made(api, ann):
     before = api.everything()
-    answer = api.raw(operation.method, operation.path, token=token_for(api, operation, ann))
-    assert (answer.status_code, answer.json) == (400, "a JSON body is missing")
+    for one in WRITES:
+        answer = api.raw(one.method, one.path, token=token_for(one, ann))
+        assert (answer.status_code, answer.json) == (400, "a JSON body is missing"), name_of(one)
     assert api.everything() == before
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=name_of)
-def test_plain_json_is_read_and_another_type_is_told_with_415(api, ann, operation):
-    token = token_for(api, operation, ann)
+def test_plain_json_is_read_and_another_type_is_told_with_415(api, ann):
+    before = api.everything()
     plain = {"Accept": "application/json", "Content-Type": "application/json"}
-    read = api.raw(operation.method, operation.path, token=token, body=b"{", headers=plain)
-    assert read.status_code == 400
-    assert "not JSON" in (read.json if isinstance(read.json, str) else read.json["message"])
-    before = api.everything()
-    answer = api.raw(operation.method, operation.path, token=token, body={}, headers={"Content-Type": "text/plain"})
-    assert (answer.status_code, answer.json["code"]) == (415, 415)
+    for one in WRITES:
+        token = token_for(one, ann)
+        read = api.raw(one.method, one.path, token=token, body=b"{", headers=plain)
+        said = read.json if isinstance(read.json, str) else read.json["message"]
+        assert (read.status_code, "not JSON" in said) == (400, True), name_of(one)
+        answer = api.raw(one.method, one.path, token=token, body={}, headers={"Content-Type": "text/plain"})
+        assert (answer.status_code, answer.json["code"]) == (415, 415), name_of(one)
     assert api.everything() == before
+
+
+def test_a_read_that_cannot_be_met_is_told_and_plain_json_can(api, ann):
+    for one in [one for one in OPERATIONS if one.method == "GET"]:
+        token, path = token_for(one, ann), re.sub(r"\{\w+\}", "1", one.path)
+        answer = api.raw("GET", path, token=token, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.json["code"]) == (406, 406), path
+        answer = api.raw("GET", path, token=token, headers={"Accept": "application/json"}, query={"wait_s": "0"})
+        assert answer.status_code in (200, 401, 404, 422), path
+        assert answer.content, path
 
 
 def test_an_interstitial_grant_leaves_the_controller_answering(api, ann, admin):

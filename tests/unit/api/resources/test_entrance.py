@@ -253,3 +253,13 @@ def test_garbled_requests_are_refused(api, admin, method, path, fields):
             words = api.refused(400, method, path, token=admin, body=good | {field: spoilt})
             assert f"{field} must be a text" in words
     assert api.everything() == before
+
+
+def test_a_closed_frontend_keeps_nobody_from_sharing_as_in_zrok(api, ann, admin):
+    """Who may share through it is said by the grants of its namespaces."""
+    identity = api.ok("POST", "/identity", token=admin, body={"name": "shut"})["identity"]
+    made = {"zId": identity, "public_name": "shut", "permissionMode": "closed"}
+    token = api.ok("POST", "/frontend", token=admin, body=made)["frontendToken"]
+    body = {"namespaceToken": "public", "frontendToken": token, "isDefault": False}
+    api.ok("POST", "/namespace/frontend/mapping", token=admin, body=body)
+    api.share(ann, api.env(ann), nameSelections=[{"namespaceToken": "public"}])
