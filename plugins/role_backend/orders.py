@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from zrokd.client.files import read_json, write_json
-from zrokd.errors import Invalid, StartError
+from zrokd.errors import Invalid, StartError, ZrokdError
 from zrokd.model.agent import AccessPrivateRequest, SharePrivateRequest, SharePublicRequest
 from zrokd.model.units import Address, parse_address
 from zrokd.wire.modes import mode_from_wire
 
 _VERSION = 1
 _MOST = 200  # of each kind
+_MOST_BYTES = 1 << 19  # of all of them: half of what such a file may have
 _HOST, _PORT, _FIRST_PORT, _LAST_PORT = "127.0.0.1", 9191, 8080, 8888  # Source: zrok's `access private`
 
 
@@ -119,8 +121,10 @@ class Orders:
             raise Invalid(f"this agent keeps {_MOST} of them already; release some")
         kept[key] = order
         try:
+            if len(json.dumps(self._document())) > _MOST_BYTES:
+                raise Invalid("this agent keeps too much already; release some")
             self._write()
-        except StartError:
+        except ZrokdError:
             del kept[key]
             raise
 
@@ -132,8 +136,10 @@ class Orders:
 
     def _write(self) -> None:
         with self._writing:  # so that the newest is written last
-            document = {"version": _VERSION, "z_id": self._z_id, "shares": self.shares, "accesses": self.accesses}
-            self._offload(write_json, self._path, document)
+            self._offload(write_json, self._path, self._document())
+
+    def _document(self) -> dict[str, Any]:
+        return {"version": _VERSION, "z_id": self._z_id, "shares": dict(self.shares), "accesses": dict(self.accesses)}
 
 
 def _objects(found: object) -> dict[str, dict[str, Any]]:
