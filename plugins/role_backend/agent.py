@@ -55,6 +55,9 @@ class Doer(Protocol):
     def renew(self, z_id: str) -> bool:
         """Whether there is another environment now that `z_id` was ended."""
 
+    def follow(self, z_id: str) -> None:
+        """From now on it is done in this environment. Idempotent."""
+
 
 class Agent:
     """Of one environment. Everything it does may switch greenlets."""
@@ -87,6 +90,7 @@ class Agent:
         backoff = Backoff(limit_s=5.0)
         while True:
             z_id = self._office.z_id
+            self._doer.follow(z_id)
             try:
                 self._listener = self._bind(z_id)
             except ZrokdError as error:

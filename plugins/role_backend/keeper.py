@@ -80,11 +80,20 @@ class Keeper:
         return set(self._orders.shares)
 
     def renew(self, z_id: str) -> bool:
-        """Whether there is another environment now that `z_id` was ended; the orders go with it."""
-        if not self._shares.renew(z_id):
-            return False
-        self._orders.move(self._office.z_id)
-        return True
+        """Whether there is another environment now that `z_id` was ended."""
+        return self._shares.renew(z_id)
+
+    def follow(self, z_id: str) -> None:
+        """What was told is done in this environment from now on; its supervisors see to the shares. Idempotent."""
+        with self._turn:
+            if z_id == self._orders.z_id:
+                return
+            while self._accesses:
+                self._accesses.popitem()[1].close()
+            self._grants.move(z_id)
+            self._orders.move(z_id)
+            for key, order in list(self._orders.accesses.items()):
+                self._again(self._open_again, key, order)
 
     @property
     def active(self) -> int:

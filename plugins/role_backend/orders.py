@@ -82,13 +82,13 @@ class Orders:
     def __init__(self, path: Path, offload: Callable[..., Any], log: logging.Logger) -> None:
         self._path, self._offload, self._log = path, offload, log
         self._writing = threading.Lock()
-        self._z_id = ""
+        self.z_id = ""
         self.shares: dict[str, dict[str, Any]] = {}
         self.accesses: dict[str, dict[str, Any]] = {}
 
     def load(self, z_id: str) -> None:
         """What was told in this environment before. What a damaged file holds is forgotten, and that is logged."""
-        self._z_id, self.shares, self.accesses = z_id, {}, {}
+        self.z_id, self.shares, self.accesses = z_id, {}, {}
         try:
             kept = self._offload(read_json, self._path) or {}
         except StartError as error:
@@ -99,7 +99,7 @@ class Orders:
 
     def move(self, z_id: str) -> None:
         """They are those of another environment now. A disk that does not take that is logged."""
-        self._z_id = z_id
+        self.z_id = z_id
         self._keep()
 
     def add_share(self, key: str, share: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ class Orders:
             self._offload(write_json, self._path, self._document())
 
     def _document(self) -> dict[str, Any]:
-        return {"version": _VERSION, "z_id": self._z_id, "shares": dict(self.shares), "accesses": dict(self.accesses)}
+        return {"version": _VERSION, "z_id": self.z_id, "shares": dict(self.shares), "accesses": dict(self.accesses)}
 
 
 def _objects(found: object) -> dict[str, dict[str, Any]]:

@@ -269,6 +269,30 @@ def test_an_unenrolled_agent_takes_no_orders_until_its_host_wants_it_again(site,
         later.wait()
 
 
+def test_after_its_environment_was_ended_an_agent_does_the_same_in_the_next_one(site, folder, target):
+    """This backend has a token of the account, and enables its host again."""
+    named = {"target": target.url, "nameSelections": [{"namespaceToken": "public", "name": "blog"}]}
+    site.order("share", **named)
+    token = site.order("share", shareMode="private", target=target.url, privateShareToken="mine", open=True)["token"]
+    site.order("access", token=token, bindAddress="127.0.0.1:0")
+    before = site.env
+    assert site.call("/disable", identity=before)[0] == 200
+
+    def back():
+        listed = site.call("/environments?remoteAgent=true", method="GET")[1]["environments"]
+        if not listed or listed[0]["envZId"] == before:
+            return False
+        status, told = site.call("/agent/status", envZId=listed[0]["envZId"])
+        states = [one["status"] for one in (*told["shares"], *told["accesses"])] if status == 200 else []
+        return states == ["active"] * 3
+
+    eventually(back, within_s=25.0)
+    assert site.get("blog").status == 200
+    with again(site, folder) as later:
+        later.wait()
+        eventually(lambda: len(later.status()["shares"]) == 2 and len(later.status()["accesses"]) == 1)
+
+
 def test_without_leave_a_backend_has_no_agent(folder):
     with Site(folder, changes={"roles": {"backend": {"agent": False}}}) as site:
         assert "not enrolled" in site.refused("ping")

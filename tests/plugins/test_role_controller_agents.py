@@ -26,7 +26,7 @@ def admin(overlay):
 
 @pytest.fixture
 def line(admin, zrokd_bench):
-    made = AgentCalls(admin, zrokd_bench.ctx, lambda: 0.5)
+    made = AgentCalls(admin, zrokd_bench.ctx, lambda: 0.2)
     yield made
     made.close()
 
@@ -101,7 +101,7 @@ def test_one_that_is_silent_is_not_waited_for_and_takes_its_own_callers_only(lin
     agent(lambda method, message: gevent.sleep(5))
     asking = [gevent.spawn(line.ask, "told", VersionRequest()) for _ in range(5)]
     with pytest.raises(AgentAway, match="busy"):
-        asking[-1].get(timeout=0.4)
+        asking[-1].get(timeout=0.15)
     for one in asking[:-1]:
         with pytest.raises(AgentAway, match="does not answer"):
             one.get(timeout=5)

@@ -52,6 +52,11 @@ class Grants:
         except ZrokdError as error:
             self._log.warning("an access stays in the controller's books for now: %s", error)
 
+    def move(self, z_id: str) -> None:
+        """From now on it is another environment that asks: the one of before was ended, and with it what it held."""
+        self._z_id = z_id
+        self._held.clear()
+
     def close(self) -> None:
         """Note no more. Idempotent. Switches greenlets."""
         self._holds.close()

@@ -30,6 +30,7 @@ def test_an_agent_is_off_until_it_is_enrolled(enabled, order):
     assert (status, "not enrolled" in said) == (502, True)
 
 
+@pytest.mark.slow
 def test_it_is_enrolled_run_told_asked_and_unenrolled(enabled, order, home):
     (event,) = enabled.lines("agent", "enroll")
     assert event["event"] == "agent_enrolled"
@@ -47,6 +48,7 @@ def test_it_is_enrolled_run_told_asked_and_unenrolled(enabled, order, home):
     assert "not enrolled" in enabled("agent", "start", code=1)[1]
 
 
+@pytest.mark.slow
 def test_status_shows_what_it_shares_and_what_is_wrong(enabled, order):
     enabled("agent", "enroll")
     enabled.start("agent", "start", "--verbose")
