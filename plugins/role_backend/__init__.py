@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import platform
 import threading
 import time
@@ -349,8 +349,11 @@ class BackendRole(Role):
 
 def _require_agents_packages() -> None:
     """:raises StartError: what agents speak with is not installed."""
-    if not all(importlib.util.find_spec(name) for name in ("h2", "google.protobuf")):
-        raise StartError("`agent: true` needs more packages; run pip install 'zrokd[agent]'")
+    try:
+        for name in ("zrokd.net.grpc", "zrokd.wire.agent_messages"):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise StartError(f"`agent: true` needs more packages ({error}); run pip install 'zrokd[agent]'") from error
 
 
 @hookimpl

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from itertools import count
@@ -612,6 +613,13 @@ def test_connections_end_with_the_share_that_was_deleted(world, backend, started
     with contextlib.suppress(StreamError):  # a reset is an end, too
         assert stream.recv(100, 5) == b""
     stream.close()
+
+
+@pytest.mark.parametrize("name", ["zrokd.net.grpc", "zrokd.wire.agent_messages"])
+def test_an_agent_without_its_packages_says_what_to_install(backend, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(StartError, match=r"pip install 'zrokd\[agent\]'"):
+        backend(agent=True)
 
 
 def test_a_restart_has_the_same_tokens(world, backend, started):
