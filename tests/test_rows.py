@@ -71,6 +71,8 @@ ROWS = {
         {SERVICE}/test_limits.py test_of_a_hundred_at_once_no_more_than_the_limit_get_one
         {SERVICE}/test_shares.py test_of_a_hundred_at_once_no_more_than_the_limit_get_one""",
     "A14 asked again": f"""
+        {API}/test_once.py test_a_create_made_again_is_answered_as_before_and_done_once
+        {API}/test_once.py test_a_key_is_its_callers_own
         {SERVICE}/test_shares.py test_of_fifty_starts_in_one_environment_all_mean_one_share
         {SERVICE}/test_environments.py test_twice_at_once_is_as_good_as_once
         {SERVICE}/test_environments.py test_a_disabling_that_the_overlay_refuses_hides_all_and_can_be_repeated""",
