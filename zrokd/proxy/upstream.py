@@ -274,7 +274,10 @@ class UpstreamPool:
     def _forget_idle(self, upstream: Upstream) -> None:
         del self._by_age[upstream]
         kept = self._idle[upstream.token]
-        kept.remove(upstream)
+        if kept[-1] is upstream:  # as nearly always
+            kept.pop()
+        else:
+            kept.remove(upstream)
         if not kept:
             del self._idle[upstream.token]
 

@@ -75,6 +75,11 @@ def _nobody(_rx: int, _tx: int) -> None:
 
 
 class _Exchange:
+    __slots__ = (
+        "_client", "_early", "_edit", "_heard", "_limits", "_method", "_minor", "_sent", "_stopped", "_tell", "_tx",
+        "_upgrade", "_upload", "_upstream",
+    )  # fmt: skip
+
     def __init__(
         self,
         client: HttpConnection,

@@ -38,9 +38,7 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
 def judge_request(data: bytes, limits: HttpLimits, *, secure: bool = False) -> tuple[RequestHead, Framing]:
     """As `parse_request`, and how the body that follows is framed. `secure`: it came inside TLS."""
     line = _REQUEST_LINE.match(data)
-    if line is None:
-        raise refused_line(data, limits)
-    if line.end() > limits.request_line_bytes:
+    if line is None or line.end() > limits.request_line_bytes:
         raise refused_line(data, limits)
     method, target, major, minor = line.groups()
     if major != b"1":
