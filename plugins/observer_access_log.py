@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,11 +141,17 @@ def timed(summary: ExchangeSummary, now_ms: int) -> str:
 
 
 def _combined(summary: ExchangeSummary, now_ms: int) -> str:
-    at = datetime.fromtimestamp(now_ms / 1000, UTC)
-    when = f"{at.day:02d}/{_MONTHS[at.month - 1]}/{at.year}:{at:%H:%M:%S} +0000"
+    when = _when(now_ms // 1000)
     request = _quoted(f"{summary.method} {summary.target} HTTP/1.1")
     size = summary.tx_bytes or "-"
     return f'{_quoted(_host(summary.peer)) or "-"} - - [{when}] "{request}" {summary.status} {size} "-" "-"'
+
+
+@lru_cache(maxsize=1)
+def _when(second: int) -> str:
+    """The time of all lines of a second."""
+    at = datetime.fromtimestamp(second, UTC)
+    return f"{at.day:02d}/{_MONTHS[at.month - 1]}/{at.year}:{at:%H:%M:%S} +0000"
 
 
 def as_json(summary: ExchangeSummary, now_ms: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Reversible, Sequence
 from dataclasses import dataclass
 
 from zrokd.contracts.overlay import Stream
@@ -238,10 +238,10 @@ class UpstreamPool:
         while True:
             kept = self._idle.get(token, ())
             end = self._ends.choose(token, (each.end for each in kept), spare=spare)
-            upstream = next((each for each in reversed(kept) if each.end is end), None)
+            upstream = _last_to(end, kept)
             if upstream is None:
                 return end
-            self._forget_idle(upstream)  # the one used last is the likeliest to live
+            self._forget_idle(upstream)
             if _is_clean(upstream):
                 return upstream
             upstream.connection.stream.close()
@@ -280,6 +280,14 @@ class UpstreamPool:
             kept.remove(upstream)
         if not kept:
             del self._idle[upstream.token]
+
+
+def _last_to(end: Terminator, kept: Reversible[Upstream]) -> Upstream | None:
+    """The one used last of those that lead to a terminator: it is the likeliest to live."""
+    for each in reversed(kept):
+        if each.end is end:
+            return each
+    return None
 
 
 def _is_clean(upstream: Upstream) -> bool:
