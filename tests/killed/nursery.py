@@ -27,9 +27,13 @@ _PARTS = (
 _fork, _waitpid = monkey.get_original("os", ["fork", "waitpid"])
 
 
+_alive = set()
+
+
 def start(file, log):
     pid = _fork()
     if pid:
+        _alive.add(pid)
         return pid
     signal.signal(signal.SIGINT, signal.default_int_handler)
     nothing, told = os.open(os.devnull, os.O_RDWR), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -41,6 +45,7 @@ def start(file, log):
 
 def wait(pid):
     _, status = _waitpid(int(pid), 0)
+    _alive.discard(int(pid))
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
 
 
@@ -56,6 +61,8 @@ def main():
     for line in sys.stdin:
         verb, *words = line.split()
         print({"start": start, "wait": wait, "end": end}[verb](*words), flush=True)
+    for pid in [*_alive]:  # of a test that failed before it had all it needs
+        end(pid)
 
 
 main()
