@@ -33,14 +33,14 @@ def ask(house, ann, share, kind, most):
 
 
 @pytest.mark.parametrize(
-    ("kind", "has"), [("environments", 2), ("shares", 1), ("names", 3), ("accesses", 1)], ids=lambda value: str(value)
+    ("noun", "has"), [("environments", 2), ("shares", 1), ("names", 3), ("accesses", 1)], ids=lambda value: str(value)
 )
-def test_there_is_room_below_the_limit_and_none_at_it(house, ann, furnished, kind, has):
-    ask(house, ann, furnished, kind, has + 1)
-    ask(house, ann, furnished, kind, -1)
+def test_there_is_room_below_the_limit_and_none_at_it(house, ann, furnished, noun, has):
+    ask(house, ann, furnished, noun, has + 1)
+    ask(house, ann, furnished, noun, -1)
     for most in (has, 0):
-        with pytest.raises(LimitReached, match=f"may (not )?have no more than {most} {kind}$"):
-            ask(house, ann, furnished, kind, most)
+        with pytest.raises(LimitReached, match=f"may (not )?have no more than {most} {noun}$"):
+            ask(house, ann, furnished, noun, most)
 
 
 def test_a_limitless_account_has_none(house, ann, furnished):
@@ -60,17 +60,17 @@ def test_an_account_that_is_gone_has_no_room(house):
         house.store.write(limits.room_for_share, 99, "proxy", Limits(), 1)
 
 
-@pytest.mark.parametrize("kind", ["environments", "names", "accesses"])
+@pytest.mark.parametrize("noun", ["environments", "names", "accesses"])
 @pytest.mark.parametrize("left", [0, 3])
-def test_of_a_hundred_at_once_no_more_than_the_limit_get_one(house, ann, furnished, at_once, kind, left):
+def test_of_a_hundred_at_once_no_more_than_the_limit_get_one(house, ann, furnished, at_once, noun, left):
     home = house.environments.list(ann)[0].z_id
     act = {
         "environments": lambda number: house.env(ann),
         "names": lambda number: house.names.create("public", f"name{number}", ann),
         "accesses": lambda number: house.accesses.access(home, furnished.token, ann),
-    }[kind]
-    has = {"environments": 2, "names": 3, "accesses": 1}[kind]
-    house.limits(Limits(**{kind: has + left}))
+    }[noun]
+    has = {"environments": 2, "names": 3, "accesses": 1}[noun]
+    house.limits(Limits(**{noun: has + left}))
     answers = at_once(act, range(100))
     assert sum(not isinstance(answer, Exception) for answer in answers) == left
     assert {type(answer) for answer in answers if isinstance(answer, Exception)} == {LimitReached}
