@@ -5,6 +5,7 @@ Source: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -23,20 +24,27 @@ class Notifier:
     """Messages to the service manager; does nothing where there is none."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._path = environ.get("NOTIFY_SOCKET", "")
+        path = environ.get("NOTIFY_SOCKET", "")
+        self._path = "\0" + path[1:] if path.startswith("@") else path
+        self._datagrams: socket.socket | None = None  # kept: a process out of descriptors could open no other
         self.watchdog_s = _watchdog_s(environ)
 
     def send(self, *lines: str) -> None:
         """Send one datagram. A manager that is gone is no reason to fail."""
         if not self._path:
             return
-        path = "\0" + self._path[1:] if self._path.startswith("@") else self._path
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.setblocking(False)
-            try:
-                sock.sendto("\n".join(lines).encode(), path)
-            except OSError:
-                return
+        with contextlib.suppress(OSError):
+            if self._datagrams is None:
+                self._datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+                self._datagrams.setblocking(False)
+            self._datagrams.sendto("\n".join(lines).encode(), self._path)
+
+    def close(self) -> None:
+        """Say nothing more. Idempotent."""
+        self._path = ""
+        if self._datagrams is not None:
+            self._datagrams.close()
+            self._datagrams = None
 
     def ready(self, status: str = "") -> None:
         """We serve."""

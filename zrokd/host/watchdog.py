@@ -12,6 +12,7 @@ import gevent
 
 from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.systemd import Notifier
+from zrokd.net.faults import FAULTS
 
 _BEAT_S = 0.5
 _SLOW_S = 0.5
@@ -52,12 +53,17 @@ class Watchdog:
         while True:
             before = time.monotonic()
             gevent.sleep(pause_s)
-            lag_s = time.monotonic() - before - pause_s
-            self.worst_lag_s = max(self.worst_lag_s, lag_s)
-            if lag_s > _SLOW_S and self._continued:
-                self._log.info("this process was stopped for %.2f s, and goes on", lag_s)
-            elif lag_s > _SLOW_S:
-                self._log.warning("the event loop stood still for %.2f s", lag_s)
-            self._continued = False
-            if period_s and lag_s < period_s / 2:
-                self._notifier.watchdog()
+            try:
+                self._note_lag(time.monotonic() - before - pause_s, period_s)
+            except FAULTS:
+                self._log.exception("no sign of life could be given; the next is due in %g s", pause_s)
+
+    def _note_lag(self, lag_s: float, period_s: float | None) -> None:
+        self.worst_lag_s = max(self.worst_lag_s, lag_s)
+        if lag_s > _SLOW_S and self._continued:
+            self._log.info("this process was stopped for %.2f s, and goes on", lag_s)
+        elif lag_s > _SLOW_S:
+            self._log.warning("the event loop stood still for %.2f s", lag_s)
+        self._continued = False
+        if period_s and lag_s < period_s / 2:
+            self._notifier.watchdog()

@@ -1,6 +1,8 @@
 import os
+import resource
 import socket
 import time
+import types
 
 import pytest
 
@@ -22,7 +24,9 @@ def manager(tmp_path):
 
 @pytest.fixture
 def notifier(manager):
-    return Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    made = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    yield made
+    made.close()
 
 
 def told(manager):
@@ -54,7 +58,9 @@ def test_an_abstract_socket_is_reached_too():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind("\0" + name[1:])
         sock.settimeout(5)
-        Notifier({"NOTIFY_SOCKET": name}).ready()
+        notifier = Notifier({"NOTIFY_SOCKET": name})
+        notifier.ready()
+        notifier.close()
         assert told(sock)[0] == "READY=1"
 
 
@@ -65,7 +71,53 @@ def test_a_line_break_in_the_status_cannot_forge_a_message(notifier, manager):
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nonexistent/socket"}])
 def test_without_a_manager_nothing_happens(environ):
-    Notifier(environ).ready("x")
+    notifier = Notifier(environ)
+    notifier.ready("x")
+    notifier.close()
+
+
+@pytest.fixture
+def descriptors():
+    """descriptors.use_up(): nothing can be opened until the end of the test, or give_back()."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def use_up():
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+
+    def give_back():
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    yield types.SimpleNamespace(use_up=use_up, give_back=give_back)
+    give_back()
+
+
+def test_a_process_out_of_descriptors_still_shows_that_it_lives(notifier, manager, descriptors):
+    notifier.ready()
+    descriptors.use_up()
+    notifier.watchdog()
+    assert told(manager)[0] == "READY=1"
+    assert told(manager) == ["WATCHDOG=1"]
+
+
+def test_a_message_that_finds_no_descriptor_is_no_reason_to_fail(notifier, manager, descriptors):
+    descriptors.use_up()
+    notifier.watchdog()
+    descriptors.give_back()
+    notifier.ready()
+    assert told(manager)[0] == "READY=1"
+
+
+def test_nothing_is_said_after_the_end(notifier, manager):
+    notifier.ready()
+    notifier.close()
+    notifier.close()
+    notifier.watchdog()
+    told(manager)
+    manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        told(manager)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import signal
@@ -94,3 +95,14 @@ def test_a_process_that_was_stopped_is_no_loop_that_stood_still(watch, monkeypat
     until(lambda: one.worst_lag_s > 0.1)
     until(lambda: "this process was stopped for" in caplog.text)
     assert "stood still" not in caplog.text
+
+
+def test_a_sign_of_life_that_fails_is_not_the_last(watch, monkeypatch, caplog):
+    def fail_once(self):
+        monkeypatch.undo()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Recording, "watchdog", fail_once)
+    _, fed = watch(0.04)
+    until(lambda: fed)
+    assert "no sign of life could be given" in caplog.text
