@@ -37,10 +37,10 @@ class Health:
 
 
 class Task(Protocol):
-    """A greenlet of the host's. `kill` waits until it is gone."""
+    """A greenlet of the host's."""
 
     def kill(self) -> None:
-        """End it; returns when it has ended. Switches greenlets."""
+        """End it; returns when it has ended, or after some seconds, which is logged. Switches greenlets."""
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for its end; whether it ended in time. Switches greenlets."""

@@ -303,6 +303,7 @@ class Daemon:
         for listener in self._listeners:
             self.components.plugins.unregister(listener)
         self._lock.close()
+        self._notifier.close()
         if self._stopping:
             LOG.info("a worker stopped" if self._lifeline else "stopped")
         if self._logs is not None:
@@ -335,6 +336,7 @@ class _Attempt:
         self._error: BaseException | None = None
         self._tells = True
         self._greenlet = gevent.spawn(self._go)
+        self._greenlet.name = getattr(function, "__name__", "attempt")
 
     def _go(self) -> None:
         try:
@@ -354,4 +356,4 @@ class _Attempt:
     def kill(self) -> None:
         """End it, untold; its own clean-up runs first."""
         self._tells = False
-        self._greenlet.kill()
+        GreenletTask(self._greenlet, LOG).kill()

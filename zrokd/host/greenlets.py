@@ -14,17 +14,18 @@ from zrokd.net.faults import FAULTS
 P = ParamSpec("P")
 T = TypeVar("T")
 _CLOSE_S = 5.0
+_KILL_S = (4.0, 1.0)  # for the clean-up of who is killed; then for who took that for an error, and went on
 
 
 class GreenletTask:
     """A greenlet as components see it."""
 
-    def __init__(self, greenlet: Any) -> None:
-        self._greenlet = greenlet
+    def __init__(self, greenlet: Any, log: logging.Logger) -> None:
+        self._greenlet, self._log = greenlet, log
 
     def kill(self) -> None:
-        """End it; returns when it has ended. Switches greenlets."""
-        self._greenlet.kill()
+        """End it; returns when it has ended, or after some seconds, which is logged. Switches greenlets."""
+        _kill(lambda: [] if self.done else [self._greenlet], self._log)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for its end; whether it ended in time. Switches greenlets."""
@@ -58,19 +59,32 @@ class Greenlets:
         self._running.add(greenlet)
         greenlet.rawlink(self._running.discard)
         greenlet.start()
-        return GreenletTask(greenlet)
+        return GreenletTask(greenlet, self._log)
 
     def kill_all(self) -> None:
-        """End them all, but the one that asks; returns when they have ended. Switches greenlets."""
+        """End them all, but the one that asks; returns when they have ended, or after some seconds, which is logged.
+
+        Switches greenlets.
+        """
         me = gevent.getcurrent()
-        while others := [greenlet for greenlet in self._running if greenlet is not me and not greenlet.dead]:
-            gevent.killall(others)
+        _kill(lambda: [one for one in self._running if one is not me and not one.dead], self._log)
 
     def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         try:
             function(*args)
         except FAULTS:
             self._log.exception("%s failed", gevent.getcurrent().name)
+
+
+def _kill(running: Callable[[], list[Any]], log: logging.Logger) -> None:
+    """End what `running` gives until it gives nothing: an end may start others."""
+    for limit_s in _KILL_S:
+        with gevent.Timeout(limit_s, False):
+            while greenlets := running():
+                gevent.killall(greenlets)
+            return
+    names = ", ".join(sorted(greenlet.name for greenlet in running()))
+    log.error("it is told to end and goes on, so it is left behind: %s", names)
 
 
 def _outcome(function: Callable[..., object], args: Any, kwargs: Any) -> tuple[object, BaseException | None]:

@@ -362,6 +362,51 @@ def test_a_signal_during_the_start_ends_it_cleanly(daemon, diary, registry, monk
     assert diary == ["role.desk close"]
 
 
+def test_a_plugin_that_takes_its_end_for_an_error_does_not_keep_it_from_ending(running, diary, monkeypatch, caplog):
+    monkeypatch.setattr("zrokd.host.greenlets._KILL_S", (0.03, 0.02))
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    over = []
+
+    def poll():
+        while not over:
+            try:
+                gevent.sleep(0.001)
+            except:  # noqa: E722  as plugins do
+                continue
+
+    one.components.roles["desk"].ctx.spawn(poll, name="poll the till")
+    gevent.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 0
+    assert "left behind: poll the till" in caplog.text
+    over.append(True)
+
+
+def test_a_start_that_takes_its_end_for_an_error_does_not_keep_it_from_ending(daemon, registry, monkeypatch, caplog):
+    monkeypatch.setattr("zrokd.host.greenlets._KILL_S", (0.03, 0.02))
+    over, opening = [], Event()
+
+    def poll(_self):
+        opening.set()
+        while not over:
+            try:
+                gevent.sleep(0.001)
+            except:  # noqa: E722  as plugins do
+                continue
+        raise StartError("over")
+
+    monkeypatch.setattr(registry("role", "desk"), "open", poll)
+    run = gevent.spawn(daemon().run)
+    opening.wait(10)
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        assert run.get(timeout=10) in (0, 128 + signal.SIGTERM)
+        assert "left behind: start" in caplog.text
+    finally:
+        over.append(True)
+
+
 def test_a_start_that_fails_is_raised(daemon):
     with pytest.raises(StartError, match="on purpose"):
         daemon(roles={"desk": {"fail": "open"}}).run()

@@ -79,6 +79,61 @@ def test_kill_all_ends_those_too_that_others_start_meanwhile(greenlets):
     assert len(greenlets) == 0
 
 
+@pytest.fixture
+def deaf(greenlets, monkeypatch):
+    """deaf(name): a greenlet that takes its end for an error of its work, and goes on until the test is over."""
+    monkeypatch.setattr("zrokd.host.greenlets._KILL_S", (0.03, 0.02))
+    over = []
+
+    def run():
+        while not over:
+            try:
+                gevent.sleep(0.001)
+            except:  # noqa: E722  as plugins do
+                continue
+
+    def start(name):
+        task = greenlets.spawn(run, name=name)
+        gevent.sleep(0)
+        return task
+
+    yield start
+    over.append(True)
+
+
+def test_who_does_not_end_is_named_and_left_behind(greenlets, deaf, caplog):
+    deaf("poll the till")
+    deaf("poll the door")
+    other = greenlets.spawn(gevent.sleep, 100)
+    with gevent.Timeout(5):
+        greenlets.kill_all()
+    assert "goes on, so it is left behind: poll the door, poll the till" in caplog.text
+    assert other.done
+
+
+def test_one_that_does_not_end_is_left_behind_too(deaf, caplog):
+    task = deaf("poll the till")
+    with gevent.Timeout(5):
+        task.kill()
+    assert not task.done
+    assert "left behind: poll the till" in caplog.text
+
+
+def test_who_takes_only_the_first_end_for_an_error_is_ended(greenlets, monkeypatch, caplog):
+    monkeypatch.setattr("zrokd.host.greenlets._KILL_S", (0.03, 5))
+
+    def run():
+        try:
+            gevent.sleep(100)
+        except:  # noqa: E722
+            gevent.sleep(100)
+
+    greenlets.spawn(run)
+    gevent.sleep(0)
+    greenlets.kill_all()
+    assert (len(greenlets), caplog.text) == (0, "")
+
+
 def test_one_may_end_all_the_others(greenlets):
     done = []
 
