@@ -36,7 +36,7 @@ A flag beats an environment variable, which beats the file, which beats the defa
 | written | is |
 |---|---|
 | `!env NAME`, `!env NAME:-default` | an environment variable |
-| `!file PATH` | what a file holds, without its last line break |
+| `!file PATH` | what a file holds, or a pipe brings within two seconds, without its last line break |
 | `!cred NAME` | a systemd credential (`LoadCredential=` in the unit) |
 | `!secret NAME` | a random secret, made at the first run and kept in `state_dir/secrets/NAME` |
 | `${NAME}`, `${NAME:-default}` inside a text | an environment variable; `$$` is a dollar |

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
+import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from zrokd.model.units import Secret
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.@:-]{1,255}")
 _MAX_BYTES = 64 * 1024
+_PIPE_S = 2.0  # for what is at the other end of a pipe, such as `<(pass show zrokd)`
 
 
 class Unresolved(ZrokdError):
@@ -127,8 +132,7 @@ def _is_there(file: Path) -> bool:
 
 def _read(file: Path) -> str:
     try:
-        with file.open("rb") as handle:
-            raw = handle.read(_MAX_BYTES + 1)
+        raw = _bytes(file)
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise Unresolved(f"{file} is not UTF-8 text") from error
@@ -140,3 +144,28 @@ def _read(file: Path) -> str:
     if not text:
         raise Unresolved(f"{file} is empty")
     return text
+
+
+def _bytes(file: Path) -> bytes:
+    """What a file holds or a pipe brings, up to a little more than is allowed. Waits for no other kind of file."""
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISFIFO(mode):
+            return _through(fd, file)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a folder says itself what it is
+            raise Unresolved(f"cannot read {file}: it is neither a file nor a pipe")
+        return os.read(fd, _MAX_BYTES + 1)
+    finally:
+        os.close(fd)
+
+
+def _through(pipe: int, file: Path) -> bytes:
+    raw, until = b"", time.monotonic() + _PIPE_S
+    while len(raw) <= _MAX_BYTES:
+        if not select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise Unresolved(f"cannot read {file}: nobody has written to this pipe, to its end, within {_PIPE_S:g} s")
+        if not (part := os.read(pipe, _MAX_BYTES + 1)):
+            break
+        raw += part
+    return raw

@@ -21,6 +21,7 @@ from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.health import HealthServer
 from zrokd.host.lifeline import Lifeline
 from zrokd.host.limits import forbid_cores, raise_descriptor_limit
+from zrokd.host.loading import Loading
 from zrokd.host.lock import StateLock
 from zrokd.host.logs import Logs
 from zrokd.host.registry import Registry
@@ -66,7 +67,7 @@ class Daemon:
         :raises StartError: the service manager handed over something that is no listening socket.
         """
         self.configuration = configuration
-        self._load, self._listeners, self._logs = load, listeners, logs
+        self._listeners, self._logs = listeners, logs
         self._lifeline = lifeline
         self._notifier = lifeline or Notifier(os.environ)
         self._lock = StateLock(configuration.state_dir)
@@ -80,6 +81,7 @@ class Daemon:
         self._sockets = Sockets([*inherited, *take_sockets(os.environ)])
         self.components = Components(configuration.state_dir, registry, self._sockets, LOG)
         self.components.on_failure = self.fail
+        self._load = Loading(load, self.components.threads) if load is not None else None
         self._workers = Workers(lambda role: self.components.scales(self.components.label(role)), LOG)
 
     # -- life ---

@@ -110,9 +110,10 @@ class Registry:
 
     def _read(self) -> dict[str, list[importlib.metadata.EntryPoint]]:
         if self._entries is None:
-            self._entries = {}
+            found: dict[str, list[importlib.metadata.EntryPoint]] = {}
             for entry in importlib.metadata.entry_points(group=GROUP):
-                self._entries.setdefault(entry.name, []).append(entry)
+                found.setdefault(entry.name, []).append(entry)
+            self._entries = found
         return self._entries
 
     def _entry(self, slot: str, name: str) -> importlib.metadata.EntryPoint | None:
@@ -142,8 +143,9 @@ class Registry:
             if other is not None and other is not cls:
                 offers = " and by ".join(sorted([str(self._origins[other]), str(origin)]))
                 raise PluginError(f"{cls.slot}.{cls.name} is offered by {offers}; remove one of them")
-        self._classes.update({(cls.slot, cls.name): cls for cls in classes})
-        self._origins.update(dict.fromkeys(classes, origin))
+        # Replaced, not changed: a reload loads in a thread, while the daemon looks up what it has.
+        self._origins = {**self._origins, **dict.fromkeys(classes, origin)}
+        self._classes = {**self._classes, **{(cls.slot, cls.name): cls for cls in classes}}
 
 
 _PATH = "zrokd_plugin_path."

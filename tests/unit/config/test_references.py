@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import fcntl
+import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,3 +153,62 @@ def test_what_a_variable_says_is_not_a_reference(resolver: Resolver) -> None:
     tree = Tree(data={"a": Reference("env", "DOLLAR")})
     resolver.resolve(tree)
     assert tree.data == {"a": "$NAME ${NAME}"}
+
+
+# -- what is no plain file ---
+
+
+def follow(resolver: Resolver, name: str) -> str:
+    return resolver.follow(Reference("file", name)).text
+
+
+@pytest.mark.parametrize("mode", [os.O_RDWR, os.O_PATH], ids=["silent", "nobody"])
+def test_a_pipe_that_brings_nothing_is_refused_after_a_while(
+    mode: int, resolver: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zrokd.config.references._PIPE_S", 0.02)
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", mode)
+    with pytest.raises(
+        Unresolved, match="cannot read .*pipe: nobody has written to this pipe, to its end, within 0.02 s"
+    ):
+        follow(resolver, "pipe")
+    os.close(writer)
+
+
+def test_what_comes_through_a_pipe_is_taken_to_its_end(resolver: Resolver) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"s3c")
+
+    def end() -> None:
+        os.write(writer, b"ret\n")
+        os.close(writer)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    assert follow(resolver, f"/dev/fd/{reader}") == "s3cret"
+    thread.join()
+    os.close(reader)
+
+
+def test_what_comes_through_a_pipe_is_no_secret_when_it_is_large(resolver: Resolver) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 17)
+    os.write(writer, b"x" * 70_000)
+    with pytest.raises(Unresolved, match="larger than 64 KiB"):
+        follow(resolver, f"/dev/fd/{reader}")
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused(resolver: Resolver, name: str) -> None:
+    with pytest.raises(Unresolved, match=f"cannot read {name}: it is neither a file nor a pipe"):
+        follow(resolver, name)
+
+
+def test_a_socket_is_refused(resolver: Resolver, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "sock"))
+        with pytest.raises(Unresolved, match="cannot read .*sock: no such device or address"):
+            follow(resolver, "sock")

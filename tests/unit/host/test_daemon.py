@@ -10,6 +10,7 @@ import time
 import gevent
 import pytest
 from gevent.event import Event
+from gevent.monkey import get_original
 
 from zrokd import hookimpl
 from zrokd.errors import ConfigError, PluginError, Problem, StartError
@@ -306,6 +307,20 @@ def test_sighup_reloads(running, diary):
     until(lambda: "role.new reload" in diary)
     os.kill(os.getpid(), signal.SIGTERM)
     assert run.get(timeout=10) == 0
+
+
+def test_a_reload_reads_its_file_beside_the_hub(daemon, diary, caplog):
+    one, mount = daemon(), get_original("threading", "Event")()
+    one.start()
+    one.next = {"roles": {"desk": {"note": "new"}}}
+    read = one._load._load
+    one._load._load = lambda: mount.wait(10) and read()
+    reloading = gevent.spawn(one.reload)
+    gevent.sleep(0.01)
+    assert health(one) == 200
+    mount.set()
+    assert reloading.get(timeout=10)
+    assert diary[-1] == "role.new reload"
 
 
 def test_a_sighup_during_a_reload_makes_it_read_its_file_once_more(running, diary, registry, monkeypatch):
