@@ -1,4 +1,4 @@
-"""Secrets out of the lines that messages quote, whatever else is wrong with them."""
+"""Secrets out of messages and of the lines that they quote, whatever else is wrong with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from zrokd.model.units import Secret
 
 _WORDS = r"token|secret|passw|passphrase|credential|basic_auth|api_?key|private_?key|\bpin\b"
 _LIKE = re.compile(_WORDS, re.IGNORECASE)
-_ASSIGNED = re.compile(rf"((?:{_WORDS})[\w-]*[\"']?\s*:\s*)(?!!)(\S.*)", re.IGNORECASE)
+_REFERENCE = r"!(?:env|file|cred|secret)\s"
+_ASSIGNED = re.compile(rf"((?:{_WORDS})[\w-]{{0,99}}[\"']?\s{{0,99}}:\s*)(?!{_REFERENCE})(\S.*)", re.IGNORECASE)
+_UNREAD = re.compile(
+    r"(?P<shown>(?:^|[,{\[])[\s{\[]{0,99}(?:[-?]\s+){0,9}[\"']?[A-Za-z_][\w-]{0,99}[\"']?\s{0,99}:(?=\s|$)"  # a key
+    rf"|{_REFERENCE}+[^\s,}}\]]+)"
+    r"|[^\s{}\[\],:\"'-]+"
+)
+_URL_PASSWORD = re.compile(r"(?<=//)([^\s/?#:@'\"]{0,255}:)(\S{1,255})(?=@)")
 
 
 def learn(model: type[BaseModel], data: Any, base: KeyPath, tree: Tree) -> None:
@@ -32,29 +39,50 @@ def learn(model: type[BaseModel], data: Any, base: KeyPath, tree: Tree) -> None:
 
 def is_secret(path: KeyPath, tree: Tree) -> bool:
     """Whether what stands at `path` is for a secret; a key that nobody knows is, when it is called like one."""
-    if (known := tree.secret.get(path)) is not None:
+    taken = tuple(part for part in path if not (isinstance(part, int) and part < 0))
+    if (known := tree.secret.get(taken)) is not None:
         return known
-    if any(tree.secret.get(path[:length]) for length in range(1, len(path))):
-        return True
+    if taken != path or any(tree.secret.get(taken[:length]) for length in range(1, len(taken))):
+        return True  # no schema was ever asked about a spare: better too many stars
     names = [part for part in path if isinstance(part, str)]
     return bool(names) and _is_like(names[-1])
 
 
+def _is_secret_key(path: KeyPath, tree: Tree) -> bool:
+    """Whether a key stands where a secret should, as in `token: {s3cret: }`."""
+    return path not in tree.secret and path[:-1] != () and is_secret(path[:-1], tree)
+
+
 def masked(problems: Iterable[Problem], tree: Tree) -> list[Problem]:
-    """The problems, with stars for the secrets in the lines that they quote."""
+    """The problems, with stars for the secrets in the lines that they quote, and for passwords in URLs."""
     problems = list(problems)
     lines = {(problem.file, problem.line) for problem in problems}
     spans = [
         span
-        for path, span in tree.spans.items()
-        if any((span.file, line) in lines for line in range(span.line, span.end_line + 1)) and is_secret(path, tree)
+        for is_hidden, found in ((is_secret, tree.spans.items()), (_is_secret_key, tree.key_spans))
+        for path, span in found
+        if any((span.file, line) in lines for line in range(span.line, span.end_line + 1)) and is_hidden(path, tree)
     ]
-    return [replace(problem, source=_mask(problem, spans)) if problem.source else problem for problem in problems]
+    return [
+        replace(
+            problem,
+            message=mask_urls(problem.message),
+            hint=mask_urls(problem.hint),
+            source=mask_urls(_mask(problem, spans)),
+        )
+        for problem in problems
+    ]
+
+
+def mask_urls(text: str) -> str:
+    """`text` with stars for the passwords of URLs."""
+    return _URL_PASSWORD.sub(lambda found: found[1] + "*" * len(found[2]), text)
 
 
 def mask_text(source: str) -> str:
-    """The same for a line that could not be read: what follows a key that is called like a secret."""
-    return _ASSIGNED.sub(lambda found: found[1] + "*" * len(found[2]), source)
+    """A line that could not be read, with stars for all but its keys, references and punctuation."""
+    shown = _UNREAD.sub(lambda found: found["shown"] or "*" * len(found[0]), source)
+    return _ASSIGNED.sub(lambda found: found[1] + "*" * len(found[2]), shown)
 
 
 @functools.lru_cache(1024)

@@ -17,6 +17,7 @@ def merge(whole: Tree, trees: Sequence[Tree]) -> None:
         whole.problems += tree.problems
         whole.broken |= tree.broken
         _join(whole, whole.data, tree, tree.data, ())
+        _keep_spans(whole, tree)
 
 
 def _join(whole: Tree, into: dict[str, Any], tree: Tree, data: dict[str, Any], path: KeyPath) -> None:
@@ -35,6 +36,15 @@ def _join(whole: Tree, into: dict[str, Any], tree: Tree, data: dict[str, Any], p
             first = whole.mark(here, key=True)
             place = f"{first.file}:{first.line}:{first.column}" if first else "another file"
             whole.problems.append(tree.problem(f"the key stands in {place} already", here, key=True))
+
+
+def _keep_spans(whole: Tree, tree: Tree) -> None:
+    """Also of what was not taken: a message may quote its line."""
+    taken = set(whole.spans.values())
+    for path, span in tree.spans.items():
+        if span not in taken:
+            whole.spans[whole.spare(path)] = span
+    whole.key_spans += tree.key_spans
 
 
 def _take_marks(whole: Tree, tree: Tree, old: KeyPath, new: KeyPath) -> None:

@@ -92,12 +92,13 @@ class _Builder:
         for key_node, value_node in node.value:
             key = self._key(key_node, path)
             if key is None:
+                self._value(value_node, self._tree.spare(path), depth + 1)  # for its mistakes, and where it stands
                 continue
             here = (*path, key)
             if key in values:
                 first = self._tree.keys[here]
                 self._refuse(key_node, f"the key stands twice; the first is in line {first.line}", here)
-                self._value(value_node, (*here, len(values)), depth + 1)  # for its mistakes, and where it stands
+                self._value(value_node, self._tree.spare(here), depth + 1)
                 continue
             self._tree.keys[here] = self._mark(key_node)
             values[key] = self._value(value_node, here, depth + 1)
@@ -107,9 +108,12 @@ class _Builder:
         if node.tag == "tag:yaml.org,2002:merge":
             self._refuse(node, "`<<` is not known here; write the keys out", path)
         elif not isinstance(node, yaml.ScalarNode) or not str(node.value).strip():
+            self._tree.spans[self._tree.spare(path)] = self._span(node)
             self._refuse(node, "a key must be a word", path)
         else:
-            return str(node.value)
+            key = str(node.value)
+            self._tree.key_spans.append(((*path, key), self._span(node)))
+            return key
         return None
 
     def _value(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
@@ -119,10 +123,12 @@ class _Builder:
             if self._nodes < 2 * _MAX_NODES:
                 self._refuse(node, "is nested too deeply, or repeats itself too often by aliases", path)
             self._nodes = 2 * _MAX_NODES
+            self._tree.spans[path] = self._span(node)
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         if node.tag not in (_MAP, _SEQUENCE):
+            self._tree.spans[path] = self._span(node)
             self._refuse_tag(node, path)
             return None
         if isinstance(node, yaml.MappingNode):
@@ -133,15 +139,13 @@ class _Builder:
         text = str(node.value)
         if node.tag in _REFERENCES:
             return Reference(node.tag[1:], text.strip())
-        begin, end = node.start_mark, node.end_mark
+        self._tree.spans[path] = self._span(node)
         try:
-            value = scalars.convert(node.tag, text)
-            self._tree.spans[path] = Span(self._file, begin.line + 1, begin.column + 1, end.line + 1, end.column + 1)
-            return value
+            return scalars.convert(node.tag, text)
         except KeyError:
             self._refuse_tag(node, path)
         except ValueError:
-            self._refuse(node, f"{syntax.short(text)} cannot be read as the number it seems to be", path)
+            self._refuse(node, "this cannot be read as the number it seems to be", path)
         return None
 
     def _refuse_tag(self, node: yaml.Node, path: KeyPath) -> None:
@@ -159,6 +163,10 @@ class _Builder:
         if len(self._tree.problems) < _MOST_PROBLEMS:
             problem = Tree(values={path: mark}).problem(message, path, hint=hint)
             self._tree.problems.append(problem)
+
+    def _span(self, node: yaml.Node) -> Span:
+        begin, end = node.start_mark, node.end_mark
+        return Span(self._file, begin.line + 1, begin.column + 1, end.line + 1, end.column + 1)
 
     def _mark(self, node: yaml.Node) -> Mark:
         line, column = node.start_mark.line, node.start_mark.column

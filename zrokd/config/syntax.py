@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from zrokd.config.masking import mask_text
+from zrokd.config.masking import mask_text, mask_urls
 from zrokd.errors import Problem
 
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
@@ -69,6 +69,6 @@ def lines_of(text: str) -> list[str]:
 
 
 def short(value: object, most: int = 80) -> str:
-    """`value` as messages show it: a text in quotes, cut where it is long."""
-    text = repr(value)
+    """`value` as messages show it: a text in quotes, cut where it is long, without passwords of URLs."""
+    text = mask_urls(repr(value))
     return text if len(text) <= most else f"{text[:most]}..."

@@ -61,11 +61,13 @@ class Tree:
     keys: dict[KeyPath, Mark] = field(default_factory=dict)
     values: dict[KeyPath, Mark] = field(default_factory=dict)
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
-    spans: dict[KeyPath, Span] = field(default_factory=dict)  # of texts and numbers that the file itself holds
+    spans: dict[KeyPath, Span] = field(default_factory=dict)  # of texts and numbers that the files themselves hold
+    key_spans: list[tuple[KeyPath, Span]] = field(default_factory=list)  # of keys
     secret: dict[KeyPath, bool] = field(default_factory=dict)  # by place, for keys that somebody knows
     broken: set[KeyPath] = field(default_factory=set)  # values that could not be read: one problem each is enough
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    _spares: int = 0
     _moved: dict[KeyPath, KeyPath] = field(default_factory=dict)
     _opened: dict[KeyPath, KeyPath] = field(default_factory=dict)
     _beside: dict[KeyPath, tuple[str, ...]] = field(default_factory=dict)
@@ -122,6 +124,11 @@ class Tree:
         files = [str(origin.file) for origin in origins if origin and origin.file]
         return f"read from {' and '.join(files)}" if files and len(files) == len(origins) else ""
 
+    def spare(self, path: KeyPath) -> KeyPath:
+        """A path of its own for what stands at `path` and is not taken: its spans are kept, to be masked."""
+        self._spares += 1
+        return (*path, -self._spares)
+
     def is_broken(self, path: KeyPath) -> bool:
         """Whether the value was found unreadable before."""
         return self.as_written(path) in self.broken
@@ -142,6 +149,8 @@ def dotted(path: KeyPath) -> str:
     """A path as people write it: roles.backend.shares[0].target."""
     text = ""
     for part in path:
+        if isinstance(part, int) and part < 0:  # spare
+            continue
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
 

@@ -25,6 +25,16 @@ LINES = {
     "of a role that is not there": "  nosuch: {api_key: s3cret-of-a-test, token: s3cret-of-a-test}",
     "where a map is wanted": "  frontend: {gates: {basic: {users: [token: s3cret-of-a-test]}}}",
     "in a file that is no YAML": "  frontend: {token: s3cret-of-a-test, listen: [8080}",
+    "under an unknown tag": "  frontend: {token: !secrett s3cret-of-a-test}",
+    "in a list under an unknown tag": "  frontend: {token: !secrett [s3cret-of-a-test]}",
+    "under a tag that does not fit": "  frontend: {token: !!int s3cret-of-a-test}",
+    "as a key": "  frontend: {token: {s3cret-of-a-test: 5}}",
+    "below a key that is none": "  frontend: {[x]: {token: s3cret-of-a-test}}",
+    "below a merge": "  frontend: {<<: {token: s3cret-of-a-test}}",
+    "in a list of a file that is no YAML": "  backend: {token: x, shares: [{users: [\n - ann:s3cret-of-a-test: y: z",
+    "in a URL under an unknown key": "  frontend: {nosuch: 'postgres://ann:s3cret-of-a-test@db/x'}",
+    "in a URL that is none": "  frontend: {controller: 'ftp://ann:s3cret-of-a-test@x'}",
+    "in a long URL": f"  frontend: {{controller: 'ftp://ann:s3cret-of-a-test{'x' * 99}@x'}}",
     "behind a tab": "  frontend: {token: s3cret-of-a-test}\n\tlisten: 8080",
 }
 
@@ -48,6 +58,33 @@ def test_a_secret_is_never_quoted(said: Callable[[str], str], line: str) -> None
     assert "zrokd.yml:" in text
 
 
+PARTS = {
+    "in another file": ("{frontend: {token: a}}", "{frontend: {token: s3cret-of-a-test}}"),
+    "in a list": ("{backend: {shares: []}}", "{backend: {shares: [{users: ['ann:s3cret-of-a-test']}]}}"),
+    "below a list": ("{frontend: {accesses: []}}", "{frontend: {accesses: [{key: s3cret-of-a-test}]}}"),
+    "in a map beside a value": ("{frontend: 5}", "{frontend: {gates: {basic: {users: [{hash: s3cret-of-a-test}]}}}}"),
+    "twice in the other file": ("{frontend: {}}", "{frontend: {token: a, token: s3cret-of-a-test}}"),
+    "below what stands twice there": ("{frontend: {}}", "{frontend: {}, frontend: {users: [s3cret-of-a-test]}}"),
+    "as a key of it": ("{frontend: {token: a}}", "{frontend: {token: {s3cret-of-a-test: 5}}}"),
+}
+
+
+@pytest.mark.parametrize(("main", "part"), PARTS.values(), ids=PARTS)
+def test_what_stands_twice_in_two_files_is_not_quoted_either(
+    said: Callable[[str], str], tmp_path: Path, main: str, part: str
+) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/a.yml").write_text(f"roles: {part}\n")
+    text = said(f"version: 1\nroles: {main}\n")
+    assert HIDDEN not in text
+    assert "a.yml:1:" in text
+
+
+def test_of_a_url_the_password_alone_is_hidden(said: Callable[[str], str]) -> None:
+    text = said("version: 1\nroles: {frontend: {controller: 'ftp://ann:hunter2@x'}}\n")
+    assert text.count("ftp://ann:*******@x") == 3
+
+
 def test_what_is_wrong_is_still_shown(said: Callable[[str], str]) -> None:
     text = said("version: 1\nroles:\n  frontend: {token: s3cret-of-a-test, listen: nowhere}\n")
     assert "listen: nowhere}" in text
@@ -63,10 +100,13 @@ def test_the_name_of_a_reference_is_no_secret(said: Callable[[str], str]) -> Non
     [
         ("token: abc", "token: ***"),
         ("  'token' : \"abc", "  'token' : ****"),
-        ("a: 1, password: b c", "a: 1, password: ***"),
+        ("a: 1, password: b c", "a: *, password: ***"),
         ("token: !file /etc/x", "token: !file /etc/x"),
         ("tokens-per-minute: 5", "tokens-per-minute: *"),
-        ("listen: 8080", "listen: 8080"),
+        ("listen: 8080", "listen: ****"),
+        ("token: !secrett abc", "token: ************"),
+        ("  - ann:hunter2: y: z", "  - ***:*******: *: *"),
+        ("  - {use: web, target: !env PORT}", "  - {use: ***, target: !env PORT}"),
     ],
 )
 def test_a_line_that_cannot_be_read_hides_what_looks_like_a_secret(line: str, shown: str) -> None:

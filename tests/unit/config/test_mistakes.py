@@ -683,7 +683,7 @@ drain: !!int ten
 roles: {controller: }
 """,
         [
-            "2:8: drain: 'ten' cannot be read as the number it seems to be",
+            "2:8: drain: this cannot be read as the number it seems to be",
         ],
     ),
     "a second colon": (

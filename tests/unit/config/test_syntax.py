@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from zrokd.config.masking import mask_text
 from zrokd.config.parse import parse
 from zrokd.config.syntax import Refused, lines_of, problem, short
 
@@ -38,7 +39,7 @@ def test_each_syntax_error_is_told_in_an_operators_words(text: str) -> None:
     found = problem(said(text), "f.yml", text)
     assert (found.line, found.column, found.message) == SAID[text]
     assert found.file == "f.yml"
-    assert found.source == text.split("\n")[found.line - 1]
+    assert found.source == mask_text(text.split("\n")[found.line - 1])
 
 
 def test_what_nobody_foresaw_is_told_without_the_parsers_words() -> None:
@@ -51,7 +52,7 @@ def test_what_nobody_foresaw_is_told_without_the_parsers_words() -> None:
 def test_what_is_refused_by_us_is_told_as_it_is() -> None:
     mark = yaml.Mark("f", 0, 0, 2, None, None)
     found = problem(Refused("is too high", mark), "f.yml", "abc")
-    assert (found.message, found.line, found.column, found.source) == ("the file is too high", 1, 3, "abc")
+    assert (found.message, found.line, found.column, found.source) == ("the file is too high", 1, 3, "***")
 
 
 def test_a_place_behind_the_last_line_has_no_source() -> None:
