@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gevent
+
 from zrokd.contracts import Component, Overlay, Role, Storage
 from zrokd.errors import PluginError, ZrokdError
 from zrokd.host.context import HostContext
@@ -14,7 +16,7 @@ from zrokd.host.greenlets import Threads
 from zrokd.host.plugins import PluginHost
 from zrokd.host.registry import Registry
 from zrokd.host.sockets import Sockets
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import within
 from zrokd.net.scales import Scales
 
 if TYPE_CHECKING:
@@ -115,9 +117,9 @@ class Components:
         """`call(*args)` of a plugin. :raises ZrokdError: as it was raised; anything else becomes a PluginError."""
         try:
             return call(*args)
-        except ZrokdError:
+        except (ZrokdError, gevent.GreenletExit):
             raise
-        except FAULTS as error:
+        except BaseException as error:
             origin = self.registry.origin(cls)
             who = f"{cls.slot}.{cls.name}" + (f" of {origin}" if origin else "")
             self._log.debug("%s could not be %s", who, done, exc_info=True)
@@ -139,7 +141,9 @@ class Components:
         self.plugins.unregister(component)
         try:
             within(_CLOSE_S, component.close)
-        except FAULTS:
+        except gevent.GreenletExit:
+            raise
+        except BaseException:
             self._log.exception("%s could not be closed", ctx.label)
         ctx.end()
         del self._contexts[component]

@@ -196,7 +196,10 @@ class Daemon:
             if number != _ENDED:
                 reloading.kill()
                 break
-            reloading.get()
+            try:
+                reloading.get()
+            except StartError as error:
+                LOG.error("%s; the old state stays", error)
         return number
 
     def _stop_unless_asked_again(self, told: Callable[[float], None]) -> int:
@@ -343,17 +346,19 @@ class _Attempt:
     def _go(self) -> None:
         try:
             self._function()
-        except FAULTS as error:
+        except BaseException as error:
             self._error = error
         finally:
             if self._tells:
                 self._queue.put(_ENDED)
 
     def get(self) -> None:
-        """Wait for its end."""
+        """Wait for its end. :raises StartError: it was ended by what is no Exception, which would end this one, too."""
         self._greenlet.join()
-        if self._error is not None:
+        if isinstance(self._error, Exception):
             raise self._error
+        if self._error is not None:
+            raise StartError(f"the {self._greenlet.name} was cut by {self._error!r} of some plugin") from self._error
 
     def kill(self) -> None:
         """End it, untold; its own clean-up runs first."""

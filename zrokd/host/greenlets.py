@@ -9,8 +9,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 import gevent
 from gevent.threadpool import ThreadPool
 
-from zrokd.net.faults import FAULTS
-
 P = ParamSpec("P")
 T = TypeVar("T")
 _CLOSE_S = 5.0
@@ -72,7 +70,9 @@ class Greenlets:
     def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         try:
             function(*args)
-        except FAULTS:
+        except gevent.GreenletExit:
+            raise
+        except BaseException:
             self._log.exception("%s failed", gevent.getcurrent().name)
 
 
@@ -91,7 +91,7 @@ def _outcome(function: Callable[..., object], args: Any, kwargs: Any) -> tuple[o
     """What `function` returns and raises: of what is raised through it, the pool prints a traceback."""
     try:
         return function(*args, **kwargs), None
-    except FAULTS as error:
+    except BaseException as error:  # raised again where it is waited for
         return None, error
 
 

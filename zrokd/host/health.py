@@ -7,10 +7,12 @@ import logging
 import socket
 from collections.abc import Callable
 
+import gevent
+
 from zrokd.contracts import Component, Health, Role, Stream
 from zrokd.host.components import Components
 from zrokd.model.units import Address
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import within
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.server import HttpExchange, serve
 from zrokd.net.listener import Listener
@@ -82,7 +84,9 @@ class HealthServer:
             told = within(_LIMIT_S, component.health)
             if not isinstance(told, Health):
                 raise TypeError(f"health() answers a Health, not {told!r}")
-        except FAULTS as error:
+        except gevent.GreenletExit:
+            raise
+        except BaseException as error:
             self._log.exception("the health of %s cannot be told", self._components.label(component))
             return Health(ok=False, detail=f"its health cannot be told: {type(error).__name__}")
         if told.ok and isinstance(component, Role) and (missing := self._missing(self._name(component))):

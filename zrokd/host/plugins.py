@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import gevent
+
 from zrokd.contracts import Component
 from zrokd.host.modules import check_hooks, new_manager
 from zrokd.host.registry import Registry
@@ -14,7 +16,7 @@ from zrokd.model.environment import Environment, EnvironmentDraft
 from zrokd.model.http import ConnectionSummary, ExchangeSummary
 from zrokd.model.limits import Refusal
 from zrokd.model.share import Access, Share, ShareDraft
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import within
 
 _Caller = tuple[str, Callable[..., Any]]  # who is called, and the call
 _LIMIT_S = 10.0  # of one call that may wait; somebody's answer waits for it
@@ -78,7 +80,9 @@ class PluginHost:
         for name, call in self._callers_of(hook):
             try:
                 answer = _refusal(within(_LIMIT_S, call, **arguments))
-            except FAULTS:
+            except gevent.GreenletExit:
+                raise
+            except BaseException:
                 self._log.exception("%s failed in %s: refused", name, hook)
                 answer = Refusal(reason=_BROKEN, plugin=name)
             first = first or answer
@@ -142,7 +146,9 @@ class PluginHost:
         for name, call in self._callers_of(hook):
             try:
                 within(_LIMIT_S, call, **arguments)
-            except FAULTS:
+            except gevent.GreenletExit:
+                raise
+            except BaseException:
                 self._log.exception(_GO_ON, name, hook)
 
     def _note(self, hook: str, **arguments: object) -> None:
@@ -150,7 +156,9 @@ class PluginHost:
         for name, call in self._callers_of(hook):
             try:
                 call(**arguments)
-            except FAULTS:
+            except gevent.GreenletExit:
+                raise
+            except BaseException:
                 self._log.exception(_GO_ON, name, hook)
 
     # -- callers ---

@@ -10,9 +10,10 @@ import gevent
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: What a plugin's call may raise. A library that calls `sys.exit()` would end the whole daemon, and a leaked timeout of
-#: gevent passes every `except Exception`; a killed greenlet must end, so its exit is none of them.
-FAULTS: tuple[type[BaseException], ...] = (Exception, SystemExit, gevent.Timeout)
+#: What a plugin's call may raise. A library that calls `sys.exit()` would end the whole daemon, as `KeyboardInterrupt`
+#: would, and a leaked timeout of gevent passes every `except Exception`; a killed greenlet must end, so its exit is
+#: none of them. The host, whose calls are no request's, stops all but that one: libraries have others, as asyncio has.
+FAULTS: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt, gevent.Timeout)
 
 
 def within(limit_s: float, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

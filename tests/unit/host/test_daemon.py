@@ -1,3 +1,4 @@
+import asyncio
 import io
 import os
 import signal
@@ -425,6 +426,34 @@ def test_a_start_that_takes_its_end_for_an_error_does_not_keep_it_from_ending(da
 def test_a_start_that_fails_is_raised(daemon):
     with pytest.raises(StartError, match="on purpose"):
         daemon(roles={"desk": {"fail": "open"}}).run()
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, KeyboardInterrupt, GeneratorExit])
+def test_a_start_that_is_cut_by_what_is_no_exception_is_one_sentence(daemon, diary, registry, monkeypatch, raised):
+    def cut(_self):
+        raise raised("oops")
+
+    monkeypatch.setattr(registry("role", "desk"), "open", cut)
+    with pytest.raises(PluginError, match=f"role.desk of .* could not be opened: {raised.__name__}: oops"):
+        daemon().run()
+    assert diary == ["role.desk close"]
+
+
+def test_a_start_that_ends_its_own_greenlet_is_one_sentence(daemon, registry, monkeypatch):
+    monkeypatch.setattr(registry("role", "desk"), "open", lambda _self: gevent.getcurrent().throw(gevent.GreenletExit))
+    with pytest.raises(StartError, match=r"the start was cut by GreenletExit\(\) of some plugin"):
+        daemon().run()
+
+
+def test_a_reload_that_ends_its_own_greenlet_leaves_the_daemon_as_it_is(running, diary, registry, monkeypatch, caplog):
+    one, run = running()
+    until(lambda: "role.desk ready" in diary)
+    monkeypatch.setattr(registry("role", "desk"), "reload", lambda *_: gevent.getcurrent().throw(gevent.GreenletExit))
+    one.next = {"roles": {"desk": {"note": "new"}}}
+    os.kill(os.getpid(), signal.SIGHUP)
+    until(lambda: "the reload was cut by GreenletExit() of some plugin; the old state stays" in caplog.text)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert run.get(timeout=10) == 0
 
 
 def test_the_drain_is_told_at_its_beginning_and_every_second(daemon, diary):

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import threading
 import time
@@ -44,6 +45,17 @@ def test_what_it_raises_is_logged_with_its_name(greenlets, caplog):
     greenlets.spawn(lambda: 1 / 0, name="divider").join(5)
     assert "divider failed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, asyncio.CancelledError, GeneratorExit])
+def test_what_is_no_exception_is_logged_too_and_ends_nobody_else(greenlets, threads, caplog, raised):
+    def run():
+        raise raised
+
+    greenlets.spawn(run, name="divider").join(5)
+    assert "divider failed" in caplog.text
+    with pytest.raises(raised):
+        threads.offload(run)
 
 
 def test_killing_waits_for_its_clean_up(greenlets):

@@ -1,5 +1,7 @@
+import asyncio
 import logging
 
+import gevent
 import pytest
 
 from zrokd import hookimpl, hookspecs
@@ -69,6 +71,22 @@ def test_one_that_raises_is_logged_and_the_others_still_hear(host, heard, caplog
     assert [name for name, _ in heard] == ["a", "b", "c"]
     assert "observer.b failed in zrokd_on_share_lost" in caplog.text
     assert "KeyError: 'oops'" in caplog.text
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, asyncio.CancelledError, SystemExit, GeneratorExit])
+def test_whatever_one_raises_the_others_still_hear_and_a_review_refuses(host, heard, caplog, raised):
+    host.register(Ear(heard, "a", raises=raised()), "a")
+    host.register(Ear(heard, "b"), "b")
+    host.on_share_lost("tok", "gone")
+    assert heard == [("a", "tok"), ("b", "tok")]
+    assert "a failed in zrokd_on_share_lost" in caplog.text
+    assert host.review_share(None, ANN).plugin == "a"
+
+
+def test_who_is_killed_in_a_hook_ends(host, heard):
+    host.register(Ear(heard, "a", raises=gevent.GreenletExit()), "a")
+    with pytest.raises(gevent.GreenletExit):
+        host.on_share_lost("tok", "gone")
 
 
 def test_the_log_names_the_distribution_of_a_component_that_raises(registry, diary, caplog):
