@@ -51,8 +51,17 @@ def test_the_unit_gives_little_away(units, name):
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_service_speaks_as_the_daemon_does(name):
     text = (UNITS / name).read_text()
-    for line in ("Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "WatchdogSec=30", "RestartPreventExitStatus=2"):
+    for line in (
+        "Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "WatchdogSec=30", "RestartPreventExitStatus=2",
+        "KillMode=mixed",
+    ):  # fmt: skip
         assert f"\n{line}\n" in text
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_there_is_room_for_32_workers_and_their_threads(name):
+    (most,) = re.findall(r"^TasksMax=(\d+)$", (UNITS / name).read_text(), re.MULTILINE)
+    assert int(most) >= 32 * 64
 
 
 def test_each_daemon_of_the_template_gets_its_own_secrets_only():

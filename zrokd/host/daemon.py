@@ -134,7 +134,7 @@ class Daemon:
     # -- a process of its own ---
 
     def run(self, on_drain: Callable[[int, float], None] | None = None, *, last: bool = False) -> int:
-        """Serve until SIGTERM or SIGINT; the exit code. A second SIGINT ends at once (130). Blocks.
+        """Serve until SIGTERM or SIGINT; the exit code, 0 after SIGTERM. A second SIGINT ends at once (130). Blocks.
 
         Without a file to read again SIGHUP is one more SIGTERM: the terminal is gone. Who started us with SIGHUP
         ignored (nohup) wants us to outlive it.
@@ -178,7 +178,7 @@ class Daemon:
             number = int(self._signals.get())
         if number != _ENDED:
             starting.kill()
-            return 128 + number
+            return 0 if number == signal.SIGTERM else 128 + number
         starting.get()
         number = self._reload_until_told()
         if self._failure is not None:
