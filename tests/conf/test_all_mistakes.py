@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zrokd.config.load import load
-from zrokd.errors import ConfigError
+from zrokd.errors import ConfigError, Problem
 from zrokd.host.registry import Registry
 
 TEXT = """\
@@ -44,11 +44,64 @@ EXPECTED = [
     (17, "roles.backend.shares[1].mode", "no mode plugin is named 'prxy'"),
 ]
 
+HEAD = "version: 1\nroles:\n"
+FRONTEND = HEAD + "  frontend: {controller: http://127.0.0.1:18080, token: !secret frontend, "
+SHARES = HEAD + "  backend: {controller: http://127.0.0.1:18080, token: !secret account, shares: ["
+CONTROLLER = HEAD + "  controller: {listen: 127.0.0.1:18080, "
+LONE = {  # files in each of which these alone are wrong
+    "tokens of frontends": (
+        CONTROLLER + "frontends: {a: {token: !env NO1}, b: {token: !env NO2}}}",
+        ["roles.controller.frontends.a.token", "roles.controller.frontends.b.token"],
+    ),
+    "tokens of accounts": (
+        CONTROLLER + "accounts: [{email: a@b.example, token: !cred x}, {email: c@b.example, token: !cred y}]}",
+        ["roles.controller.accounts[0].token", "roles.controller.accounts[1].token"],
+    ),
+    "an unknown tag": (FRONTEND + "listen: !envv PORT}", ["roles.frontend.listen"]),
+    "a tag that does not fit": (FRONTEND + "listen: !!int abc}", ["roles.frontend.listen"]),
+    "a misspelt listen": (FRONTEND + "lissten: 127.0.0.1:8080}", ["roles.frontend.lissten"]),
+    "a misspelt token": (
+        HEAD + "  frontend: {controller: http://127.0.0.1:18080, listen: 127.0.0.1:8080, tokn: abc}",
+        ["roles.frontend.tokn"],
+    ),
+    "a misspelt environment": (HEAD + "  backend: {enviroment: /var/lib/me}", ["roles.backend.enviroment"]),
+    "a misspelt key beside a mode's": (
+        SHARES + "{mode: tcp, target: 127.0.0.1:22, privte: true}]}",
+        ["roles.backend.shares[0].privte"],
+    ),
+    "a misspelt key that must stand": (SHARES + "{mode: web, targt: /srv}]}", ["roles.backend.shares[0].targt"]),
+    "a mode that leads nowhere": (SHARES + "{mode: !env NO1, target: /srv}]}", ["roles.backend.shares[0].mode"]),
+    "a role that leads nowhere": (HEAD + "  frontend: !env NO1", ["roles.frontend"]),
+    "roles misspelt": ("version: 1\nrolse: {frontend: {}}", ["rolse"]),
+    "a private share with a name and a wrong gate": (
+        SHARES + "{private: true, name: abc, gate: 5, target: 3000}]}",
+        ["roles.backend.shares[0].name", "roles.backend.shares[0].gate"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), LONE.values(), ids=LONE)
+def test_no_mistake_is_named_that_vanishes_with_another(tmp_path: Path, text: str, expected: list[str]) -> None:
+    assert [problem.path for problem in mistakes(tmp_path, text)] == expected
+
+
+def test_a_part_that_cannot_be_read_hides_no_mistake_of_the_main_file(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/a.yml").write_text("auth: [{use: secret, secrets: !bad x}]\n")
+    found = mistakes(tmp_path, CONTROLLER + "}\nauth: [{use: secret, secrets: 5}]\n")
+    assert [(Path(problem.file).name, problem.path) for problem in found] == [
+        ("a.yml", "auth[0].secrets"),
+        ("zrokd.yml", "auth[0].secrets"),
+    ]
+
 
 def test_every_mistake_of_a_file_is_named_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "zrokd.yml"
-    file.write_text(TEXT)
-    with pytest.raises(ConfigError) as caught:
-        load(file, registry=Registry(), environ={"HOME": str(tmp_path)})
-    told = [(problem.line, problem.path, problem.message) for problem in caught.value.problems]
+    told = [(problem.line, problem.path, problem.message) for problem in mistakes(tmp_path, TEXT)]
     assert sorted(told) == EXPECTED
+
+
+def mistakes(folder: Path, text: str) -> tuple[Problem, ...]:
+    (folder / "zrokd.yml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "zrokd.yml", registry=Registry(), environ={"HOME": str(folder)})
+    return caught.value.problems

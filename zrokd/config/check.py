@@ -8,12 +8,14 @@ from pydantic import ValidationError
 
 from zrokd.config import scalars
 from zrokd.config.masking import learn
+from zrokd.config.misspelt import stand_in, stand_in_beside
 from zrokd.config.partial import ask, broken_rules, partial
 from zrokd.config.problems import MOST, paths_of, problem_of, problems_of
 from zrokd.config.tree import KeyPath, Tree, at
 from zrokd.config.uses import gather, uses_in
 from zrokd.config.values import models_of
 from zrokd.contracts import Component, Mistake, Settings, Use
+from zrokd.contracts.rules import gathered
 from zrokd.errors import PluginError
 
 
@@ -30,13 +32,16 @@ def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree
     Mistakes go to the tree; with some, the instance lacks what is wrong, or is None where nothing can be kept. What a
     file may leave out is written into `data`.
     """
+    stand_in(model, data, base, tree)
     gather(model, data, base, tree)
     learn(model, data, base, tree)
-    uses = uses_in(model, data)
+    parts = [
+        (found, _resolve(at(data, found.path), found.slot, (*base, *found.path), tree, registry))
+        for found in uses_in(model, data)
+    ]
+    stand_in_beside(data, base, tree)
     instance, whole = _validate(model, data, base, tree)
-    for found in uses:
-        entry = at(data, found.path)
-        component, settings, right = _resolve(entry, found.slot, (*base, *found.path), tree, registry)
+    for found, (component, settings, right) in parts:
         whole &= right
         if settings is not None and (use := _use_at(instance, found.path)) is not None:
             use.resolve(component, settings)
@@ -63,8 +68,8 @@ def _note_misfits(instance: Any, base: KeyPath, tree: Tree, *, whole: bool) -> N
             tree.warnings.append(problem_of(mistake, path, tree))
 
 
-def _misfits(part: Settings) -> tuple[Mistake, ...]:
-    return tuple(part.misfit())
+def _misfits(part: Settings) -> list[Mistake]:
+    return gathered(part.misfit())
 
 
 def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup) -> tuple[Any, Any, bool]:

@@ -15,7 +15,6 @@ def merge(whole: Tree, trees: Sequence[Tree]) -> None:
     """Work `trees` into `whole`, in their order; what stands twice is a problem that names both places."""
     for tree in trees:
         whole.problems += tree.problems
-        whole.broken |= tree.broken
         _join(whole, whole.data, tree, tree.data, ())
         _keep_spans(whole, tree)
 
@@ -51,6 +50,7 @@ def _take_marks(whole: Tree, tree: Tree, old: KeyPath, new: KeyPath) -> None:
     _take(tree.keys, whole.keys, old, new)
     _take(tree.values, whole.values, old, new)
     _take(tree.spans, whole.spans, old, new)
+    whole.broken |= {new + path[len(old) :] for path in tree.broken if path[: len(old)] == old}
 
 
 def _take(source: Mapping[KeyPath, T], target: dict[KeyPath, T], old: KeyPath, new: KeyPath) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from zrokd.config import scalars, syntax
-from zrokd.config.tree import KeyPath, Mark, Reference, Span, Tree
+from zrokd.config.tree import UNREAD, KeyPath, Mark, Reference, Span, Tree
 from zrokd.errors import Problem
 
 MAX_BYTES = 1 << 20
@@ -124,13 +124,13 @@ class _Builder:
                 self._refuse(node, "is nested too deeply, or repeats itself too often by aliases", path)
             self._nodes = 2 * _MAX_NODES
             self._tree.spans[path] = self._span(node)
-            return None
+            return UNREAD
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         if node.tag not in (_MAP, _SEQUENCE):
             self._tree.spans[path] = self._span(node)
             self._refuse_tag(node, path)
-            return None
+            return UNREAD
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, depth)
         return [self._value(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
@@ -146,7 +146,7 @@ class _Builder:
             self._refuse_tag(node, path)
         except ValueError:
             self._refuse(node, "this cannot be read as the number it seems to be", path)
-        return None
+        return UNREAD
 
     def _refuse_tag(self, node: yaml.Node, path: KeyPath) -> None:
         tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")

@@ -13,9 +13,8 @@ from typing import Any
 
 from zrokd.config import secretfile
 from zrokd.config.sources import reason
-from zrokd.config.tree import KeyPath, Origin, Reference, Tree
+from zrokd.config.tree import UNREAD, KeyPath, Origin, Reference, Tree
 from zrokd.errors import Invalid, ZrokdError
-from zrokd.model.units import Secret
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.@:-]{1,255}")
@@ -55,7 +54,7 @@ class Resolver:
         except Unresolved as error:
             tree.refuse(str(error), path)
             tree.broken.add(path)
-            return Secret("unresolved")
+            return UNREAD
         return value
 
     def _filled(self, value: str, path: KeyPath, tree: Tree) -> str:

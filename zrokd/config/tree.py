@@ -53,6 +53,16 @@ class Origin:
     file: Path | None = None  # the file it was read from
 
 
+class Unread:
+    """What stands where a value could not be read: no key takes it, and a rule that needs the value waits."""
+
+    def __repr__(self) -> str:
+        return "what could not be read"
+
+
+UNREAD = Unread()
+
+
 @dataclass(slots=True)
 class Tree:
     """The values of a configuration. `keys` are marks of mapping keys, `values` of what they hold."""
@@ -65,6 +75,7 @@ class Tree:
     key_spans: list[tuple[KeyPath, Span]] = field(default_factory=list)  # of keys
     secret: dict[KeyPath, bool] = field(default_factory=dict)  # by place, for keys that somebody knows
     broken: set[KeyPath] = field(default_factory=set)  # values that could not be read: one problem each is enough
+    misspelt: set[KeyPath] = field(default_factory=set)  # as written: keys that are meant beside a component's
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     _spares: int = 0

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from zrokd.config.tree import KeyPath, Tree
+from zrokd.config.tree import UNREAD, KeyPath, Tree
 from zrokd.contracts.settings import UseSlot
 
 
@@ -60,9 +60,12 @@ def _gather_one(
     if isinstance(entry, str):
         entry = {"use": entry}
         tree.open((*path, name), path)
+    others = [key for key in values if key not in model.model_fields]
+    for key in others if entry is UNREAD else ():
+        del values[key]  # nobody knows whose it is
     if not isinstance(entry, dict):
         return
-    for key in [key for key in values if key not in model.model_fields]:
+    for key in others:
         if key in entry:
             tree.refuse(f"the key stands both in `{name}` and beside it", (*path, key), key=True)
             values.pop(key)

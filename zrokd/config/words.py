@@ -94,5 +94,10 @@ def show(value: Any) -> str:
 
 def guess(word: str, known: Iterable[str]) -> str:
     """A hint when `word` looks like one of `known`; or ""."""
-    close = difflib.get_close_matches(word[:64], list(known), 1, 0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
+    meant = nearest(word, known)
+    return f"did you mean {meant!r}?" if meant else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of `known` that `word` looks like; or ""."""
+    return next(iter(difflib.get_close_matches(word[:64], list(known), 1, 0.6)), "")

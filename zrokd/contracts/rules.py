@@ -41,16 +41,31 @@ class Mistakes(ValueError):
 def rule(find: Callable[[M], Iterable[Mistake]]) -> Any:
     """A method that yields what is wrong with settings whose single values are right. Asked at every validation.
 
-    Once other values are wrong, the loader asks it of what is left; it is passed over when it reads what is not.
+    Once other values are wrong, the loader asks it of what is left. Up to where it reads what is not, its word counts.
     """
 
     @wraps(find)
     def asked(settings: M) -> M:
-        if found := tuple(find(settings)):
+        if found := gathered(find(settings)):
             raise Mistakes(found)
         return settings
 
     return model_validator(mode="after")(asked)
+
+
+def gathered(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """Those that were found before something is read that is not there.
+
+    :raises AttributeError: that was the first thing; TypeError too.
+    """
+    found: list[Mistake] = []
+    try:
+        for mistake in mistakes:
+            found.append(mistake)  # noqa: PERF402  extend() would lose them
+    except (AttributeError, TypeError):
+        if not found:
+            raise
+    return found
 
 
 def repeated(values: Iterable[tuple[Path, Hashable]]) -> Iterator[tuple[Path, Path]]:

@@ -71,9 +71,9 @@ def test_mistakes_inside_components_are_found_even_when_the_outside_is_wrong() -
     top, problems = checked("number: x\ngates: {a: {use: chain, then: {use: chian}}, b: {use: chain, nmber: 1}}\n")
     assert not hasattr(top, "number")
     assert problems == [
-        ("number", "'x' is not a whole number", ""),
         ("gates.a.then.use", "no gate plugin is named 'chian'", "did you mean 'chain'?"),
         ("gates.b.nmber", "unknown key 'nmber'", "did you mean 'number'?"),
+        ("number", "'x' is not a whole number", ""),
     ]
 
 
@@ -127,11 +127,19 @@ class Zones(Settings):
     zones: list[str] = Field(default=[])
     spare: str = ""
     name: str = ""
+    old: str = ""
 
     @rule
     def _differ(self) -> Iterator[Mistake]:
         for path, first in repeated((("zones", index), zone) for index, zone in enumerate(self.zones)):
             yield Mistake("this zone stands twice", path, first=first)
+
+    @rule
+    def _new(self) -> Iterator[Mistake]:
+        if self.old:
+            yield Mistake("write `zones`", ("old",))
+        if self.spare == self.old != "":
+            yield Mistake("write it once", ("spare",))
 
     @rule
     def _known(self) -> Iterator[Mistake]:
@@ -182,6 +190,13 @@ def test_beside_wrong_values_it_does_so_too() -> None:
     assert placed(in_zones("    zones: [a, a]\n    spare: 5\n").problems) == [
         "5:12: gates.a.spare: 5 is not a text; put it in quotes",
         "4:16: gates.a.zones[1]: this zone stands twice; the first is gates.a.zones[0] in line 4; ",
+    ]
+
+
+def test_what_a_rule_found_counts_up_to_a_value_that_is_wrong() -> None:
+    assert placed(in_zones("    old: a\n    spare: 5\n").problems) == [
+        "5:12: gates.a.spare: 5 is not a text; put it in quotes",
+        "4:10: gates.a.old: write `zones`; ",
     ]
 
 

@@ -213,10 +213,7 @@ def test_a_tree_in_memory_is_not_changed(registry: Any) -> None:
 def test_mistakes_in_memory_have_paths_only(registry: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         from_tree(tree(backend={"shares": [{"targte": 3000}]}), registry=registry, environ={})
-    assert str(caught.value) == (
-        "roles.backend.shares[0].target: the key 'target' is missing; "
-        "roles.backend.shares[0].targte: unknown key 'targte'; did you mean 'target'?"
-    )
+    assert str(caught.value) == ("roles.backend.shares[0].targte: unknown key 'targte'; did you mean 'target'?")
 
 
 def test_a_plugin_file_that_is_broken_is_told_once(tmp_path: Path) -> None:

@@ -62,3 +62,12 @@ def test_mistakes_of_the_parts_are_kept() -> None:
     tree = merged("a: 1\n", "b: !x y\n", "c: @\n")
     assert [problem.file for problem in tree.problems] == ["1.yml", "2.yml"]
     assert tree.is_broken(("b",))
+
+
+def test_what_could_not_be_read_in_a_list_is_marked_where_it_goes() -> None:
+    tree = merged("auth: [{secrets: 5}]\n", "auth: [{secrets: !bad x}]\n")
+    assert [tree.is_broken(("auth", index, "secrets")) for index in (0, 1)] == [False, True]
+
+
+def test_what_could_not_be_read_and_is_not_taken_marks_nothing() -> None:
+    assert not merged("a: 1\n", "a: !bad x\n").is_broken(("a",))

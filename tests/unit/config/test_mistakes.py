@@ -493,7 +493,6 @@ roles:
       - {mode: web, traget: /srv}
 """,
         [
-            "5:9: roles.backend.shares[0].target: the key 'target' is missing",
             "5:21: roles.backend.shares[0].traget: unknown key 'traget'; did you mean 'target'?",
         ],
     ),

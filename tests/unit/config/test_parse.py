@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zrokd.config.load import Configuration
 from zrokd.config.parse import MAX_BYTES, parse
-from zrokd.config.tree import Mark, Reference, Tree
+from zrokd.config.tree import UNREAD, Mark, Reference, Tree
 from zrokd.errors import ConfigError, Problem
 
 
@@ -163,4 +163,4 @@ def plain(value: object) -> bool:
         return all(isinstance(key, str) and plain(item) for key, item in value.items())
     if isinstance(value, list):
         return all(map(plain, value))
-    return value is None or isinstance(value, str | int | float | bool | Reference)
+    return value is None or value is UNREAD or isinstance(value, str | int | float | bool | Reference)
