@@ -100,6 +100,65 @@ def test_every_mistake_of_a_file_is_named_at_once(tmp_path: Path) -> None:
     assert sorted(told) == EXPECTED
 
 
+PLUGIN = """\
+import sys
+from pydantic import field_validator
+from zrokd import hookimpl
+from zrokd.contracts import Gate, Settings, rule
+
+
+def fail():
+    {fail}
+
+
+class FaultySettings(Settings):
+    word: str = ""
+
+    @field_validator("word")
+    @classmethod
+    def _word(cls, value):
+        return fail() if value == "validator" else value
+
+    @rule
+    def _rule(self):
+        return fail() if self.word == "rule" else ()
+
+    def misfit(self):
+        return fail() if self.word == "misfit" else ()
+
+    def caution(self):
+        return fail() if self.word == "caution" else ()
+
+
+class Faulty(Gate):
+    name = "faulty"
+    Settings = FaultySettings
+
+    def check(self, head, route):
+        return None
+
+
+@hookimpl
+def zrokd_provide_gates():
+    return [Faulty]
+"""
+FAILS = {"KeyError": "raise KeyError('s3cret')", "SystemExit": "sys.exit()", "AttributeError": "fail.nothing"}
+
+
+@pytest.mark.parametrize("place", ["validator", "rule", "misfit", "caution"])
+@pytest.mark.parametrize("kind", FAILS)
+def test_settings_of_a_plugin_that_fail_are_a_mistake_that_names_it(tmp_path: Path, kind: str, place: str) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/mine.py").write_text(PLUGIN.format(fail=FAILS[kind]))
+    text = FRONTEND + f"listen: 127.0.0.1:8080, gates: {{faulty: {{word: {place}}}}}}}\nplugin_path: [plugins]\n"
+    [problem] = mistakes(tmp_path, text)
+    assert (problem.line, problem.path) == (3, "roles.frontend.gates.faulty")
+    assert problem.message == (
+        f"the settings of gate.faulty of {tmp_path}/plugins/mine.py cannot be checked: {kind} in line 8 of mine.py; "
+        "mend the plugin"
+    )
+
+
 def mistakes(folder: Path, text: str) -> tuple[Problem, ...]:
     (folder / "zrokd.yml").write_text(text)
     with pytest.raises(ConfigError) as caught:

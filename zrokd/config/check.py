@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from zrokd.config import scalars
+from zrokd.config.faults import fault
 from zrokd.config.masking import learn
 from zrokd.config.misspelt import stand_in, stand_in_beside
 from zrokd.config.partial import ask, broken_rules, partial
@@ -83,7 +84,11 @@ def _resolve(entry: Any, slot: str, path: KeyPath, tree: Tree, registry: Lookup)
     except PluginError as error:
         _refuse_plugin(error, name, path, tree)
         return None, None, False
-    return component, *check(component.Settings, options, path, tree, registry)
+    try:
+        return component, *check(component.Settings, options, path, tree, registry)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's validators, rules, misfit and caution
+        _refuse_plugin(fault(error, component, registry), name, path, tree)
+        return component, None, False
 
 
 def _refuse_plugin(error: PluginError, name: str, path: KeyPath, tree: Tree) -> None:
