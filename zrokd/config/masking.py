@@ -49,7 +49,9 @@ def is_secret(path: KeyPath, tree: Tree) -> bool:
 
 
 def _is_secret_key(path: KeyPath, tree: Tree) -> bool:
-    """Whether a key stands where a secret should, as in `token: {s3cret: }`."""
+    """Whether a key stands where a secret should, as in `token: {s3cret: }`, or holds one, as in `{token:s3cret}`."""
+    if ":" in str(path[-1]):
+        return True
     return path not in tree.secret and path[:-1] != () and is_secret(path[:-1], tree)
 
 

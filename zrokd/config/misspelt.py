@@ -15,7 +15,7 @@ def stand_in(model: type[BaseModel], data: dict[str, Any], base: KeyPath, tree: 
     """Write into `data`, meant for `model`, what misspelt keys mean; note what they mean beside a component."""
     for path, inner, values in list(models_in(model, data, base)):
         for key in [key for key in values if key not in inner.model_fields] if _knows_its_keys(inner) else ():
-            meant = nearest(key, [*inner.model_fields, *tree.beside((*path, key))])
+            meant = nearest(key.partition(":")[0], [*inner.model_fields, *tree.beside((*path, key))])
             if meant in inner.model_fields:
                 _put(values, meant, tree.as_written((*path, meant)), tree)
             elif meant:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from zrokd.config.masking import is_secret
-from zrokd.config.tree import KeyPath, Origin, Tree
+from zrokd.config.tree import KeyPath, Origin, Tree, legible
 from zrokd.config.words import guess, nothing_of, show, wanted, words_for
 from zrokd.contracts import Mistake, Use
 from zrokd.contracts.rules import Mistakes
@@ -74,7 +74,9 @@ def _problem(
         return tree.problem(f"the key {last!r} is missing", place, key=True)
     if item["type"] == "extra_forbidden":
         known = [*fields_at(model, path[:-1]), *tree.beside(place)]
-        return tree.problem(f"unknown key {last!r}", place, key=True, hint=guess(last, known))
+        name, colon, _ = last.partition(":")
+        hint = "put a blank behind the colon" if colon and name in known else guess(name, known)
+        return tree.problem(f"unknown key {legible(last)!r}", place, key=True, hint=hint)
     origin = tree.origins.get(tree.as_written(place))
     shown = show(item.get("input"))
     if isinstance(item.get("input"), str | int) and is_secret(tree.as_written(place), tree):

@@ -156,13 +156,19 @@ class Tree:
         self.problems.append(self.problem(message, path, key=key, hint=hint))
 
 
+def legible(key: str) -> str:
+    """A key as messages name it: what follows a colon in it may be a secret before which a blank is missing."""
+    name, colon, _ = key.partition(":")
+    return f"{name}:..." if colon else key
+
+
 def dotted(path: KeyPath) -> str:
     """A path as people write it: roles.backend.shares[0].target."""
     text = ""
     for part in path:
         if isinstance(part, int) and part < 0:  # spare
             continue
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else f".{legible(part)}" if text else legible(part)
     return text
 
 

@@ -484,6 +484,15 @@ roles:
             "3:35: roles.frontend.filters[1]: no filter plugin is named 'forward'; did you mean 'forwarded'?",
         ],
     ),
+    "a blank that is missing": (
+        """\
+version: 1
+roles: {frontend: {controller:http://a}}
+""",
+        [
+            "2:20: roles.frontend.controller:...: unknown key 'controller:...'; put a blank behind the colon",
+        ],
+    ),
     "a misspelt key of a share's mode": (
         """\
 version: 1
