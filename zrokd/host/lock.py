@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from pathlib import Path
 
 from zrokd.config.statedir import unusable
 from zrokd.errors import StartError
+from zrokd.host.owned import refuse_strangers
 
 LOCK = "zrokd.lock"
 
@@ -25,7 +25,7 @@ class StateLock:
         folder = self.path.parent
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_strangers(folder)
+            refuse_strangers(folder, "the state directory", StartError, through_group=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise unusable(folder, error) from error
@@ -52,12 +52,3 @@ class StateLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _refuse_strangers(folder: Path) -> None:
-    """:raises StartError: another user may change what is in the folder."""
-    status = folder.stat()
-    if status.st_uid not in (os.geteuid(), 0):
-        raise StartError(f"the state directory {folder} belongs to another user ({status.st_uid}); choose another")
-    if status.st_mode & stat.S_IWOTH:
-        raise StartError(f"the state directory {folder} can be written by everybody; run chmod o-w {folder}")

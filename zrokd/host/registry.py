@@ -15,6 +15,7 @@ from types import ModuleType
 from zrokd.contracts import Component
 from zrokd.errors import PluginError
 from zrokd.host.modules import classes_of
+from zrokd.host.owned import refuse_strangers
 
 GROUP = "zrokd"
 
@@ -94,8 +95,7 @@ class Registry:
             raise PluginError(f"the plugin folder {folder} cannot be read: {error.strerror}") from error
         if not stat.S_ISDIR(mode):
             raise PluginError(f"the plugin folder {folder} is no folder")
-        if mode & stat.S_IWOTH:
-            raise PluginError(f"the plugin folder {folder} can be written by everybody; run chmod o-w {folder}")
+        refuse_strangers(folder, "the plugin folder", PluginError)
         for file in sorted(folder.glob("*.py")):
             self._add_file(file)
 
@@ -103,8 +103,7 @@ class Registry:
         key = str(file.resolve())
         if key in self._loaded:
             return
-        if file.stat().st_mode & stat.S_IWOTH:
-            raise PluginError(f"the plugin {file} can be written by everybody; run chmod o-w {file}")
+        refuse_strangers(file, "the plugin", PluginError)
         self._add(_import_file(file), Origin(str(file), "", file.stem), str(file))
         self._loaded.add(key)
 
