@@ -30,15 +30,26 @@ class Redactor:
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[str] | None = None
+        self._latest: frozenset[str] = frozenset()
+        self._before: frozenset[str] = frozenset()
 
     def set(self, secrets: Iterable[Secret]) -> None:
-        """Hide these from now on."""
-        texts = sorted({s.reveal() for s in secrets if len(s.reveal()) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        """Hide these from now on, and still those before: what a reload retires works by them until it is drained."""
+        given = frozenset(text for secret in secrets if len(text := secret.reveal()) >= _SHORTEST_SECRET)
+        if given != self._latest:
+            self._latest, self._before = given, self._latest
+        texts = sorted({form for text in given | self._before for form in _forms(text)}, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, texts))) if texts else None
 
     def clean(self, text: str) -> str:
         """`text` with secrets as ***."""
         return self._pattern.sub("***", text) if self._pattern else text
+
+
+def _forms(text: str) -> set[str]:
+    """How a secret may stand in a line: as it is, in a repr of text or bytes, in JSON."""
+    quoted = {repr(text), json.dumps(text), json.dumps(text, ensure_ascii=False)}
+    return {text, escape(text), repr(text.encode(errors="replace"))[2:-1], *(form[1:-1] for form in quoted)}
 
 
 class _Formatter(logging.Formatter):

@@ -79,6 +79,32 @@ def test_a_secret_shorter_than_six_letters_would_hide_half_of_every_line_and_is_
     assert "hello" in stream.getvalue()
 
 
+PEM = "-----BEGIN KEY-----\nMIIE'\"pp\u00fcv\\\n-----END KEY-----"
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_secret_of_several_lines_is_hidden_in_every_form(written, style):
+    stream = written(style, secrets=[Secret(PEM)])
+    for form in (PEM, repr(PEM), [PEM], {"key": PEM}, PEM.encode(), json.dumps(PEM), escape(PEM)):
+        LOG.error("key %s", form)
+    try:
+        raise ValueError([PEM])
+    except ValueError:
+        LOG.exception("failed")
+    assert "pp" not in stream.getvalue()
+    assert stream.getvalue().count("***") == 8
+
+
+def test_secrets_of_what_a_reload_retires_stay_hidden():
+    stream = io.StringIO()
+    logs = Logs(stream)
+    for secret in ("oldest-secret", "old-secret", "new-secret", "new-secret"):
+        logs.apply("info", "text", [Secret(secret)])
+    LOG.error("in use: old-secret and new-secret, in use no more: oldest-secret")
+    logs.close()
+    assert stream.getvalue().strip().endswith("in use: *** and ***, in use no more: oldest-secret")
+
+
 def test_a_reload_changes_level_form_and_secrets(written):
     stream = io.StringIO()
     logs = Logs(stream)
