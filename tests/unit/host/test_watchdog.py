@@ -87,7 +87,7 @@ def test_a_long_stand_is_logged(watch, caplog):
 def test_a_process_that_was_stopped_is_no_loop_that_stood_still(watch, monkeypatch, caplog):
     monkeypatch.setattr("zrokd.host.watchdog._BEAT_S", 0.01)
     monkeypatch.setattr("zrokd.host.watchdog._SLOW_S", 0.05)
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, LOG.name)
     one, _ = watch(None)
     gevent.sleep(0.02)
     block(0.2)
