@@ -22,11 +22,14 @@ _LIKE = re.compile(_WORDS, re.IGNORECASE)
 _REFERENCE = r"!(?:env|file|cred|secret)\s"
 _ASSIGNED = re.compile(rf"((?:{_WORDS})[\w-]{{0,99}}[\"']?\s{{0,99}}:\s*)(?!{_REFERENCE})(\S.*)", re.IGNORECASE)
 _UNREAD = re.compile(
-    r"(?P<shown>(?:^|[,{\[])[\s{\[]{0,99}(?:[-?]\s+){0,9}[\"']?[A-Za-z_][\w-]{0,99}[\"']?\s{0,99}:(?=\s|$)"  # a key
+    r"(?P<shown>(?:^\s{0,99}|[,{\[])[\s{\[]{0,5}(?:[-?]\s+){0,9}"
+    r"[\"']?[A-Za-z_][\w-]{0,99}[\"']?\s{0,99}:(?=\s|$)"  # a key
     rf"|{_REFERENCE}+[^\s,}}\]]+)"
     r"|[^\s{}\[\],:\"'-]+"
 )
-_URL_PASSWORD = re.compile(r"(?<=//)([^\s/?#:@'\"]{0,255}:)(\S{1,255})(?=@)")
+_URL_PASSWORD = re.compile(
+    r"(?<=//)([^\s/?#:@'\"]{0,255}:)(\S{1,255}(?=@)|(?!\d+[\s/,}\]'\"])[^@'\"]{1,255}(?=@))"  # the former may be a port
+)
 
 
 def learn(model: type[BaseModel], data: Any, base: KeyPath, tree: Tree) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from zrokd.config.load import Lookup
 from zrokd.config.load import load as load_file
-from zrokd.config.masking import mask_text
+from zrokd.config.masking import mask_text, mask_urls
 from zrokd.config.render import render_problems
 from zrokd.errors import ConfigError
 
@@ -37,6 +37,7 @@ LINES = {
     "in a list of a file that is no YAML": "  backend: {token: x, shares: [{users: [\n - ann:s3cret-of-a-test: y: z",
     "in a URL under an unknown key": "  frontend: {nosuch: 'postgres://ann:s3cret-of-a-test@db/x'}",
     "in a URL that is none": "  frontend: {controller: 'ftp://ann:s3cret-of-a-test@x'}",
+    "in a URL, with blanks": "  frontend: {controller: 'ftp://ann:a b s3cret-of-a-test@x'}",
     "in a long URL": f"  frontend: {{controller: 'ftp://ann:s3cret-of-a-test{'x' * 99}@x'}}",
     "behind a tab": "  frontend: {token: s3cret-of-a-test}\n\tlisten: 8080",
 }
@@ -81,6 +82,11 @@ def test_what_stands_twice_in_two_files_is_not_quoted_either(
     text = said(f"version: 1\nroles: {main}\n")
     assert HIDDEN not in text
     assert "a.yml:1:" in text
+
+
+def test_a_port_is_no_password() -> None:
+    line = "{controller: http://127.0.0.1:80, email: ann@example.com, url: 'https://a:b@c'}"
+    assert mask_urls(line) == line.replace("a:b", "a:*")
 
 
 def test_of_a_url_the_password_alone_is_hidden(said: Callable[[str], str]) -> None:
