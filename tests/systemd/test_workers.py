@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from zrokd.host.lifeline import SILENCE_S
+
 
 def children(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
@@ -130,6 +132,65 @@ def test_workers_of_a_killed_daemon_end_by_themselves(crew):
     (worker,) = children(crew.pid)
     crew.process.kill()
     eventually(lambda: not Path(f"/proc/{worker}").exists())
+
+
+@pytest.mark.slow
+def test_the_port_is_free_at_once_when_the_daemon_is_killed_with_a_request_inside(
+    crew, program, configuration, manager, port, ask, tmp_path
+):
+    (worker,) = children(crew.pid)
+    with standing_still(crew.pid):
+        asking = threading.Thread(target=lambda: ask(port, "/slow"))
+        asking.start()
+        crew.wait_for("slow began")
+    crew.process.kill()
+    again = program(configuration(port=port), {"NOTIFY_SOCKET": manager.path})
+    manager.wait_for("READY=1")
+    assert ask(port, "/pid") == str(again.pid)
+    (tmp_path / "state/role-desk/go").touch()
+    asking.join(20)
+    eventually(lambda: not Path(f"/proc/{worker}").exists())
+
+
+@pytest.mark.slow
+def test_one_that_was_starting_while_the_file_changed_works_by_the_new_one(crew, configuration, port, ask, health):
+    (worker,) = children(crew.pid)
+    os.kill(worker, signal.SIGKILL)
+    (fresh,) = eventually(lambda: children(crew.pid) - {worker})
+    configuration(port=port, workers=2, text="changed")
+    crew.signal(signal.SIGHUP)
+    crew.wait_for("reloaded: roles.desk")
+    eventually(lambda: health()["ok"])
+    with standing_still(crew.pid):
+        eventually(lambda: ask(port) == "changed")
+    assert children(crew.pid) == {fresh}
+
+
+@pytest.mark.slow
+def test_a_daemon_that_stood_still_finds_its_workers_alive(crew, port, ask, monkeypatch):
+    (worker,) = children(crew.pid)
+    with standing_still(crew.pid):
+        time.sleep(SILENCE_S + 1)
+    assert ask(port) == "hello"
+    assert children(crew.pid) == {worker}
+
+
+@pytest.mark.slow
+def test_workers_that_a_reload_took_away_keep_their_drain(crew, configuration, manager, port, ask, tmp_path):
+    with standing_still(crew.pid):
+        answers: list[str] = []
+        asking = threading.Thread(target=lambda: answers.append(ask(port, "/slow")))
+        asking.start()
+        crew.wait_for("slow began")
+    configuration(port=port, workers=1)
+    crew.signal(signal.SIGHUP)
+    crew.wait_for("reloaded: roles.desk")
+    crew.signal(signal.SIGTERM)
+    manager.wait_for("STOPPING=1")
+    (tmp_path / "state/role-desk/go").touch()
+    asking.join(20)
+    assert answers == ["hello"]
+    assert crew.ended() == 0
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from gevent.event import Event
 from gevent.queue import Empty, Queue
 
 from zrokd.contracts import Role
-from zrokd.errors import ConfigError, Problem, RestartNeeded, StartError, ZrokdError
+from zrokd.errors import ConfigError, PluginError, Problem, RestartNeeded, StartError, ZrokdError
 from zrokd.host.components import Components
 from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.health import HealthServer
@@ -82,6 +82,7 @@ class Daemon:
         self.components = Components(configuration.state_dir, registry, self._sockets, LOG)
         self.components.on_failure = self.fail
         self._load = Loading(load, self.components.threads) if load is not None else None
+        self._retirements: list[GreenletTask] = []  # of roles that a reload took away
         self._workers = Workers(lambda role: self.components.scales(self.components.label(role)), LOG)
 
     # -- life ---
@@ -117,13 +118,17 @@ class Daemon:
             self._ended.wait()
             return
         self._stopping = True
+        self._sockets.close()  # a worker's are the daemon's, too: nobody shall wait at them for the end of a drain
         self._notifier.stopping()
         if self._health is not None:
             self._health.draining = True
         self.components.plugins.on_draining()
         deadline_s = self.configuration.drain_s if drain_s is None else drain_s
+        until = time.monotonic() + deadline_s
         workers = self._greenlets.spawn(self._workers.stop, deadline_s, name="drain workers")
         self._drain(list(self.components.roles.values()), drain_s)
+        for retirement in self._retirements:
+            retirement.join(max(0.0, until - time.monotonic()))
         workers.join()
         self._close()
 
@@ -172,10 +177,13 @@ class Daemon:
         return number == signal.SIGHUP and self._load is not None
 
     def _run(self, on_drain: Callable[[int, float], None] | None) -> int:
-        starting = _Attempt(self.start, self._signals)
+        starting, again = _Attempt(self.start, self._signals), False
         number = int(self._signals.get())
-        while number == _FAILED or self._is_reload(number):  # once it serves, another SIGHUP makes it read its file
+        while number == _FAILED or self._is_reload(number):
+            again |= number != _FAILED
             number = int(self._signals.get())
+        if again:  # the file changed while it was taken up: read it again, once it serves
+            self._signals.put(signal.SIGHUP)
         if number != _ENDED:
             starting.kill()
             return 0 if number == signal.SIGTERM else 128 + number
@@ -236,8 +244,15 @@ class Daemon:
             LOG.warning("the service manager handed over a socket that nothing listens on: %s", unused)
 
     def _follow_with_workers(self) -> None:
-        if self._lifeline is None:
-            self._workers.follow(self.components.roles, self.configuration)
+        """:raises ZrokdError: one does not serve, or a role cannot tell how many it wants."""
+        try:
+            if self._lifeline is None:
+                self._workers.follow(self.components.roles, self.configuration)
+        except ZrokdError:
+            raise
+        except FAULTS as error:
+            LOG.debug("workers", exc_info=True)
+            raise PluginError(f"the workers of the roles cannot be told: {type(error).__name__}: {error}") from error
 
     def _apply_logs(self, configuration: Configuration) -> None:
         if self._logs is not None:
@@ -274,11 +289,11 @@ class Daemon:
         known, self.configuration = self.configuration.warnings, fresh
         self._apply_logs(fresh)
         _warn(problem for problem in fresh.warnings if problem not in known)
-        for role in step.retired:
-            self._greenlets.spawn(self._retire, role, name="retire a role")
+        self._retirements = [task for task in self._retirements if not task.done]
+        self._retirements += [self._greenlets.spawn(self._retire, role, name="retire a role") for role in step.retired]
         try:
             self._follow_with_workers()
-        except StartError as error:
+        except ZrokdError as error:
             LOG.error("%s", error)
         LOG.info("reloaded: %s", ", ".join(step.changed) or "nothing changed")
         return True

@@ -79,11 +79,21 @@ class Leash:
 
         :raises TimeoutError: it told nothing for `timeout_s` seconds.
         """
-        self._sock.settimeout(timeout_s)
         try:
+            self._sock.settimeout(timeout_s)
             return self._sock.recv(_RECV)
+        except TimeoutError:
+            return self._here()
         except ConnectionError:
             return b""
+
+    def _here(self) -> bytes:
+        """What came while we were the ones who stood still. :raises TimeoutError: nothing did."""
+        self._sock.settimeout(0)
+        try:
+            return self._sock.recv(_RECV)
+        except BlockingIOError as error:
+            raise TimeoutError from error
 
     def close(self) -> None:
         """Let go. Idempotent."""

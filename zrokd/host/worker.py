@@ -7,6 +7,7 @@ from gevent import monkey
 if __name__ == "__main__":
     monkey.patch_all()
 
+import fcntl
 import os
 import signal
 import socket
@@ -36,7 +37,7 @@ def main(role: str, place: str, sockets: list[str]) -> int:
     standard input, which is a socket.
     """
     try:
-        lifeline = Lifeline(socket.socket(fileno=sys.stdin.fileno()))
+        lifeline = Lifeline(_take_over(0))
         lifeline.read()
         registry = Registry()
 
@@ -73,6 +74,15 @@ def of_worker(configuration: Configuration, role: str) -> Configuration:
 
 def _of_worker(plan: Plan) -> Plan:
     return replace(plan, settings=plan.component.settings_of_worker(plan.settings))
+
+
+def _take_over(fd: int) -> socket.socket:
+    """The socket at `fd`, out of the reach of programs that a plugin starts. :raises OSError: it is none."""
+    sock = socket.socket(fileno=fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, fd)
+    os.close(nothing)
+    return sock
 
 
 def _inherited(text: str) -> Inherited:

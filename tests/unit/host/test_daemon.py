@@ -268,13 +268,28 @@ def test_a_role_that_was_taken_away_drains_and_closes(daemon, diary):
     assert diary == ["role.shelf drain 7", "role.shelf close"]
 
 
-def test_a_stop_does_not_wait_for_a_role_that_was_taken_away(daemon, diary):
+def test_a_stop_waits_for_a_role_that_was_taken_away_as_long_as_for_others(daemon, diary):
     one = daemon(**TWO)
     one.start()
     one.components.roles["shelf"].gate = Event()
     one.next = {"roles": {"desk": {}}}
     one.reload()
     one.stop(0)
+    assert "role.shelf close" in diary
+
+
+def test_a_role_that_was_taken_away_ends_its_work_before_the_daemon_does(daemon, diary):
+    one = daemon(**TWO)
+    one.start()
+    shelf = one.components.roles["shelf"]
+    shelf.gate = Event()
+    one.next = {"roles": {"desk": {}}}
+    one.reload()
+    stopping = gevent.spawn(one.stop, 10)
+    gevent.sleep(0)
+    assert "role.shelf close" not in diary
+    shelf.gate.set()
+    stopping.get(timeout=5)
     assert "role.shelf close" in diary
 
 
