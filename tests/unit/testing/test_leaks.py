@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import subprocess
 
 import gevent
@@ -69,3 +70,21 @@ def test_pipes_that_the_relay_keeps_are_no_leak():
     with leaks.nothing_left(1):
         pipe = PIPES.take()
         PIPES.give(pipe, empty=True)
+
+
+def test_a_database_that_was_open_before_may_be_opened_more_often(tmp_path):
+    older = sqlite3.connect(tmp_path / "x.sqlite3")
+    older.execute("pragma journal_mode=wal")
+    older.execute("create table t (n)")
+    with leaks.nothing_left(0.05):
+        another = sqlite3.connect(tmp_path / "x.sqlite3")
+        another.execute("select * from t").fetchall()
+    another.close()
+    older.close()
+
+
+def test_a_database_that_was_not_open_before_is_a_leak(tmp_path):
+    with pytest.raises(AssertionError, match=r"x\.sqlite3"), leaks.nothing_left(0.05):
+        left = sqlite3.connect(tmp_path / "x.sqlite3")
+        left.execute("create table t (n)")
+    left.close()
