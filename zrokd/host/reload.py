@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from zrokd.config.values import find_all
 from zrokd.contracts import Component, Role
-from zrokd.errors import RestartNeeded, ZrokdError
+from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.host.components import Components, plans_of
+from zrokd.model.units import Address
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Plan
 
+_ANY = ("0.0.0.0", "::")  # noqa: S104  # to compare with, not to listen on
 _FIXED = ("state_dir", "health", "storage", "overlay")
 
 
@@ -66,10 +69,26 @@ class Reload:
         return [name for name in self._new.roles if name in self._old.roles]
 
     def _started(self, name: str, undo: ExitStack) -> Role:
-        role: Role = self._components.open(self._new.roles[name])
-        undo.callback(self._components.end, role)
-        self._components.attempt(type(role), "started", role.serve)
+        try:
+            role: Role = self._components.open(self._new.roles[name])
+            undo.callback(self._components.end, role)
+            self._components.attempt(type(role), "started", role.serve)
+        except StartError as error:
+            if ours := self._held_by_us(name, str(error)):
+                raise StartError(ours) from error
+            raise
         return role
+
+    def _held_by_us(self, name: str, refusal: str) -> str:
+        """Which running role has the address that a new one was refused, as after a change of names; "" when none."""
+        for address in _listens(self._new.roles[name]):
+            for other, before in self._old.roles.items():
+                if f" {address}:" in refusal and any(_meet(address, taken) for taken in _listens(before)):
+                    return (
+                        f"roles.{name} cannot listen on {address}: roles.{other} of this daemon does until it ends; "
+                        "restart the daemon, or choose another port"
+                    )
+        return ""
 
     def _reload_role(self, name: str, undo: ExitStack) -> None:
         role, before, after = self._components.roles[name], self._old.roles[name], self._new.roles[name]
@@ -117,6 +136,16 @@ class Reload:
             self.changed.append(slot if slot == "auth" else f"{slot}s")
             for component in gone:
                 self._components.end(component)
+
+
+def _listens(plan: Plan) -> list[Address]:
+    return [address for path, address in find_all(Address, plan.settings) if path[-1] == "listen"]
+
+
+def _meet(one: Address, other: Address) -> bool:
+    if one.path or other.path:
+        return one.path == other.path
+    return one.port == other.port and (one.host == other.host or not {one.host, other.host}.isdisjoint(_ANY))
 
 
 def _value(plan: Plan | None) -> object:

@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 from zrokd.errors import PluginError, RestartNeeded, StartError
@@ -160,3 +162,75 @@ def test_all_such_keys_are_told_at_once(step):
     one = step({}, {"state_dir": "/tmp/o", "overlay": {"use": "local", "dir": "/x"}, "health": {"listen": 9}})
     with pytest.raises(RestartNeeded, match=r"needs a restart to change: state_dir, health.listen, overlay.dir"):
         one.apply()
+
+
+# -- addresses ---
+
+DOOR = """
+from pydantic import Field
+from zrokd import hookimpl
+from zrokd.contracts import AddressSetting, Role, Settings
+
+class Keys(Settings):
+    listen: AddressSetting = Field(description="Where.")
+
+class Door(Role):
+    name = "door"
+    Settings = Keys
+    sock = None
+    def open(self):
+        self.sock = self.ctx.listen(self.settings.listen)
+    def close(self):
+        if self.sock:
+            self.sock.close()
+    def serve(self):
+        pass
+    def drain(self, deadline_s):
+        pass
+
+@hookimpl
+def zrokd_provide_roles():
+    return [Door]
+"""
+
+
+@pytest.fixture
+def doors(folder, registry):
+    """doors(name=address): a tree of roles that listen there."""
+    registry.add_path(folder(door=DOOR))
+    return lambda **listens: {"roles": {name: {"use": "door", "listen": where} for name, where in listens.items()}}
+
+
+@pytest.fixture
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def test_a_role_by_another_name_is_told_that_this_daemon_has_its_address(step, doors, components, port):
+    address = f"127.0.0.1:{port}"
+    one = step(doors(front=address), doors(shop=address))
+    with pytest.raises(StartError) as caught:
+        one.apply()
+    assert str(caught.value) == (
+        f"roles.shop cannot listen on {address}: roles.front of this daemon does until it ends; "
+        "restart the daemon, or choose another port"
+    )
+    assert list(components.roles) == ["front"]
+
+
+def test_so_is_one_on_all_addresses_and_one_on_a_path(step, doors, port, tmp_path):
+    path = f"unix:{tmp_path / 'door'}"
+    for one in (
+        step(doors(front=f"127.0.0.1:{port}"), doors(shop=f"0.0.0.0:{port}")),
+        step(doors(front=path), doors(shop=path)),
+    ):
+        with pytest.raises(StartError, match=r"roles.front of this daemon does"):
+            one.apply()
+
+
+def test_the_port_of_another_program_is_not_called_ours(step, doors, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        one = step(doors(front=f"127.0.0.1:{port}"), doors(shop=f"127.0.0.1:{taken.getsockname()[1]}"))
+        with pytest.raises(StartError, match="another program listens there"):
+            one.apply()
