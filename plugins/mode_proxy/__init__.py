@@ -186,11 +186,18 @@ class ProxyMode(Mode):
             self._down = False
             return done
         if not self._down:
-            self._suspicion = self._doubt() if done.answer == 502 else ""
+            self._suspicion = ""
+            if done.answer == 502:  # beside the answer: a target that says nothing takes its time to say so
+                self.ctx.spawn(self._suspect, name="what the target speaks")
         outcome = self._suspicion or done.outcome
         self._note_down(f"{self.settings.target}: {outcome}")
         fault = {502: UNANSWERED, 504: LATE}.get(done.answer, "")
         return _refused(client, head, done.answer, outcome, fault)
+
+    def _suspect(self) -> None:
+        self._suspicion = self._doubt()
+        if self._suspicion:
+            self.ctx.log.warning("share %s: %s: %s", self.share_token, self.settings.target, self._suspicion)
 
     def _note_down(self, reason: str) -> None:
         """Log the first failure of a row: a target that is down for long would fill the log."""
