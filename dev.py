@@ -36,9 +36,10 @@ def main(given: list | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     demo_parser = commands.add_parser("demo", help="a whole zrokd on this machine, with two shares")
     demo_parser.add_argument("--once", action="store_true", help="fetch the shares once, print what came, and end")
-    what = "the tests (--ziti: real network; --postgres: real server; --parts N: N processes); the rest is for pytest"
+    what = "the tests (--ziti, --postgres: real ones; --parts N: processes; --again: what fails); others go to pytest"
     test_parser = commands.add_parser("test", help=what, add_help=False, allow_abbrev=False)
     test_parser.add_argument("--parts", type=int, metavar="N", default=0)
+    test_parser.add_argument("--again", action="store_true")
     bench_parser = commands.add_parser("bench", help="the benchmarks, or those named (forward, http, relay, ...)")
     bench_parser.add_argument("names", nargs="*")
     commands.add_parser("lint", help="ruff")
@@ -251,19 +252,36 @@ def test(arguments: argparse.Namespace) -> int:
     ensure("test")
     command = [PYTHON, "-m", "pytest", *arguments.further]
     count = arguments.parts or (1 if arguments.further else _usual_parts())
-    if count == 1:
-        return subprocess.call(command, cwd=ROOT)
+    caches = [_memory(f"{number}-{count}") if arguments.again else [] for number in range(1, count + 1)]
+    parts = [["--part", f"{number}/{count}"] if count > 1 else [] for number in range(1, count + 1)]
+    outcomes = _run_parts([[*command, *part, *cache] for part, cache in zip(parts, caches, strict=True)])
+    if arguments.again:
+        outcomes = [_again([*command, *cache]) for cache, code in zip(caches, outcomes, strict=True) if code]
+    return next(filter(None, outcomes), 0)
+
+
+def _memory(name: str) -> list[str]:
+    """Options to remember what fails, each part for itself."""
+    return ["-p", "cacheprovider", "-o", f"cache_dir=.pytest_cache/{name}"]
+
+
+def _run_parts(parts: list[list[str]]) -> list[int]:
+    """Their exit codes. The first writes at once, what the others wrote follows."""
     with contextlib.ExitStack() as ends:
-        outputs = [ends.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, count)]
-        others = [
-            ends.enter_context(_part(command, f"{number}/{count}", output)) for number, output in enumerate(outputs, 2)
-        ]
-        outcomes = [subprocess.call([*command, "--part", f"1/{count}"], cwd=ROOT)]
+        outputs = [ends.enter_context(tempfile.TemporaryFile("w+")) for _ in parts[1:]]
+        others = [ends.enter_context(_begun(part, output)) for part, output in zip(parts[1:], outputs, strict=True)]
+        outcomes = [subprocess.call(parts[0], cwd=ROOT)]
         for process, output in zip(others, outputs, strict=True):
             outcomes.append(process.wait())
             output.seek(0)
             print(output.read(), flush=True)
-    return next(filter(None, outcomes), 0)
+    return outcomes
+
+
+def _again(command: list[str]) -> int:
+    """What failed, once more and alone: a busy machine breaks a test that waits, and hardly twice."""
+    print("\ndev.py: once more, what failed above:", flush=True)
+    return subprocess.call([*command, "--last-failed", "--last-failed-no-failures", "none"], cwd=ROOT)
 
 
 def _usual_parts() -> int:
@@ -271,9 +289,8 @@ def _usual_parts() -> int:
     return cores + 1 if cores > 1 else 1
 
 
-def _part(command: list[str], which: str, output: IO[str]) -> subprocess.Popen[bytes]:
-    """One part of the tests, begun in a process of its own."""
-    return subprocess.Popen([*command, "--part", which], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+def _begun(command: list[str], output: IO[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
 
 
 def bench(arguments: argparse.Namespace) -> int:

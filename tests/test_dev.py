@@ -116,6 +116,22 @@ def test_all_tests_run_in_parts_and_each_may_fail(dev, tmp_path, monkeypatch, ca
     assert [line for line in capfd.readouterr().out.splitlines() if line] == ["part 1/3", "part 2/3", "part 3/3"]
 
 
+@pytest.mark.parametrize(("second", "outcome"), [(0, 0), (1, 1), (5, 5)], ids=["passes", "fails", "is not found"])
+def test_what_failed_in_a_part_is_run_once_more_alone(dev, tmp_path, monkeypatch, capfd, second, outcome):
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\necho "$@"\ncase "$*" in *last-failed*) exit {second} ;; *2/3*) exit 1 ;; esac\nexit 0\n'
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(dev, "PYTHON", str(python))
+    monkeypatch.setattr(dev, "ensure", lambda *_: None)
+    assert dev.main(["test", "--again", "--parts", "3"]) == outcome
+    told = [line for line in capfd.readouterr().out.splitlines() if line.startswith("-m")]
+    assert told[3:] == [
+        "-m pytest -p cacheprovider -o cache_dir=.pytest_cache/2-3 --last-failed --last-failed-no-failures none"
+    ]
+
+
 @pytest.mark.parametrize("words", [[], ["nothing"], ["demo", "--twice"], ["lint", "-x"]])
 def test_other_wrong_arguments_are_refused(dev, words):
     with pytest.raises(SystemExit) as refused:
