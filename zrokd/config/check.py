@@ -36,12 +36,15 @@ def check(model: type[Settings], data: dict[str, Any], base: KeyPath, tree: Tree
     stand_in(model, data, base, tree)
     gather(model, data, base, tree)
     learn(model, data, base, tree)
+    told = len(tree.problems)
     parts = [
         (found, _resolve(at(data, found.path), found.slot, (*base, *found.path), tree, registry))
         for found in uses_in(model, data)
     ]
     stand_in_beside(data, base, tree)
+    inside, tree.problems[told:] = tree.problems[told:], []
     instance, whole = _validate(model, data, base, tree)
+    tree.problems += inside  # without files, what is outside is named first
     for found, (component, settings, right) in parts:
         whole &= right
         if settings is not None and (use := _use_at(instance, found.path)) is not None:

@@ -71,9 +71,9 @@ def test_mistakes_inside_components_are_found_even_when_the_outside_is_wrong() -
     top, problems = checked("number: x\ngates: {a: {use: chain, then: {use: chian}}, b: {use: chain, nmber: 1}}\n")
     assert not hasattr(top, "number")
     assert problems == [
+        ("number", "'x' is not a whole number", ""),
         ("gates.a.then.use", "no gate plugin is named 'chian'", "did you mean 'chain'?"),
         ("gates.b.nmber", "unknown key 'nmber'", "did you mean 'number'?"),
-        ("number", "'x' is not a whole number", ""),
     ]
 
 
