@@ -262,7 +262,7 @@ def test(arguments: argparse.Namespace) -> int:
 
 def _memory(name: str) -> list[str]:
     """Options to remember what fails, each part for itself."""
-    return ["-p", "cacheprovider", "-o", f"cache_dir=.pytest_cache/{name}"]
+    return ["-o", f"cache_dir=.pytest_cache/{name}"]
 
 
 def _run_parts(parts: list[list[str]]) -> list[int]:

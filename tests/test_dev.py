@@ -127,9 +127,7 @@ def test_what_failed_in_a_part_is_run_once_more_alone(dev, tmp_path, monkeypatch
     monkeypatch.setattr(dev, "ensure", lambda *_: None)
     assert dev.main(["test", "--again", "--parts", "3"]) == outcome
     told = [line for line in capfd.readouterr().out.splitlines() if line.startswith("-m")]
-    assert told[3:] == [
-        "-m pytest -p cacheprovider -o cache_dir=.pytest_cache/2-3 --last-failed --last-failed-no-failures none"
-    ]
+    assert told[3:] == ["-m pytest -o cache_dir=.pytest_cache/2-3 --last-failed --last-failed-no-failures none"]
 
 
 @pytest.mark.parametrize("words", [[], ["nothing"], ["demo", "--twice"], ["lint", "-x"]])
