@@ -22,11 +22,12 @@ def test_what_does_not_return_is_ended_where_it_waits():
     assert ended == [True]
 
 
-@pytest.mark.parametrize("raised", [ValueError(), SystemExit(3), gevent.Timeout(1), MemoryError(), RecursionError()])
+@pytest.mark.parametrize(
+    "raised", [ValueError(), SystemExit(3), KeyboardInterrupt(), gevent.Timeout(1), MemoryError(), RecursionError()]
+)
 def test_what_a_plugin_may_raise_is_a_fault(raised):
     assert isinstance(raised, FAULTS)
 
 
-@pytest.mark.parametrize("raised", [gevent.GreenletExit(), KeyboardInterrupt()])
-def test_what_ends_a_greenlet_or_the_program_is_none(raised):
-    assert not isinstance(raised, FAULTS)
+def test_what_ends_a_greenlet_is_none():
+    assert not isinstance(gevent.GreenletExit(), FAULTS)
