@@ -24,7 +24,7 @@ def refuse_ports_taken_twice(value: Any, tree: Tree) -> None:
         if path[-1] != "listen":
             continue
         for other, first in taken:
-            if _meet(address, first):
+            if meet(address, first):
                 tree.refuse(f"{address} is taken by {dotted(tree.as_written(other))}; choose another port", path)
         taken.append((path, address))
 
@@ -54,7 +54,8 @@ def _frontends(roles: Mapping[str, Use]) -> list[Any]:
     return [role.settings for role in roles.values() if isinstance(getattr(role.settings, "gates", None), dict)]
 
 
-def _meet(one: Address, other: Address) -> bool:
+def meet(one: Address, other: Address) -> bool:
+    """Whether two that listen would stand in each other's way."""
     if one.path or other.path:
         return one.path == other.path
     same_host = one.host == other.host or one.host in _ANY or other.host in _ANY

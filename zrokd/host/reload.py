@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from zrokd.config.together import meet
 from zrokd.config.values import find_all
 from zrokd.contracts import Component, Role
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
@@ -17,7 +18,6 @@ from zrokd.model.units import Address
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Plan
 
-_ANY = ("0.0.0.0", "::")  # noqa: S104  # to compare with, not to listen on
 _FIXED = ("state_dir", "health", "storage", "overlay")
 
 
@@ -83,7 +83,7 @@ class Reload:
         """Which running role has the address that a new one was refused, as after a change of names; "" when none."""
         for address in _listens(self._new.roles[name]):
             for other, before in self._old.roles.items():
-                if f" {address}:" in refusal and any(_meet(address, taken) for taken in _listens(before)):
+                if f" {address}:" in refusal and any(meet(address, taken) for taken in _listens(before)):
                     return (
                         f"roles.{name} cannot listen on {address}: roles.{other} of this daemon does until it ends; "
                         "restart the daemon, or choose another port"
@@ -140,12 +140,6 @@ class Reload:
 
 def _listens(plan: Plan) -> list[Address]:
     return [address for path, address in find_all(Address, plan.settings) if path[-1] == "listen"]
-
-
-def _meet(one: Address, other: Address) -> bool:
-    if one.path or other.path:
-        return one.path == other.path
-    return one.port == other.port and (one.host == other.host or not {one.host, other.host}.isdisjoint(_ANY))
 
 
 def _value(plan: Plan | None) -> object:
