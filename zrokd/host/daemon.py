@@ -118,7 +118,8 @@ class Daemon:
             self._ended.wait()
             return
         self._stopping = True
-        self._sockets.close()  # a worker's are the daemon's, too: nobody shall wait at them for the end of a drain
+        if self._lifeline is not None:
+            self._sockets.close()  # they are the daemon's, too: nobody shall wait at them for the end of a drain
         self._notifier.stopping()
         if self._health is not None:
             self._health.draining = True
