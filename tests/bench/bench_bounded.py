@@ -26,35 +26,15 @@ from gevent.server import StreamServer  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import loaded, memory_mib  # noqa: E402
+from tests.bench.kit import daemon, loaded, memory_mib, roles  # noqa: E402
 from tests.flow.conftest import free_ports  # noqa: E402
+from tests.ziti.daemons import ZONE  # noqa: E402
 
 KIB, MIB, GB = 1024, 1024 * 1024, 10**9
 IDLE, SLOW, STALLED, ATTACKERS = 10_000, 500, 100, 5_000
 _PIECE = b"x" * 65536
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
-_YAML = """
-version: 1
-state_dir: {folder}/state
-overlay: {{use: local}}
-auth: [{{use: token}}]
-roles:
-  controller:
-    listen: 127.0.0.1:{api}
-    frontends: {{public: {{token: the-frontend-secret-of-the-bench}}}}
-    namespaces:
-      public: {{zone: bench.localhost, url: "http://{{host}}:{port}", open: true, frontends: [public]}}
-    accounts: [{{email: me@localhost, token: the-account-secret-of-the-bench}}]
-  frontend:
-    listen: 127.0.0.1:{port}
-    controller: http://127.0.0.1:{api}
-    token: the-frontend-secret-of-the-bench
-    limits: {{max_connections: 12000, share_requests: 1000, write_stall: 300s}}
-  backend:
-    controller: http://127.0.0.1:{api}
-    token: the-account-secret-of-the-bench
-    shares: [{{name: one, target: "http://{target}"}}, {{name: two, target: "http://{target}"}}]
-"""
+_LIMITS = {"max_connections": 12_000, "share_requests": 1000, "write_stall": "300s"}
 
 
 # -- what is shared ---
@@ -110,7 +90,7 @@ class Site:
         return socket.create_connection(("127.0.0.1", self.port), 30)
 
     def ask(self, sock: socket.socket, share: str, path: str = "/", fields: str = "") -> None:
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {share}.bench.localhost\r\n{fields}\r\n".encode())
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {share}.{ZONE}\r\n{fields}\r\n".encode())
 
     def page(self, sock: socket.socket, share: str = "two") -> bool:
         """Whether a small page came whole."""
@@ -295,20 +275,15 @@ def site(folder: Path) -> Iterator[Site]:
     api, port = free_ports(2)
     with subprocess.Popen([sys.executable, __file__, "target"], stdout=subprocess.PIPE, text=True) as target:
         assert target.stdout is not None
-        at = f"127.0.0.1:{target.stdout.readline().strip()}"
-        (folder / "z.yml").touch(0o600)
-        (folder / "z.yml").write_text(_YAML.format(folder=folder, api=api, port=port, target=at))
-        with (
-            (folder / "log").open("w") as log,
-            subprocess.Popen([sys.executable, "-m", "zrokd", "run", str(folder / "z.yml")], stderr=log) as daemon,
-        ):
-            made = Site(port, daemon.pid)
-            try:
+        at = f"http://127.0.0.1:{target.stdout.readline().strip()}"
+        chosen = roles(port, api, {"one": at, "two": at}, limits=_LIMITS)
+        try:
+            with daemon(folder, "all", chosen) as pid:
+                made = Site(port, pid)
                 _wait(made)
                 yield made
-            finally:
-                daemon.terminate()
-                target.terminate()
+        finally:
+            target.terminate()
 
 
 def _wait(made: Site) -> None:

@@ -13,60 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import BROWSER, cpu_s, loaded, need, origin, wrk
-from tests.flow.conftest import ROOT, free_ports
-
-_HOST = "app.bench.localhost"
-_BACK = """
-version: 1
-state_dir: {folder}/back
-overlay: {{use: local, dir: {folder}/overlay}}
-auth: [{{use: token}}]
-roles:
-  controller:
-    listen: 127.0.0.1:{api}
-    frontends: {{public: {{token: the-frontend-secret-of-the-bench}}}}
-    namespaces:
-      public: {{zone: bench.localhost, url: "http://{{host}}:{port}", open: true, frontends: [public]}}
-    accounts: [{{email: me@localhost, token: the-account-secret-of-the-bench}}]
-  backend:
-    controller: http://127.0.0.1:{api}
-    token: the-account-secret-of-the-bench
-    shares: [{{name: app, target: "{target}"}}]
-"""
-_FRONT = """
-version: 1
-state_dir: {folder}/front{workers}
-overlay: {{use: local}}
-roles:
-  frontend:
-    listen: 127.0.0.1:{port}
-    workers: {workers}
-    controller: http://127.0.0.1:{api}
-    token: the-frontend-secret-of-the-bench
-"""
-
-
-@contextlib.contextmanager
-def daemon(folder: Path, name: str, text: str) -> Iterator[int]:
-    """A running daemon's pid."""
-    (folder / f"{name}.yml").write_text(text)
-    command = [sys.executable, "-m", "zrokd", "run", str(folder / f"{name}.yml")]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as child:
-        try:
-            yield child.pid
-        finally:
-            child.terminate()
-
-
-def processes(pid: int) -> list[int]:
-    """A daemon and its workers."""
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+from tests.bench.kit import BROWSER, cpu_s, daemon, loaded, need, origin, roles, tree, wrk
+from tests.flow.conftest import free_ports
+from tests.ziti.daemons import HOST
 
 
 def wait_for(port: int, pid: int, workers: int) -> None:
@@ -74,16 +27,16 @@ def wait_for(port: int, pid: int, workers: int) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         with contextlib.suppress(subprocess.CalledProcessError, KeyError):
-            if not wrk(port, _HOST, 1, {}, connections=1).errors and len(processes(pid)) == workers:
+            if not wrk(port, HOST, 1, {}, connections=1).errors and len(tree(pid)) == workers:
                 return
     sys.exit("the frontend does not answer")
 
 
 def measure(port: int, pid: int, seconds: int, connections: int) -> float:
     """Print one row; requests a second if each process had a core."""
-    pids = processes(pid)
+    pids = tree(pid)
     before = [cpu_s(each) for each in pids]
-    load = wrk(port, _HOST, seconds, BROWSER, connections=connections)
+    load = wrk(port, HOST, seconds, BROWSER, connections=connections)
     used = [cpu_s(each) - was for each, was in zip(pids, before, strict=True)]
     possible = load.requests / max(used)
     shares = " + ".join(f"{part / sum(used):.0%}" for part in used)
@@ -106,12 +59,14 @@ def main() -> None:
         (folder / "origin").mkdir()
         target = ends.enter_context(origin(folder / "origin", 1)).url
         api, port = free_ports(2)
-        places = {"folder": folder, "api": api, "port": port}
-        ends.enter_context(daemon(folder, "back", _BACK.format(**places, target=target)))
+        every = roles(port, api, {"app": target})
+        back = {name: every[name] for name in ("controller", "backend")}
+        ends.enter_context(daemon(folder, "back", back, dir=f"{folder}/overlay"))
         print(loaded(), flush=True)
         possible = []
         for workers in (1, 2):
-            with daemon(folder, f"front{workers}", _FRONT.format(**places, workers=workers)) as pid:
+            front = {"frontend": every["frontend"] | {"workers": workers}}
+            with daemon(folder, f"front{workers}", front) as pid:
                 wait_for(port, pid, workers)
                 time.sleep(2)  # what starting costs is over
                 possible.append(measure(port, pid, seconds, connections))

@@ -1,8 +1,9 @@
-"""What benches have in common: nginx as origin, wrk as load, CPU and memory of processes, a table of medians."""
+"""What benches have in common: nginx as origin, wrk as load, daemons, CPU and memory of processes."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from tests.flow.conftest import free_ports
+from tests.flow.conftest import ROOT, free_ports
+from tests.ziti.daemons import ZONE
 
 CONNECTIONS = 32
 BROWSER = {
@@ -76,6 +79,66 @@ def need(*programs: str) -> None:
         sys.exit(f"not here: {' and '.join(missing)}; apt install nginx-light haproxy wrk, and Go")
 
 
+# -- daemons ---
+
+_EDGE, _ACCOUNT = "the-frontend-secret-of-the-bench", "the-account-secret-of-the-bench"
+
+
+def roles(port: int, api: int, shares: dict[str, str], **frontend: Any) -> dict[str, Any]:
+    """All three, as a file has them: `shares` are targets by name, `frontend` what else stands in that role."""
+    controller = f"http://127.0.0.1:{api}"
+    zone = {"zone": ZONE, "url": f"http://{{host}}:{port}", "open": True, "frontends": ["public"]}
+    return {
+        "controller": {
+            "listen": f"127.0.0.1:{api}",
+            "frontends": {"public": {"token": _EDGE}},
+            "namespaces": {"public": zone},
+            "accounts": [{"email": "me@localhost", "token": _ACCOUNT}],
+        },
+        "frontend": {"listen": f"127.0.0.1:{port}", "controller": controller, "token": _EDGE, **frontend},
+        "backend": {
+            "controller": controller,
+            "token": _ACCOUNT,
+            "shares": [{"name": name, "target": target} for name, target in shares.items()],
+        },
+    }
+
+
+def command_of(folder: Path, name: str, chosen: dict[str, Any], **overlay: str) -> list[str]:
+    """What runs a daemon of these roles, on the overlay local."""
+    file = folder / f"{name}.yml"
+    file.touch(0o600)
+    configuration = {
+        "version": 1,
+        "state_dir": str(folder / name),
+        "overlay": {"use": "local", **overlay},
+        "auth": [{"use": "token"}],
+        "roles": chosen,
+    }
+    file.write_text(json.dumps(configuration))  # which is YAML, too
+    return [sys.executable, "-m", "zrokd", "run", str(file)]
+
+
+@contextlib.contextmanager
+def daemon(folder: Path, name: str, chosen: dict[str, Any], **overlay: str) -> Iterator[int]:
+    """The pid of a running daemon of these roles, which may not answer yet."""
+    command = command_of(folder, name, chosen, **overlay)
+    with (
+        (folder / f"{name}.log").open("w") as log,
+        subprocess.Popen(command, cwd=ROOT, stderr=log) as child,
+    ):
+        try:
+            yield child.pid
+        finally:
+            child.terminate()
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in tree(int(child)))]
+
+
 # -- measuring ---
 
 
@@ -113,7 +176,7 @@ def wrk(
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Host: {host}"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
-    command.append(f"http://127.0.0.1:{port}/")
+    command.append(f"http://127.0.0.1:{port}{path}")
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     count, took = re.search(r"(\d+) requests in ([\d.]+)s", said).groups()  # type: ignore[union-attr]
     shares = {f"p{int(share)}": _ms(value) for share, value in re.findall(r"(\d+)% +([\d.]+[mu]?s)", said)}
