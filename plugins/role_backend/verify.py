@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
+from zrokd.client.connecting import ConnectingAdapter
 from zrokd.contracts import PING_PATH
 from zrokd.errors import NotFound
 from zrokd.net.http1.pages import standard_page
@@ -32,6 +33,7 @@ def ask(url: str, token: str, *, gated: bool) -> str:
     try:
         with requests.Session() as session:
             session.trust_env = not fields  # no proxy knows our loopback
+            session.mount(f"{urlsplit(place).scheme}://", ConnectingAdapter())
             with session.get(place, headers=fields, timeout=_ASK_S, allow_redirects=False, stream=True) as answer:
                 body = next(answer.iter_content(_MOST_BYTES), b"")
     except requests.exceptions.RequestException as error:

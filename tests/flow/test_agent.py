@@ -14,8 +14,7 @@ from zrokd.testing.scenario import ACCOUNT_TOKEN, Scenario
 
 from .conftest import eventually, serving
 
-# A daemon that ends cuts its own requests to a controller that ended first; their sockets go with the collector.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+pytestmark = pytest.mark.slow
 OTHER = "another-accounts-own-token"
 CHANGES = {
     "roles": {

@@ -22,9 +22,7 @@ from zrokd.testing.scenario import ACCOUNT_TOKEN
 from .conftest import eventually
 from .test_agent import CHANGES, Site
 
-# A daemon that ends cuts its own requests to a controller that ended first; their sockets go with the collector.
-QUIET = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90), QUIET]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 ADMIN = "the-operators-own-secret"
 WITHIN_S = 5.0
 AUTH = {"auth": [{"use": "token"}, {"use": "secret", "secrets": [ADMIN]}]}

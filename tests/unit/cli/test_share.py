@@ -17,9 +17,6 @@ from gevent.server import StreamServer
 from zrokd.cli.share import _selection, _target
 from zrokd.testing.scenario import ACCOUNT_TOKEN
 
-# A daemon that ends in this process cuts calls that are just connecting; their sockets are left to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 WAIT_S = 15
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
 

@@ -3,9 +3,6 @@ import pytest
 from zrokd.errors import PluginError, StartError, StreamTimeout
 from zrokd.testing.scenario import ZONE, Scenario, _over
 
-# A daemon that ends in this process cuts calls that are just connecting; their sockets are left to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 def test_a_share_is_reached_through_the_frontend(scenario):
     zrokd = scenario(shares=[{"mode": "hello"}])

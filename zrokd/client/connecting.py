@@ -1,0 +1,50 @@
+"""How the client's calls get their connections: a call that is cut while it connects leaves no socket behind.
+
+urllib3 closes a socket whose connect fails, but not one whose greenlet is ended meanwhile.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+_NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _Connecting(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        try:
+            # gevent's, under its patch: it closes what is cut.
+            made = socket.create_connection((self._dns_host, self.port), self.timeout)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no connection in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+        made.setsockopt(*_NODELAY)
+        return made
+
+
+class _ConnectingTls(_Connecting, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connecting
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _ConnectingTls
+
+
+class ConnectingAdapter(HTTPAdapter):
+    """Mount it for both schemes of a session."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As its parent, with our connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
