@@ -51,6 +51,7 @@ def main(given: list | None = None) -> int:
     if further and arguments.command != "test":
         parser.error(f"unrecognized arguments: {' '.join(further)}")
     arguments.further = further
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process would compile all anew: eight seconds for pytest
     if sys.version_info < OLDEST:
         return fail(f"python3 is {sys.version.split()[0]}; zrokd needs {OLDEST[0]}.{OLDEST[1]} or newer")
     try:
@@ -248,13 +249,16 @@ def fetch(url: str) -> bool:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """pytest, in `--parts` processes. The default run has one more than there are cores: tests wait, too."""
+    """pytest, in `--parts` processes that take file after file; by default one more than the cores: tests wait."""
     ensure("test")
     command = [PYTHON, "-m", "pytest", *arguments.further]
     count = arguments.parts or (1 if arguments.further else _usual_parts())
     caches = [_memory(f"{number}-{count}") if arguments.again else [] for number in range(1, count + 1)]
-    parts = [["--part", f"{number}/{count}"] if count > 1 else [] for number in range(1, count + 1)]
-    outcomes = _run_parts([[*command, *part, *cache] for part, cache in zip(parts, caches, strict=True)])
+    with tempfile.TemporaryDirectory(prefix="zrokd-tests-") as claims:
+        # What part of all a process runs is not known before, and so no percentage.
+        sharing = [f"--claim={claims}", "-o", "console_output_style=classic"] if count > 1 else []
+        forget = ["--cache-clear"] if arguments.again else []
+        outcomes = _run_parts([[*command, *sharing, *forget, *cache] for cache in caches])
     if arguments.again:
         outcomes = [_again([*command, *cache]) for cache, code in zip(caches, outcomes, strict=True) if code]
     return next(filter(None, outcomes), 0)

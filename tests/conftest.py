@@ -5,9 +5,10 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import functools
 import gc
+import itertools
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ _MARKERS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
-    parser.addoption("--part", default="1/1", metavar="I/N", help="run each N-th test file only, from the I-th on")
+    parser.addoption("--claim", metavar="FOLDER", help="run only files that no other process with this folder took")
     for name, what in _REAL.items():
         parser.addoption(f"--{name}", action="store_true", help=f"run only the tests against {what}")
 
@@ -49,7 +50,6 @@ def _hear_signals() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     real = {name for name in _REAL if config.getoption(name)}
     slow = config.getoption("--slow") or bool(real) or "slow" in config.option.markexpr
-    place, count = map(int, config.getoption("--part").split("/"))
 
     def is_wanted(item: pytest.Item) -> bool:
         if {name for name in _REAL if item.get_closest_marker(name)} != real:
@@ -57,19 +57,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return slow or not item.get_closest_marker("slow")
 
     wanted = [item for item in items if is_wanted(item)]
-    parts = _parts(wanted, count)
-    chosen = {item for item in wanted if parts[item.path] == place - 1}
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = [item for item in items if item in chosen]
+    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    items[:] = wanted
 
 
-def _parts(items: list[pytest.Item], count: int) -> dict[Path, int]:
-    """The part that each file belongs to: the largest file first, each to the part that has least."""
-    parts, loads = {}, [0] * count
-    for path, size in Counter(item.path for item in items).most_common():
-        parts[path] = loads.index(min(loads))
-        loads[parts[path]] += size
-    return parts
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """With `--claim`, each file is run by the process that first comes to it: none is idle while others have files."""
+    folder = session.config.getoption("claim")
+    if not folder or session.testsfailed or session.config.option.collectonly:
+        return None
+    files = itertools.groupby(session.items, lambda item: item.path)
+    ours = itertools.chain.from_iterable(items for path, items in files if _is_ours(path, Path(folder)))
+    for item, following in itertools.pairwise(itertools.chain(ours, [None])):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+    return True
+
+
+@functools.cache
+def _is_ours(path: Path, folder: Path) -> bool:
+    try:
+        (folder / str(path).replace("/", "%")).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def pytest_collection_finish() -> None:

@@ -160,16 +160,16 @@ QUERIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
 @pytest.mark.parametrize(
     "path", ["/environments", "/shares", "/accesses", "/share/names", "/overview", "/zrokd/tokens", "/zrokd/binds"]
 )
-def test_a21_no_parameter_shows_rows_of_others(api, ann, bob, path, query):
+def test_a21_no_parameter_shows_rows_of_others(api, ann, bob, path):
     env = api.env(ann)
     share = api.share(ann, env, shareMode="private", permissionMode="open")
     api.access(ann, env, share)
     api.ok("POST", "/share/name", token=ann, body={"namespaceToken": "public", "name": "anns-blog"})
-    query = {key: {"ENV": env, "SHARE": share}.get(value, value) for key, value in query.items()}
-    answer = api.raw("GET", path, token=bob, query=query)
-    assert answer.status_code in (200, 400, 422)
-    assert not [mine for mine in (env, share, "anns-blog", "ann@example.com") if f'"{mine}' in answer.text]
+    for asked in QUERIES:
+        query = {key: {"ENV": env, "SHARE": share}.get(value, value) for key, value in asked.items()}
+        answer = api.raw("GET", path, token=bob, query=query)
+        assert answer.status_code in (200, 400, 422), query
+        assert not [mine for mine in (env, share, "anns-blog", "ann@example.com") if f'"{mine}' in answer.text], query
