@@ -238,29 +238,13 @@ def connect(address: Address, timeout_s: float) -> SocketStream:
         raise StreamError(f"cannot connect to {address}: {address.host!r} is no name of a host")
     try:
         with gevent.Timeout(timeout_s, TimeoutError("no answer")):
-            sock = _connected(address)
+            sock = gsocket.create_connection((address.host, address.port))
     except TimeoutError as error:
         raise StreamTimeout(f"cannot connect to {address}: no answer within {timeout_s:g} s") from error
     except OSError as error:
         raise StreamError(f"cannot connect to {address}: {error.strerror or error}") from error
     find_dead_peers(sock)
     return SocketStream(sock, str(address))
-
-
-def _connected(address: Address) -> gsocket.socket:
-    """A socket connected to a host. Switches greenlets. :raises OSError: it cannot be."""
-    try:
-        found = _socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:  # a name, for which gevent asks in a thread
-        return gsocket.create_connection((address.host, address.port))
-    family, *_, place = found[0]
-    sock = gsocket.socket(family)
-    try:
-        sock.connect(place)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def connect_unix(path: str | os.PathLike[str], timeout_s: float) -> SocketStream:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -243,23 +242,6 @@ def test_connect_reaches_a_listener():
         assert (stream.recv(10, 5), stream.peer) == (b"hello", str(address))
         stream.close()
         peer.close()
-
-
-class NoResolver:
-    """Stands for a pool of threads that has no room."""
-
-    def getaddrinfo(self, host, *_):
-        raise AssertionError(f"{host} was looked up")
-
-
-@pytest.mark.parametrize(("host", "looked_up"), [("127.0.0.1", False), ("127.1", False), ("localhost", True)])
-def test_connect_looks_up_names_and_no_addresses(host, looked_up, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = Address(host, server.getsockname()[1])
-        connect(address, 5).close()
-        monkeypatch.setattr(gevent.get_hub(), "resolver", NoResolver())
-        with pytest.raises(AssertionError, match="was looked up") if looked_up else contextlib.nullcontext():
-            connect(address, 5).close()
 
 
 def test_connect_says_where_and_why_it_failed():
