@@ -1344,6 +1344,7 @@ def test_unused_overlay_streams_are_kept_within_limits(host, controller, start, 
     assert len(host.streams) == dials
 
 
+@pytest.mark.slow
 def test_several_backends_of_a_share_get_requests_in_turn_and_a_dead_one_none(host, controller, start):
     host.share("tok-a", speaks(b"first"))
     host.share("tok-a", speaks(b"second"))

@@ -56,6 +56,7 @@ def test_who_waits_for_a_host_that_fell_silent_is_told(wire, quick):
         assert time.monotonic() - began < 2.0
 
 
+@pytest.mark.slow
 def test_a_host_that_lives_and_has_nothing_to_say_is_waited_for(wire, quick):
     near, far = wire.streams()
     asking = gevent.spawn(lambda: [(gevent.sleep(0.02), ask([near])) for _ in range(60)])

@@ -130,6 +130,7 @@ def test_a_router_that_is_not_there_cannot_be_reached(dialler):
             dialler.connect(f"tls://127.0.0.1:{sock.getsockname()[1]}")
 
 
+@pytest.mark.slow
 def test_a_router_that_says_nothing_has_its_limit(dialler, served):
     for tls in ({}, {"backlog": 5}):
         url, _ = served(None, lambda sock, _: gevent.sleep(2), **tls)

@@ -114,6 +114,7 @@ gevent.sleep(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_it_ends_with_us_however_we_end(fake_program, tmp_path, number):
     program = fake_program("import signal\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)")
     code = _OWNER.format(binary=str(program.binary), home=str(tmp_path))

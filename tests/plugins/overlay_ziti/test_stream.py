@@ -108,6 +108,7 @@ def test_a_reader_that_stops_stops_its_writer_in_time(wire):
 
 
 @pytest.mark.parametrize("loss", [0.02, 0.2])
+@pytest.mark.slow
 def test_what_routers_drop_is_sent_again(wire, loss):
     chance = random.Random(7)
     wire.drop = lambda frame: frame.kind in (Kind.PAYLOAD, Kind.ACK) and chance.random() < loss

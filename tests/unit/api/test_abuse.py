@@ -77,6 +77,7 @@ def test_a02_who_has_an_account_cannot_be_told(api, zoe, hashed, path, field, mo
     assert told[0][4] is True
 
 
+@pytest.mark.slow
 def test_a04_a_key_is_never_taken_from_an_address(api, ann):
     for query in ({"x-token": ann}, {"token": ann}, {"access_token": ann}):
         api.refused(401, "GET", "/overview", query=query)

@@ -120,6 +120,7 @@ def test_every_operation_that_changes_something_is_among_the_steps():
     assert {f"{method} {path}" for method, path, *_ in steps()} == changing - ASKING
 
 
+@pytest.mark.slow
 def test_each_change_leaves_one_record_without_secrets_and_all_of_them_hold(api, admin, records):
     secrets = {PASSWORD, OTHER, admin, "canary"}
     for (method, path, who, event), made in walk(api, admin, records):

@@ -100,6 +100,7 @@ def test_what_json_writes_is_read(document):
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
+@pytest.mark.slow
 def test_a_large_document_is_the_same_in_pieces(document):
     assert encode_large(document) == encode(document)
 

@@ -60,6 +60,7 @@ def test_a_machine_that_is_not_enabled_is_told_how(shell):
     assert "zrokd enable TOKEN" in shell("access", "private", "any", code=1)[1]
 
 
+@pytest.mark.slow
 def test_what_a_killed_access_left_is_ended(enabled, target_port):
     enabled.start("share", "private", f"127.0.0.1:{target_port}", "--mode", "tcp", "-s", "long-lived")
     enabled.until("zrokd access private long-lived")

@@ -93,6 +93,7 @@ def test_ctrl_c_keeps_a_reserved_name_and_takes_it_up_again(enabled, site, targe
     enabled("delete", "name", "kept")
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_cleanly_too(enabled, target):
     enabled.start("share", "public", target)
     enabled.until("http://")
@@ -100,6 +101,7 @@ def test_sigterm_ends_it_cleanly_too(enabled, target):
     assert enabled.lines("list", "shares") == []
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(enabled, site):
     came, release = Event(), Event()
 
@@ -143,6 +145,7 @@ def test_a_target_that_does_not_answer_is_warned_of_and_shared(enabled, site):
     enabled("delete", "name", "early")
 
 
+@pytest.mark.slow
 def test_programs_are_told_who_visits_and_how_it_ended(enabled, site, target):
     enabled.start("share", "public", target, "--name", "told", "--json")
     enabled.until("share_ready")
@@ -165,6 +168,7 @@ def test_a_folder_is_shared(enabled, site, tmp_path):
     enabled("delete", "name", "files")
 
 
+@pytest.mark.slow
 def test_visitors_must_know_a_password_that_is_in_a_file(enabled, site, target, tmp_path, monkeypatch):
     (tmp_path / "users").write_text("ann:sesame\n\n")
     monkeypatch.setenv("ZROKD_BASIC_AUTH", "ben:open")
@@ -234,6 +238,7 @@ def test_a_machine_that_is_not_enabled_is_told_how(shell):
     assert "zrokd enable TOKEN" in shell("share", "public", "3000", code=1)[1]
 
 
+@pytest.mark.slow
 def test_a_name_of_another_machine_of_mine_is_taken(enabled, site, target, tmp_path, monkeypatch):
     enabled.start("share", "public", target, "--name", "busy")
     enabled.until("http://busy")
@@ -256,6 +261,7 @@ def test_a_name_of_another_machine_of_mine_is_taken(enabled, site, target, tmp_p
         (("private", "-s", "busy-token"), "zrokd access private busy-token", "the token 'busy-token'"),
     ],
 )
+@pytest.mark.slow
 def test_what_a_living_share_of_this_machine_has_is_not_shared_twice(enabled, target, words, shown, said):
     enabled.start("share", words[0], target, *words[1:])
     enabled.until(shown)
@@ -343,6 +349,7 @@ def process():
             one.stdout.close()
 
 
+@pytest.mark.slow
 def test_what_a_killed_share_left_is_ended_by_the_next_and_what_lives_is_not(enabled, site, target, process):
     enabled.start("share", "public", target, "--name", "living")
     enabled.until("http://living")
@@ -362,6 +369,7 @@ def test_what_a_killed_share_left_is_ended_by_the_next_and_what_lives_is_not(ena
     enabled("delete", "name", "living")
 
 
+@pytest.mark.slow
 def test_a_share_ends_what_a_killed_one_left(enabled, target, process):
     killed = process("share", "public", target, "--json")
     left = json.loads(killed.stdout.readline())["share"]
@@ -410,6 +418,7 @@ def test_a_terminal_that_closes_ends_it_and_takes_the_share_back(enabled, target
     assert enabled.lines("list", "shares") == []
 
 
+@pytest.mark.slow
 def test_under_nohup_it_goes_on(enabled, site, target, process):
     share = process("share", "public", target, before=["nohup"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = share.stdout.readline().split()[0]

@@ -167,6 +167,7 @@ def test_what_is_no_url_is_told(url):
         Controller(url, Secret("t"), timeout_s=1).overview()
 
 
+@pytest.mark.slow
 def test_many_callers_share_one_controller(api, controller):
     results = []
     threads = [threading.Thread(target=lambda: results.append(controller.version())) for _ in range(20)]

@@ -134,6 +134,7 @@ def test_any_tree_gives_a_configuration_or_mistakes(tree: dict[str, Any], tmp_pa
 
 @_ONCE
 @given(name=st.text(max_size=20), value=st.text(max_size=40), flag=st.text(max_size=20))
+@pytest.mark.slow
 def test_any_variable_and_flag_give_a_configuration_or_mistakes(
     name: str, value: str, flag: str, tmp_path: Path, registry: Lookup
 ) -> None:

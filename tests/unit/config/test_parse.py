@@ -116,6 +116,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.blocks_hub("measures what it takes")
+@pytest.mark.slow
 def test_no_file_takes_longer_the_worse_it_is(name: str, load: Callable[..., Configuration]) -> None:
     started = time.process_time()
     with pytest.raises(ConfigError) as caught:

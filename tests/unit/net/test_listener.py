@@ -231,6 +231,7 @@ EXHAUSTED = """
 """
 
 
+@pytest.mark.slow
 def test_without_descriptors_it_pauses_without_spinning_and_recovers():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(EXHAUSTED)], capture_output=True, text=True, timeout=25, check=False

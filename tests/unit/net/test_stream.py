@@ -75,6 +75,7 @@ def test_a_peer_that_takes_nothing_ends_a_limited_send(both):
         both[0].send(bytes(32 << 20), 0.05)
 
 
+@pytest.mark.slow
 def test_the_limit_of_send_counts_from_the_last_progress(both, spawn):
     left, right = both
     data = bytes(16 << 20)

@@ -214,6 +214,7 @@ def test_an_equal_setting_keeps_what_runs(served):
     assert (served.threshold._tls is kept) == (tls() == tls())
 
 
+@pytest.mark.slow
 def test_many_handshakes_at_once_are_all_served(served):
     served.threshold.change(tls().model_copy(update={"handshake_time": 20.0}), None)
     greenlets = [gevent.spawn(lambda: says(served.inside())) for _ in range(40)]

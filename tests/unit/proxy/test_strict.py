@@ -100,6 +100,7 @@ def test_a_head_in_doubt_behind_a_good_request_is_refused_after_its_answer(group
 
 @pytest.mark.parametrize("group", grouped(BODIES))
 @pytest.mark.parametrize("before", [b"", FIRST])
+@pytest.mark.slow
 def test_a_body_in_doubt_is_seen_cut_short_and_never_whole(group, before):
     for pieces in (pieces for data in group for pieces in boundaries(data)):
         frontend = Frontend()
