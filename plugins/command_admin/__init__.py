@@ -15,7 +15,7 @@ from zrokd.contracts import Command
 from zrokd.errors import ConfigError, NotFound, ZrokdError
 from zrokd.wire import client as wire
 
-from . import limits
+from . import limits, skips
 from .audit import audit
 from .desk import DEFAULT, Desk, at_desk, first_line, with_options
 from .import_zrok import import_zrok
@@ -73,6 +73,9 @@ for _group, _command in (
     (delete, limits.delete_applied),
     (list_, limits.list_classes),
     (list_, limits.list_applied),
+    (create, skips.create_skip),
+    (delete, skips.delete_skip),
+    (list_, skips.list_skip),
 ):
     _group.add_command(_command)
 

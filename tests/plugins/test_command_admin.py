@@ -438,6 +438,16 @@ def test_a_network_that_is_away_is_told(invoke, file, network):
 # -- limit classes ---
 
 
+def test_visitors_of_a_trusted_account_are_not_warned(admin):
+    admin("create account ann@example.com")
+    grant = "skip-interstitial-grant ann@example.com"
+    assert admin(f"list {grant}") == "visitors of ann@example.com are warned"
+    assert admin(f"create {grant}") == "visitors of ann@example.com are not warned"
+    assert json.loads(admin(f"--json list {grant}")) == {"email": "ann@example.com", "granted": True}
+    assert admin(f"delete {grant}") == "visitors of ann@example.com are warned"
+    assert "no such account" in admin("create skip-interstitial-grant bob@example.com", code=1)
+
+
 def test_limit_classes_are_made_applied_listed_and_deleted(admin):
     small = admin("create limit-class small --shares 3 --names 1")
     quota = admin("create limit-class quota --total 50GiB --rx 10GiB --period-minutes 60 --action warning")

@@ -131,6 +131,10 @@ class TestFilterForwarded(contracts.FilterContract):
     Component = REGISTRY("filter", "forwarded")
 
 
+class TestFilterInterstitial(contracts.FilterContract):
+    Component = REGISTRY("filter", "interstitial")
+
+
 class TestSinkLog(contracts.SinkContract):
     Component = REGISTRY("sink", "log")
 

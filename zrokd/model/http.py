@@ -235,6 +235,7 @@ class Route:
     mode: str = ""
     gate: str = ""
     gate_config: tuple[tuple[str, object], ...] = ()
+    interstitial: bool = False  # whether visitors are to be warned first, where a frontend does that
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Mapping:
     mode: str = ""
     gating: Gating = field(default_factory=Gating)
     limited: bool = False  # nobody is let through now
+    interstitial: bool = True  # who never heard of the account warns
 
     @property
     def deleted(self) -> bool:

@@ -32,4 +32,11 @@ def route(head: RequestHead, table: MappingTable) -> Route:
 def _route(host: str, mapping: Mapping) -> Route:
     gating = mapping.gating
     config = tuple(sorted(gating.config.items())) if gating.config else ()
-    return Route(host=host, token=mapping.token, mode=mapping.mode, gate=gating.gate, gate_config=config)
+    return Route(
+        host=host,
+        token=mapping.token,
+        mode=mapping.mode,
+        gate=gating.gate,
+        gate_config=config,
+        interstitial=mapping.interstitial,
+    )

@@ -28,6 +28,8 @@ class Rules:
     ) -> None:
         """`route` decides where a request goes, and raises ZrokdError when nowhere."""
         self.route, self.gates, self.filters, self._log = route, dict(gates), tuple(filters), log
+        self._before = [each for each in self.filters if each.before_gate]
+        self._behind = [each for each in self.filters if not each.before_gate]
         self._told: set[tuple[str, str]] = set()  # shares whose gate is missing
 
     def find(self, head: RequestHead, server_name: str) -> Route:
@@ -52,8 +54,9 @@ class Rules:
 
         :raises MessageError: the head breaks a rule of ours.
         """
-        admitted = self._gate(inbound(head), route)
-        return admitted if isinstance(admitted, Respond) else self._filter(admitted, route, peer)
+        first = self._filter(self._before, inbound(head), route, peer)
+        admitted = first if isinstance(first, Respond) else self._gate(first, route)
+        return admitted if isinstance(admitted, Respond) else self._filter(self._behind, admitted, route, peer)
 
     def edit(self, head: ResponseHead, route: Route) -> ResponseHead:
         """The answer's head as the visitor gets it. Must not switch greenlets; raises what a filter raises."""
@@ -84,8 +87,8 @@ class Rules:
         self._told.add((route.token, route.gate))
         self._log.error("share %s wants a gate %r, and none of that name is set up here", route.token, route.gate)
 
-    def _filter(self, head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
-        for each in self.filters:
+    def _filter(self, filters: Sequence[Filter], head: RequestHead, route: Route, peer: str) -> RequestHead | Respond:
+        for each in filters:
             try:
                 changed = each.on_request(head, route, peer)
                 if not isinstance(changed, RequestHead | Respond):

@@ -90,6 +90,7 @@ def _encode_mapping(mapping: Mapping) -> dict[str, Any]:
         "mode": mapping.mode,
         "gating": gating,
         "limited": mapping.limited,
+        "interstitial": mapping.interstitial,
     }
 
 
@@ -112,7 +113,8 @@ def _decode_mapping(tree: Any) -> Mapping:
         token=_text(tree["token"]),
         mode=_text(tree["mode"]),
         gating=gating,
-        limited=tree.get("limited") is True,  # not written by older versions
+        limited=tree.get("limited") is True,  # not written by older versions, as the next
+        interstitial=tree.get("interstitial") is not False,
     )
 
 

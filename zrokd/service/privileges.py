@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from zrokd.errors import Conflict, Invalid, NotFound
 from zrokd.model.limits import LimitClass
 from zrokd.service.checks import check_email, check_text, check_word
 from zrokd.service.core import Core
-from zrokd.store import accounts, audit, grants, limit_classes
+from zrokd.store import accounts, audit, grants, limit_classes, mappings
 
+_SOME = 100  # shares in one transaction
 _MOST_BYTES = 2**62
 _MOST_COUNT = 2**31 - 1
 
@@ -64,18 +65,25 @@ class Privileges:
     def grant_skip(self, email: str) -> None:
         """Do not warn the account's visitors. Idempotent. :raises NotFound: no such account."""
         now_ms = self._core.clock.now_ms()
-        self._core.change(
-            "skip_interstitial.granted",
-            "",
-            lambda: grants.grant_skip(_account(email), now_ms),
-            account=check_email(email),
-        )
+        self._skip("granted", email, lambda account_id: grants.grant_skip(account_id, now_ms))
 
     def revoke_skip(self, email: str) -> None:
         """Take that back. Idempotent. :raises NotFound: no such account."""
-        self._core.change(
-            "skip_interstitial.revoked", "", lambda: grants.revoke_skip(_account(email)), account=check_email(email)
-        )
+        self._skip("revoked", email, grants.revoke_skip)
+
+    def _skip(self, what: str, email: str, change: Callable[[int], None]) -> None:
+        """Change the grant, then tell frontends. Who asks again after a failure goes on with what is left."""
+
+        def work() -> int:
+            account_id = _account(email)
+            change(account_id)
+            return account_id
+
+        core = self._core
+        account_id = core.change(f"skip_interstitial.{what}", "", work, account=check_email(email))
+        while core.store.write(mappings.warn_some, account_id, _SOME, core.clock.now_ms()):
+            core.bell.ring()
+        core.bell.ring()
 
 
 def _apply(email: str, ids: Sequence[int]) -> None:

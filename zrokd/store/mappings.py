@@ -9,11 +9,12 @@ import peewee
 
 from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating, Share
-from zrokd.store import meta, names, shares, tables
+from zrokd.store import grants, meta, names, shares, tables
 from zrokd.store.tables import NamespaceFrontend
 
 PAGE = 1000  # mappings an answer has at most, so that no site is too large for one
 _SOME = 500  # tokens per query: databases limit how many values one may carry
+_NEVER_WARNED = "drive"  # WebDAV clients show no pages
 _AFTER = "/"  # between epoch and version in the `next` of a page
 _Wanted = dict[str, tuple[int, Mapping]]  # host -> namespace row and mapping (its version not yet given)
 
@@ -32,6 +33,24 @@ def sync(token: str, now_ms: int) -> bool:
     for namespace_id, mapping in new:
         _put(namespace_id, mapping, now_ms)
     return bool(gone or new)
+
+
+def warn_some(account_id: int, most: int, now_ms: int) -> bool:
+    """Tell of some of the account's shares what a new skip-interstitial grant, or its end, makes of them.
+
+    Whether there may be more.
+    """
+    hosts = tables.Mapping.select(tables.Mapping.token).distinct()
+    hosts = hosts.join(tables.Share, on=(tables.Share.token == tables.Mapping.token)).join(tables.Environment)
+    wrong = hosts.where(
+        tables.Environment.account == account_id,
+        tables.Mapping.mode != _NEVER_WARNED,
+        tables.Mapping.interstitial == grants.skips(account_id),
+    )
+    tokens = [row.token for row in wrong.limit(most)]
+    for token in tokens:
+        sync(token, now_ms)
+    return len(tokens) == most
 
 
 def changes(frontend_id: int, epoch: str, since: int) -> MappingChanges:
@@ -82,11 +101,21 @@ def _wanted(token: str) -> _Wanted:
     share = shares.by_token(token)
     if share is None:
         return {}
-    return {host: (ns, _mapping_of(share, host)) for host, ns in names.namespaces_by_host(share.id).items()}
+    interstitial = share.mode != _NEVER_WARNED and not grants.skips(share.account_id)
+    by_host = names.namespaces_by_host(share.id).items()
+    return {host: (ns, _mapping_of(share, host, interstitial=interstitial)) for host, ns in by_host}
 
 
-def _mapping_of(share: Share, host: str) -> Mapping:
-    return Mapping(version=0, host=host, token=share.token, mode=share.mode, gating=share.gating, limited=share.limited)
+def _mapping_of(share: Share, host: str, *, interstitial: bool) -> Mapping:
+    return Mapping(
+        version=0,
+        host=host,
+        token=share.token,
+        mode=share.mode,
+        gating=share.gating,
+        limited=share.limited,
+        interstitial=interstitial,
+    )
 
 
 def _put(namespace_id: int, mapping: Mapping, now_ms: int) -> None:
@@ -100,6 +129,7 @@ def _put(namespace_id: int, mapping: Mapping, now_ms: int) -> None:
         gate=mapping.gating.gate,
         gate_config=json.dumps(dict(mapping.gating.config)),
         limited=mapping.limited,
+        interstitial=mapping.interstitial,
         changed_at_ms=now_ms,
     )
 
@@ -115,4 +145,12 @@ def _of_frontend(frontend_id: int, latest: int) -> peewee.ModelSelect[tables.Map
 
 def _mapping(row: tables.Mapping, version: int = 0) -> Mapping:
     gating = Gating(gate=row.gate, config=json.loads(row.gate_config))
-    return Mapping(version=version, host=row.host, token=row.token, mode=row.mode, gating=gating, limited=row.limited)
+    return Mapping(
+        version=version,
+        host=row.host,
+        token=row.token,
+        mode=row.mode,
+        gating=gating,
+        limited=row.limited,
+        interstitial=row.interstitial,
+    )

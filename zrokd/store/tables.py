@@ -257,6 +257,7 @@ class Mapping(Table):
     gate_config = TextField(default="{}")
     changed_at_ms = BigIntegerField()
     limited = BooleanField(default=False)
+    interstitial = BooleanField(default=True)
 
     class Meta:
         """A frontend asks for what is new in its namespaces."""

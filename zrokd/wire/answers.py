@@ -213,6 +213,7 @@ def changes_to_wire(changes: MappingChanges) -> dict[str, Any]:
                 "gate": mapping.gating.gate,
                 "gateConfig": dict(mapping.gating.config),
                 **({"limited": True} if mapping.limited else {}),
+                **({} if mapping.interstitial else {"interstitial": False}),
             }
             for mapping in changes.mappings
         ],

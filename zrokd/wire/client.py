@@ -225,6 +225,7 @@ def _mapping(item: Any) -> Mapping:
         mode=mode_from_wire(_field(item, "mode", str, "")),
         gating=Gating(gate=_field(item, "gate", str, ""), config=_field(item, "gateConfig", dict, {})),
         limited=_field(item, "limited", bool, False),
+        interstitial=_field(item, "interstitial", bool, True),
     )
 
 

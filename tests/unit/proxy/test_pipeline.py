@@ -215,6 +215,7 @@ class Gate:
 
 class Filter:
     name = "test"
+    before_gate = False
 
     def __init__(self, request=None, response=None) -> None:
         self.request, self.response = request, response

@@ -16,6 +16,7 @@ class Part:
     """A gate and a filter in one."""
 
     name = "part"
+    before_gate = False
 
     def __init__(self, verdict=None, answer=None) -> None:
         self.verdict, self.answer, self.seen = verdict, answer, []
@@ -34,6 +35,20 @@ class Part:
 
 def rules(gates=None, filters=()):
     return Rules(lambda head: OPEN, gates or {}, filters, LOG)
+
+
+class Early(Part):
+    before_gate = True
+
+
+def test_a_filter_before_the_gate_sees_requests_that_it_refuses():
+    gate, early, late = Part(Respond(401)), Early(), Part()
+    made = rules({"door": gate}, [late, early])
+    assert made.admit(HEAD, ROUTE, "peer").status == 401
+    assert (len(early.seen), len(gate.seen), len(late.seen)) == (1, 1, 0)
+    early.answer = Respond(200)
+    assert made.admit(HEAD, ROUTE, "peer").status == 200
+    assert len(gate.seen) == 1
 
 
 NAMES = {b"a.zone": "tok-a", b"also-a.zone": "tok-a", b"b.zone": "tok-b"}

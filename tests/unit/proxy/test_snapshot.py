@@ -20,7 +20,7 @@ NAMES = MappingChanges(
     version=7,
     full=True,
     mappings=(
-        Mapping(version=3, host="a.zone", token="tok-a", mode="proxy", limited=True),
+        Mapping(version=3, host="a.zone", token="tok-a", mode="proxy", limited=True, interstitial=False),
         Mapping(version=7, host="b.zone", token="tok-b", mode="web", gating=GATED),
     ),
 )

@@ -26,6 +26,7 @@ KNOWN = (
     "0008_usage_reporters",
     "0009_receipts",
     "0010_awaited_grants",
+    "0011_interstitial",
 )
 LAST = KNOWN[-1]
 BACKWARDS = KNOWN[::-1]

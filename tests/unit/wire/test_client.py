@@ -21,7 +21,7 @@ NAME = Name(namespace="public", zone="example.com", name="blog", share_token="to
 CHANGES = MappingChanges(
     epoch="e", version=3, full=True,
     mappings=(Mapping(version=3, host="a.example.com", token="tok", mode="udp", gating=Gating(gate="basic",
-              config={"users": []})), Mapping(version=2, host="b.example.com")),
+              config={"users": []}), interstitial=False), Mapping(version=2, host="b.example.com")),
 )  # fmt: skip
 
 

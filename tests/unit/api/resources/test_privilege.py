@@ -121,3 +121,20 @@ def test_whose_grant_is_asked_for_must_be_said(api, admin):
     answer = api.raw("GET", "/skip-interstitial-grant", token=admin)
     assert (answer.status_code, answer.json["code"]) == (422, 602)
     api.refused(404, "GET", "/skip-interstitial-grant", token=admin, query={"email": "nobody@example.com"})
+
+
+def test_frontends_are_told_whose_visitors_are_not_warned(api, admin, edge, ann):
+    env = api.env(ann)
+    share = api.share(ann, env)
+
+    def warned():
+        told = api.ok("GET", "/zrokd/mappings", token=edge, query={})["mappings"]
+        return {one["token"]: one.get("interstitial", True) for one in told}
+
+    assert warned() == {share: True}
+    api.ok("POST", "/skip-interstitial-grant", token=admin, body=ANN)
+    assert warned() == {share: False}
+    later = api.share(ann, env)
+    assert warned() == {share: False, later: False}
+    api.ok("DELETE", "/skip-interstitial-grant", token=admin, body=ANN)
+    assert warned() == {share: True, later: True}
