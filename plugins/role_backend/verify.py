@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from zrokd.client.connecting import ConnectingAdapter
+from zrokd.client.connecting import new_session
 from zrokd.contracts import PING_PATH
 from zrokd.errors import NotFound
 from zrokd.net.http1.pages import standard_page
@@ -31,9 +31,8 @@ def ask(url: str, token: str, *, gated: bool) -> str:
     ping = f"{PING_PATH.decode()}?{secrets.token_hex(8)}"  # made up anew: nobody can keep an answer for it
     place, fields = _reachable(url.rstrip("/") + ping)
     try:
-        with requests.Session() as session:
+        with new_session() as session:
             session.trust_env = not fields  # no proxy knows our loopback
-            session.mount(f"{urlsplit(place).scheme}://", ConnectingAdapter())
             with session.get(place, headers=fields, timeout=_ASK_S, allow_redirects=False, stream=True) as answer:
                 body = next(answer.iter_content(_MOST_BYTES), b"")
     except requests.exceptions.RequestException as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -41,10 +42,15 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _ConnectingTls
 
 
-class ConnectingAdapter(HTTPAdapter):
-    """Mount it for both schemes of a session."""
-
+class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """As its parent, with our connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def new_session() -> requests.Session:
+    """A session whose calls may be ended at any time; the caller closes it."""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter())
+    return session

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from zrokd import __version__
-from zrokd.client.connecting import ConnectingAdapter
+from zrokd.client.connecting import new_session
 from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotEnough, NotFound, Unavailable, ZrokdError
 from zrokd.model.units import Secret
 
@@ -46,9 +46,7 @@ class Transport:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._verify = verify
-        self._session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, ConnectingAdapter())
+        self._session = new_session()
         # Its own "authentication" keeps requests from sending a password it finds in ~/.netrc.
         self._session.auth = lambda request: request
         self._session.headers.update(
