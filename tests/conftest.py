@@ -56,8 +56,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return False
         return slow or not item.get_closest_marker("slow")
 
-    wanted = [item for item in items if is_wanted(item)]
-    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    wanted, others = [], []
+    for item in items:
+        (wanted if is_wanted(item) else others).append(item)
+    config.hook.pytest_deselected(items=others)
     items[:] = wanted
 
 
