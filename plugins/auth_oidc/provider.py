@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 from zrokd.contracts import Clock
 from zrokd.errors import Denied, Unavailable
 from zrokd.net.faults import within
+from zrokd.net.sessions import new_session
 
 from .settings import OidcSettings
 
@@ -73,7 +74,7 @@ class Provider:
     def _fetch(self) -> tuple[Key, ...]:
         """:raises ValueError: it says something else than it should. Source: OpenID Connect Discovery 1.0 §4."""
         issuer = self._settings.issuer
-        with requests.Session() as session:
+        with new_session() as session:
             told = self._get(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
             if told.get("issuer") != issuer:
                 raise ValueError(f"it calls itself {told.get('issuer')!r}")

@@ -22,6 +22,7 @@ import requests
 from zrokd.contracts import Context, Health
 from zrokd.errors import StartError
 from zrokd.model.units import Address, Secret
+from zrokd.net.sessions import new_session
 
 from .authority import RENEW_DAYS, Authority, certificate_of, names_of, write
 from .machinery import controller_file, host_port, make_room, reached_at, router_file
@@ -230,7 +231,7 @@ class ManagedNetwork:
             gevent.sleep(0.05)
 
     def _controller_answers(self) -> bool:
-        with requests.Session() as session, suppress(requests.RequestException):
+        with new_session() as session, suppress(requests.RequestException):
             session.trust_env = False
             return session.get(f"{self.url}/edge/client/v1/version", verify=str(self._authority.ca), timeout=_ASK_S).ok
         return False

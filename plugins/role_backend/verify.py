@@ -9,11 +9,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from zrokd.client.connecting import new_session
 from zrokd.contracts import PING_PATH
 from zrokd.errors import NotFound
 from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
+from zrokd.net.sessions import new_session
 
 _CLOSED = standard_page(503).body  # what a frontend shows for ever where it lacks the gate
 _MOST_BYTES = 8192

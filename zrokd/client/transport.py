@@ -15,9 +15,9 @@ from typing import Any
 import requests
 
 from zrokd import __version__
-from zrokd.client.connecting import new_session
 from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotEnough, NotFound, Unavailable, ZrokdError
 from zrokd.model.units import Secret
+from zrokd.net.sessions import new_session
 
 MEDIA_TYPE = "application/zrok.v1+json"
 MAX_ANSWER_BYTES = 64 << 20  # all names of a large site are some ten MiB

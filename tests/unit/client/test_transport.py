@@ -3,10 +3,7 @@ import threading
 import time
 
 import certifi
-import gevent
-import gevent.socket
 import pytest
-from gevent.event import Event
 
 from zrokd.client.controller import Controller
 from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unavailable
@@ -241,20 +238,3 @@ def test_certificates_that_cannot_be_used_are_named(api, secure, tmp_path, text)
         ask(api, str(file))
     assert str(file) in str(caught.value)
     assert "HTTPSConnectionPool" not in str(caught.value)
-
-
-def test_a_call_that_is_ended_while_it_connects_leaves_no_socket(monkeypatch):
-    connecting, sockets = Event(), []
-
-    def connect(sock, address):
-        sockets.append(sock)
-        connecting.set()
-        gevent.sleep(60)
-
-    monkeypatch.setattr(gevent.socket.socket, "connect", connect)
-    controller = Controller("http://127.0.0.1:9", Secret("t0ken"), timeout_s=60)
-    call = gevent.spawn(controller.overview)
-    assert connecting.wait(10)
-    call.kill(timeout=10)
-    controller.close()
-    assert [sock.fileno() for sock in sockets] == [-1]

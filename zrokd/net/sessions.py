@@ -1,4 +1,4 @@
-"""How the client's calls get their connections: a call that is cut while it connects leaves no socket behind.
+"""How calls over HTTP get their connections: a call that is cut while it connects leaves no socket behind.
 
 urllib3 closes a socket whose connect fails, but not one whose greenlet is ended meanwhile.
 """
