@@ -1,8 +1,8 @@
 """The embedded overlay: UNIX sockets in a folder. One machine, several processes, no network, no accounts.
 
 Who may meet is decided by the rights on the folder: it is setgid and group-writable, so that everybody in its group
-may bind and dial. Layout: DIR/TOKEN/ is a service, DIR/TOKEN/.instance says whose, and each other entry there is the
-socket of one bound terminator.
+may bind and dial. Layout: DIR/TOKEN/ is a service, DIR/TOKEN/.instance says whose, .access-IDENTITY.ACCESS is an access
+onto it, and each entry without a dot there is the socket of one bound terminator.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from zrokd.errors import OverlayError
 
 from .admin import LocalAdmin
 from .folder import Folder
+from .guests import Guests
 from .node import LocalNode
 
 
@@ -44,7 +45,9 @@ class LocalOverlay(Overlay):
 
     def node(self, identity: str) -> Node:
         """A handle for an identity document. :raises OverlayError: it is none of this overlay's."""
-        return LocalNode(Folder(_folder_of(identity)), self.ctx.log)
+        path, z_id = _parsed(identity)
+        folder = Folder(path)
+        return LocalNode(folder, self.ctx.log, Guests(folder, z_id, self.ctx.spawn))
 
     def admin(self, instance: str) -> OverlayAdmin:
         """The administrator's half; makes the folder. :raises OverlayError: it cannot be made or written."""
@@ -57,11 +60,11 @@ class LocalOverlay(Overlay):
         return path.absolute()
 
 
-def _folder_of(identity: str) -> Path:
+def _parsed(identity: str) -> tuple[Path, str]:
     try:
         document = json.loads(identity)
         if document["overlay"] == "local":
-            return Path(document["dir"])
+            return Path(document["dir"]), str(document["id"])
     except (ValueError, TypeError, KeyError) as error:
         raise OverlayError("the identity document is damaged; enable this host again") from error
     raise OverlayError(f"the identity document is for overlay {document['overlay']!r}, and this daemon uses local")

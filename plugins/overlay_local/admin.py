@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from zrokd.contracts import OverlayAdmin
-from zrokd.errors import OverlayError
+from zrokd.errors import OverlayError, UnknownService
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 from zrokd.model.naming import new_token
@@ -127,10 +128,14 @@ class LocalAdmin(OverlayAdmin):
             return
 
     def create_access(self, token: str, share_token: str, env_z_id: str) -> None:
-        """Nothing: whoever may use the folder may dial."""
+        """Note it in the service's folder, by which it can end: whoever may use the folder may dial."""
+        with self._folder.open(share_token) as service:
+            service.add_access(token, env_z_id)
 
     def delete_access(self, token: str, share_token: str) -> None:
-        """Nothing."""
+        """Take the note away: the environment's node ends its streams within about a second, and dials no more."""
+        with contextlib.suppress(UnknownService), self._folder.open(share_token) as service:
+            service.drop_access(token)
 
     def list_shares(self) -> set[str]:
         """Tokens of this instance's services. Also finishes removals that a crash cut short."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, UnknownService
 
@@ -23,6 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _BACKLOG = 4096
 _SHARED = 0o2770
 _HIDDEN = ".bind-"
+_ACCESS = ".access-"
 _LOCK_S = 2.0
 _PAUSE_S = 0.01
 # posix.close throughout: gevent's os.close keeps a folder open, and its lock held, until the hub turns.
@@ -133,6 +135,34 @@ class Service:
     def sockets(self) -> list[str]:
         """Names of the bound terminators, stale ones included."""
         return [name for name in os.listdir(self._descriptor) if not name.startswith(".")]  # noqa: PTH208 - a descriptor
+
+    def has_access(self, z_id: str) -> bool:
+        """Whether an access of this identity's stands here."""
+        return any(whose == z_id for whose, _ in self._accesses())
+
+    def add_access(self, token: str, z_id: str) -> None:
+        """Note an access. Idempotent. :raises OverlayError: we may not."""
+        name, flags = f"{_ACCESS}{quote(z_id, safe='')}.{check_name(token)}", os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            posix.close(os.open(name, flags, 0o640, dir_fd=self._descriptor))
+        except OSError as error:
+            raise trouble("note an access in", self.path, error) from error
+
+    def drop_access(self, token: str) -> None:
+        """The opposite. Idempotent. :raises OverlayError: we may not."""
+        for _, name in self._accesses():
+            if name.rpartition(".")[2] == token:
+                try:
+                    os.unlink(name, dir_fd=self._descriptor)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise trouble("take an access from", self.path, error) from error
+
+    def _accesses(self) -> list[tuple[str, str]]:
+        """Whose each access is, and its name here."""
+        names = [name for name in os.listdir(self._descriptor) if name.startswith(_ACCESS)]  # noqa: PTH208 - a descriptor
+        return [(unquote(name[len(_ACCESS) :].rpartition(".")[0]), name) for name in names]
 
     def dial(self, terminators: list[str], timeout_s: float) -> tuple[socket.socket, str]:
         """A connected socket to the first of these that answers, and its name. Stale ones are removed. May switch.

@@ -16,6 +16,7 @@ from zrokd.errors import OverlayError, StreamClosed, UnknownService
 from zrokd.net.stream import SocketStream
 
 from .folder import Folder
+from .guests import Guests
 
 _LOOK_S = 1.0  # how often a listener looks whether its socket is still there
 _PAUSE_S = 0.1
@@ -25,20 +26,22 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid; Source: unix(7), SO_PEERCRE
 
 
 class LocalNode(Node):
-    """A handle on the folder. All identities of this overlay are equal: the folder's rights decide."""
+    """A handle on the folder. Its rights decide who may bind and dial, but for accesses that were taken back."""
 
-    def __init__(self, folder: Folder, log: logging.Logger) -> None:
-        self._folder, self._log = folder, log
+    def __init__(self, folder: Folder, log: logging.Logger, guests: Guests) -> None:
+        self._folder, self._log, self._guests = folder, log, guests
         self._listeners: set[LocalListener] = set()
 
     def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
         """A stream to one of those who bind `service`, chosen at random."""
         with self._folder.open(service) as opened:
+            self._guests.check(opened)
             names = [terminator] if terminator is not None else opened.sockets()
             random.shuffle(names)
             sock, name = opened.dial(names, timeout_s)
         stream = SocketStream(sock, f"local:{service}")
         stream.terminator = name
+        self._guests.add(service, stream)
         return stream
 
     def terminators(self, service: str) -> Sequence[str]:
@@ -58,6 +61,7 @@ class LocalNode(Node):
 
     def close(self) -> None:
         """Close what was bound through it."""
+        self._guests.close()
         for listener in list(self._listeners):
             listener.close()
 

@@ -20,7 +20,7 @@ from zrokd.errors import Invalid
 from zrokd.testing.scenario import ACCOUNT_TOKEN
 
 from .conftest import eventually
-from .test_agent import CHANGES, Site
+from .test_agent import CHANGES, OTHER, Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 ADMIN = "the-operators-own-secret"
@@ -75,6 +75,37 @@ def test_who_is_inside_of_what_ends_is_out_within_five_seconds(
         events.close()
         eventually(lambda: site.get("chat").status == 404)
         assert time.monotonic() - began < WITHIN_S
+
+
+@pytest.mark.parametrize("end", ["unaccess", "grant"])
+def test_an_access_that_ends_is_over_within_five_seconds(site, tmp_path, target, end):
+    """Though who has it goes on: a grant of zrok's that was taken back ended no living access."""
+    grants = {"permissionMode": "closed", "accessGrants": ["bob@example.com"]}
+    share = site.order("share", shareMode="private", target=target.url, **grants)["token"]
+    environ = {**os.environ, "ZROKD_HOME": str(tmp_path / "bob"), "ZROKD_CONTROLLER": site.controller_url}
+    zrokd = [sys.executable, "-m", "zrokd"]
+    subprocess.run([*zrokd, "enable", OTHER], env=environ, check=True, timeout=30)
+    words = [*zrokd, "access", "private", share, "--bind", "127.0.0.1:0", "--json"]
+    with (
+        subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as process,
+        requests.Session() as session,
+    ):
+        url = f"http://{json.loads(process.stdout.readline())['address']}"
+        events = session.get(f"{url}/events", stream=True, timeout=20)
+        (access,) = site.call("/accesses", method="GET", who=OTHER)[1]["accesses"]
+        began = time.monotonic()
+        if end == "grant":
+            gone = {"shareToken": share, "removeAccessGrants": ["bob@example.com"]}
+            assert site.call("/share", method="PATCH", **gone)[0] == 200
+        else:
+            gone = {key: access[key] for key in ("envZId", "shareToken", "frontendToken")}
+            assert site.call("/unaccess", method="DELETE", who=OTHER, **gone)[0] == 200
+        with contextlib.suppress(requests.RequestException):
+            assert events.content == b""
+        assert requests.get(url, timeout=5).status_code in {502, 503, 404}
+        assert time.monotonic() - began < WITHIN_S
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
 
 
 def refuse(*_args, **_more):

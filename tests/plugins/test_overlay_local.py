@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -22,9 +23,11 @@ SERVER = """
 import json, sys
 from gevent import monkey; monkey.patch_all()
 from zrokd_plugins.overlay_local.folder import Folder
+from zrokd_plugins.overlay_local.guests import Guests
 from zrokd_plugins.overlay_local.node import LocalNode
 import logging, pathlib
-node = LocalNode(Folder(pathlib.Path(sys.argv[1])), logging.getLogger())
+folder = Folder(pathlib.Path(sys.argv[1]))
+node = LocalNode(folder, logging.getLogger(), Guests(folder, "env", None))
 listener = node.bind("svc", terminator=sys.argv[2] or None)
 print("bound", flush=True)
 while True:
@@ -466,10 +469,12 @@ def test_who_may_not_is_told_folder_mode_and_group(small_ctx, mode):
         "from gevent import monkey; monkey.patch_all()\n"
         "import grp, logging, os, pathlib, sys\n"
         "from zrokd_plugins.overlay_local.folder import Folder\n"
+        "from zrokd_plugins.overlay_local.guests import Guests\n"
         "from zrokd_plugins.overlay_local.node import LocalNode\n"
         "from zrokd.errors import OverlayError, UnknownService\n"
         "os.setgroups([]); os.setgid(12345); os.setuid(12345)\n"
-        "try: LocalNode(Folder(pathlib.Path(sys.argv[1])), logging.getLogger()).bind('svc')\n"
+        "folder = Folder(pathlib.Path(sys.argv[1]))\n"
+        "try: LocalNode(folder, logging.getLogger(), Guests(folder, 'env', None)).bind('svc')\n"
         "except OverlayError as error: print(type(error).__name__, error)\n"
     )
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
@@ -482,6 +487,56 @@ def test_who_may_not_is_told_folder_mode_and_group(small_ctx, mode):
     assert done.stdout.startswith("OverlayError may not"), done
     assert f"mode {mode:04o} and group" in done.stdout
     assert "we are not in it" in done.stdout
+
+
+# -- accesses ---
+
+
+@pytest.mark.parametrize("z_id", ["env", "a.b", "-x.Y_", "../up", "%2e"])
+def test_an_access_is_of_one_identity_and_service(admin, overlay, service, z_id):
+    admin.create_access("acc1", service, z_id)
+    admin.create_access("acc2", service, "other")
+    with Folder(overlay._dir()).open(service) as opened:
+        assert opened.has_access(z_id) and opened.has_access("other")
+        assert not opened.has_access(f"{z_id}.acc1") and not opened.has_access("")
+        admin.delete_access("acc1", service)
+        assert not opened.has_access(z_id)
+        assert opened.has_access("other")
+
+
+def test_one_of_two_accesses_is_enough(admin, overlay, service, node):
+    guest = admin.create_environment("guest")
+    for token in ("acc1", "acc2"):
+        admin.create_access(token, service, guest.z_id)
+    visitor, listener = overlay.node(guest.document), node.bind(service)
+    admin.delete_access("acc1", service)
+    visitor.dial(service).close()
+    admin.delete_access("acc2", service)
+    with pytest.raises(UnknownService, match="taken back"):
+        visitor.dial(service)
+    admin.create_access("acc3", service, guest.z_id)
+    visitor.dial(service).close()
+    listener.close()
+    visitor.close()
+
+
+def test_an_access_onto_a_service_that_is_gone(admin):
+    with pytest.raises(UnknownService):
+        admin.create_access("acc1", "nosuch", "env")
+    admin.delete_access("acc1", "nosuch")
+
+
+def test_no_greenlet_looks_after_the_last_stream_ended(admin, overlay, service, node):
+    guest = admin.create_environment("guest")
+    admin.create_access("acc1", service, guest.z_id)
+    visitor, listener = overlay.node(guest.document), node.bind(service)
+    visitor.dial(service).close()
+    gc.collect()
+    with gevent.Timeout(5.0):
+        while visitor._guests._task is not None:
+            gevent.sleep(0.05)
+    listener.close()
+    visitor.close()
 
 
 # -- the administrator's half ---

@@ -203,11 +203,11 @@ class OverlayAdmin(ABC):
 
     @abstractmethod
     def create_access(self, token: str, share_token: str, env_z_id: str) -> None:
-        """Let an environment dial a share."""
+        """Let an environment dial a share. :raises UnknownService: there is no such service."""
 
     @abstractmethod
     def delete_access(self, token: str, share_token: str) -> None:
-        """Take that back."""
+        """Take that back: no new stream by it, and those that run end within five seconds."""
 
     @abstractmethod
     def list_shares(self) -> set[str]:

@@ -19,6 +19,8 @@ from zrokd.testing.contracts.component import ComponentContract
 from zrokd.testing.contracts.rig import WAIT_S, Rig, echo, read_all
 from zrokd.testing.plugin import Bench
 
+REVOKED_S = 5.0
+
 
 class OverlayContract(ComponentContract):
     """The suite for slot overlay."""
@@ -319,18 +321,24 @@ class OverlayContract(ComponentContract):
             near.close()
             far.close()
 
-    def test_an_access_lets_another_environment_dial_a_private_share(self, rig: Rig, overlay: Overlay) -> None:
+    def test_an_access_lets_another_environment_dial_a_private_share_until_it_ends(
+        self, rig: Rig, overlay: Overlay
+    ) -> None:
         rig.admin.create_share("private1", rig.z_id, public=False, config={})
         guest = rig.admin.create_environment("guest")
-        rig.admin.create_access("access1", "private1", guest.z_id)
-        rig.admin.create_access("access1", "private1", guest.z_id)
+        for make in (rig.admin.create_access, rig.admin.create_access):
+            make("access1", "private1", guest.z_id)
         with closing(overlay.node(guest.document)) as node, closing(rig.backend.bind("private1")) as listener:
             dialling = rig.group.spawn(node.dial, "private1", timeout_s=WAIT_S)
             far, _ = listener.accept()
-            far.close()
-            dialling.get(timeout=WAIT_S).close()
-        rig.admin.delete_access("access1", "private1")
-        rig.admin.delete_access("access1", "private1")
+            with closing(far), closing(dialling.get(timeout=WAIT_S)) as near:
+                for end in (rig.admin.delete_access, rig.admin.delete_access):
+                    end("access1", "private1")
+                for stream in (near, far):
+                    with suppress(StreamError), gevent.Timeout(REVOKED_S):
+                        assert stream.recv(1, WAIT_S) == b""
+            with pytest.raises(OverlayError):
+                node.dial("private1", timeout_s=WAIT_S)
         rig.admin.delete_share("private1")
 
     def test_a_controller_dials_an_agent(self, rig: Rig, overlay: Overlay) -> None:
