@@ -25,6 +25,7 @@ _BACKLOG = 4096
 _SHARED = 0o2770
 _HIDDEN = ".bind-"
 _ACCESS = ".access-"
+_SAID = "\0zrokd-"  # in the kernel's abstract names. Source: unix(7)
 _LOCK_S = 2.0
 _PAUSE_S = 0.01
 # posix.close throughout: gevent's os.close keeps a folder open, and its lock held, until the hub turns.
@@ -58,6 +59,12 @@ def _rights(path: Path) -> str:
         except KeyError:
             group = str(found.st_gid)
         return f"{path} has mode {stat.S_IMODE(found.st_mode):04o} and group {group!r}, and we are not in it"
+
+
+def said_by(address: object) -> str:
+    """What the owner of a socket with this address told of itself when it dialled, or ""."""
+    name = address.decode(errors="replace") if isinstance(address, bytes) else ""
+    return name.removeprefix(_SAID).partition("-")[2] if name.startswith(_SAID) else ""
 
 
 class Folder:
@@ -164,8 +171,10 @@ class Service:
         names = [name for name in os.listdir(self._descriptor) if name.startswith(_ACCESS)]  # noqa: PTH208 - a descriptor
         return [(unquote(name[len(_ACCESS) :].rpartition(".")[0]), name) for name in names]
 
-    def dial(self, terminators: list[str], timeout_s: float) -> tuple[socket.socket, str]:
+    def dial(self, terminators: list[str], timeout_s: float, caller: str) -> tuple[socket.socket, str]:
         """A connected socket to the first of these that answers, and its name. Stale ones are removed. May switch.
+
+        `said_by` of the other end's peer address is `caller`.
 
         :raises NoTerminator: all are stale. :raises OverlayTimeout: those that live are too busy to answer.
         :raises OverlayError: we may not.
@@ -174,7 +183,7 @@ class Service:
         while terminators:
             busy = []
             for name in terminators:
-                sock, failure = self._connect(name)
+                sock, failure = self._connect(name, caller)
                 if sock is not None:
                     return sock, name
                 if self._is_busy(name, failure):
@@ -193,10 +202,12 @@ class Service:
             raise trouble("dial", self.path / name, OSError(failure, os.strerror(failure)))
         return failure == errno.EAGAIN
 
-    def _connect(self, name: str) -> tuple[socket.socket | None, int]:
+    def _connect(self, name: str, caller: str) -> tuple[socket.socket | None, int]:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
+            if caller:
+                sock.bind(f"{_SAID}{secrets.token_hex(8)}-{caller}")
             with self._entry(name) as path:
                 # A full backlog is EAGAIN at once here; a blocking connect would wait for it without a limit.
                 failure = sock.connect_ex(path)

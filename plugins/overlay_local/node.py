@@ -15,7 +15,7 @@ from zrokd.contracts import Caller, Listener, Node, Stream
 from zrokd.errors import OverlayError, StreamClosed, UnknownService
 from zrokd.net.stream import SocketStream
 
-from .folder import Folder
+from .folder import Folder, said_by
 from .guests import Guests
 
 _LOOK_S = 1.0  # how often a listener looks whether its socket is still there
@@ -32,13 +32,13 @@ class LocalNode(Node):
         self._folder, self._log, self._guests = folder, log, guests
         self._listeners: set[LocalListener] = set()
 
-    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
+    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0, caller: str = "") -> Stream:
         """A stream to one of those who bind `service`, chosen at random."""
         with self._folder.open(service) as opened:
             self._guests.check(opened)
             names = [terminator] if terminator is not None else opened.sockets()
             random.shuffle(names)
-            sock, name = opened.dial(names, timeout_s)
+            sock, name = opened.dial(names, timeout_s, caller)
         stream = SocketStream(sock, f"local:{service}")
         stream.terminator = name
         self._guests.add(service, stream)
@@ -82,7 +82,7 @@ class LocalListener(Listener):
         self._folder, self._service, self._name, self._inode = folder, service, name, inode
         self._sock, self._log, self._on_close, self._closed = sock, log, on_close, False
         self._waiting = False  # somebody is in accept
-        self._late: list[socket.socket] = []  # came before we unbound, and not yet given out
+        self._late: list[tuple[socket.socket, object]] = []  # came before we unbound, and not yet given out
         sock.settimeout(_LOOK_S)
 
     def accept(self) -> tuple[Stream, Caller]:
@@ -90,7 +90,7 @@ class LocalListener(Listener):
         while not self._closed:
             self._waiting = True
             try:
-                return _given(self._sock.accept()[0])
+                return _given(*self._sock.accept())
             except TimeoutError:
                 self._look()
             except OSError as error:
@@ -98,7 +98,7 @@ class LocalListener(Listener):
             finally:
                 self._waiting = False
         if self._late:
-            return _given(self._late.pop(0))
+            return _given(*self._late.pop(0))
         raise StreamClosed(f"the listener of {self._service!r} was closed")
 
     def _look(self) -> None:
@@ -142,10 +142,10 @@ class LocalListener(Listener):
         self._sock.settimeout(0.0)
         with contextlib.suppress(OSError):
             while True:
-                self._late.append(self._sock.accept()[0])
+                self._late.append(self._sock.accept())
 
 
-def _given(sock: socket.socket) -> tuple[Stream, Caller]:
+def _given(sock: socket.socket, address: object) -> tuple[Stream, Caller]:
     pid, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    caller = Caller(identity=f"uid:{uid}", address=f"pid:{pid}")
+    caller = Caller(identity=f"uid:{uid}", address=f"pid:{pid}", said=said_by(address))
     return SocketStream(sock, caller.address), caller

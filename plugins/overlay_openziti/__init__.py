@@ -35,7 +35,7 @@ class OpenzitiOverlay(Overlay):
 
     name = "openziti"
     Settings = OpenzitiSettings
-    lacks: ClassVar[frozenset[str]] = frozenset({"backpressure", "abort", "half-close", "unbind", "loss"})
+    lacks: ClassVar[frozenset[str]] = frozenset({"backpressure", "abort", "half-close", "unbind", "loss", "said"})
 
     def node(self, identity: str) -> Node:
         """As the contract says: a worker process each."""

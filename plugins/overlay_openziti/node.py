@@ -40,8 +40,15 @@ class OpenzitiNode(Node):
         self._assistant = Assistant(identity, ctx, self._on_event, self._on_started)
         self._prober = ctx.spawn(self._probe, name="openziti-probe")
 
-    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
-        """As the contract says."""
+    def dial(
+        self,
+        service: str,
+        *,
+        terminator: str | None = None,
+        timeout_s: float = 5.0,
+        caller: str = "",  # noqa: ARG002 - OpenZiti's library tells the identity in its place
+    ) -> Stream:
+        """As the contract says, but that nothing is told of `caller`."""
         if self._closing.is_set():
             raise OverlayError("the node was closed")
         if self._streams >= self._most_streams:

@@ -249,7 +249,8 @@ class ZitiListener(Listener):
     def _accept(self, bind: Bind, frame: Frame) -> tuple[ZitiStream, Caller]:
         if self._closed or self._waiting.full():
             raise StreamError("the host is closing" if self._closed else "the host is too busy to accept")
-        caller = Caller(identity=frame.text(Key.CALLER), address=f"ziti:{bind.channel.router}")
+        said = frame.text(Key.CALLER)
+        caller = Caller(identity=said, address=f"ziti:{bind.channel.router}", said=said)
         keys = None
         if self._encrypted and Key.PUBLIC_KEY in frame.headers:
             keys = self._pair.host_keys(frame.headers[Key.PUBLIC_KEY])

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import zrokd
 from zrokd.client.access import Access
 from zrokd.client.grants import Grants
-from zrokd.contracts import Context, Stream
+from zrokd.contracts import ACCESS, Context, Stream
 from zrokd.errors import Conflict, Invalid, NotFound, Unavailable, ZrokdError
 from zrokd.model import agent as told
 from zrokd.model.naming import new_token
@@ -225,7 +225,7 @@ class Keeper:
         return told.ReleaseAccessResponse()
 
     def _dial(self, share: str) -> Stream:
-        return self._office.node.dial(share)
+        return self._office.node.dial(share, caller=ACCESS)
 
 
 def _offered(supervisor: Supervisor) -> Offer:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NoReturn
 
 from zrokd.client.backoff import Backoff
-from zrokd.contracts import Caller, Context, Listener, Mode, Proof, Stream, Task
+from zrokd.contracts import ACCESS, Caller, Context, Listener, Mode, Proof, Stream, Task
 from zrokd.errors import (
     Conflict,
     Denied,
@@ -229,7 +229,7 @@ class Supervisor:
             if self._is_limited:
                 turn_away(stream, http=self.mode.http)
             else:
-                self.mode.serve(self._counted(stream), caller)
+                self.mode.serve(self._counted(stream, caller), caller)
         except StreamError as error:
             self._log.debug("%s: a connection ended early: %s", self.share.title, error)
         finally:
@@ -241,9 +241,9 @@ class Supervisor:
     def _is_limited(self) -> bool:
         return self.mode.share_token in self._tally.limited
 
-    def _counted(self, stream: Stream) -> Stream:
+    def _counted(self, stream: Stream, caller: Caller) -> Stream:
         """What a frontend counts of a public share is not counted here, too."""
-        if not self.share.private:
+        if not self.share.private and caller.said != ACCESS:
             return stream
         return Metered(stream, partial(self._tally.meter.add, self.mode.share_token))
 

@@ -1,4 +1,4 @@
-"""What goes through private shares, told to the controller; and which shares it says let nobody in."""
+"""What goes through private shares, and accesses onto public ones, told to the controller; and which let nobody in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LAST_S = 0.5  # a controller in this daemon ends at the same time
 
 
 class Tally:
-    """Counts for one office. Public shares are counted by frontends, so nothing of theirs is told from here."""
+    """Counts for one office. What visitors of public shares move is counted by frontends, and not told from here."""
 
     def __init__(
         self, office: Office, meter: Meter, on_limited: Callable[[frozenset[str]], None], log: logging.Logger
@@ -50,7 +50,7 @@ class Tally:
         telling.join(_LAST_S)
         telling.kill()
         if self.ledger.owed:
-            self._log.info("the controller was not told the last of what went through private shares")
+            self._log.info("the controller was not told the last of what went through shares")
 
     def report_usage(self, reporter: str, batch: str, samples: Sequence[UsageSample]) -> None:
         """See Ledger."""

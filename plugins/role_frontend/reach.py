@@ -10,12 +10,12 @@ from zrokd.contracts import Node, Stream
 class Reach:
     """Dials through `node()`, which raises OverlayError while there is none."""
 
-    def __init__(self, node: Callable[[], Node], timeout_s: Callable[[], float]) -> None:
-        self._node, self._timeout_s = node, timeout_s
+    def __init__(self, node: Callable[[], Node], timeout_s: Callable[[], float], caller: str = "") -> None:
+        self._node, self._timeout_s, self._caller = node, timeout_s, caller
 
     def dial(self, token: str, terminator: str | None = None) -> Stream:
         """See Node.dial."""
-        return self._node().dial(token, terminator=terminator, timeout_s=self._timeout_s())
+        return self._node().dial(token, terminator=terminator, timeout_s=self._timeout_s(), caller=self._caller)
 
     def terminators(self, token: str) -> Sequence[str]:
         """See Node.terminators."""

@@ -13,7 +13,7 @@ from zrokd.client.environment import EnvironmentFile, default_folder
 from zrokd.client.grants import Grants
 from zrokd.client.holds import holds_folder
 from zrokd.client.ledger import Ledger
-from zrokd.contracts import Health, Node, Role, Task
+from zrokd.contracts import ACCESS, Health, Node, Role, Task
 from zrokd.errors import RestartNeeded, StartError, ZrokdError
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.units import Address, Secret
@@ -47,7 +47,7 @@ class FrontendRole(Role):
         self._leaving: list[Access] = []  # no longer wanted; their connections go on
         self._grants: Grants | None = None
         self._node: Node | None = None  # of the environment that accesses use
-        self._reach = Reach(self._environment_node, lambda: self._doors.settings.dial_timeout)
+        self._reach = Reach(self._environment_node, lambda: self._doors.settings.dial_timeout, ACCESS)
         self._controllers: list[Controller] = []
         self._tasks: list[Task] = []
 

@@ -6,7 +6,10 @@ import stat
 import gevent
 import pytest
 import requests
+from zrokd_plugins.role_backend import tally
+from zrokd_plugins.role_frontend import usage
 
+from zrokd.client import ledger
 from zrokd.errors import StreamError
 from zrokd.model.units import parse_address
 from zrokd.net.stream import connect
@@ -128,6 +131,32 @@ def test_a_public_share_is_ordered_told_checked_and_released(site, target):
     assert site.status()["shares"] == []
     assert site.call("/shares", method="GET")[1]["shares"] == []
     eventually(lambda: site.get("blog").status == 404)
+
+
+def test_what_an_access_onto_a_public_share_moves_counts_and_what_visitors_move_counts_once(
+    folder, target, monkeypatch
+):
+    for module in (usage, tally, ledger):
+        monkeypatch.setattr(module, "EVERY_S", 0.1)
+    with Site(folder, changes=CHANGES) as site:
+        site.wait()
+        named = [{"namespaceToken": "public", "name": "blog"}]
+        token = site.order("share", target=target.url, nameSelections=named)["token"]
+        eventually(lambda: site.get("blog").status == 200)
+
+        def counted():
+            _, told = site.call(f"/metrics/share/{token}?duration=1h", method="GET")
+            return sum(sample["tx"] for sample in told["samples"])
+
+        eventually(counted)
+        before = counted()
+        site.get("blog", "/bytes/100000")
+        eventually(lambda: counted() >= before + 100_000)
+        site.order("access", token=token, bindAddress="127.0.0.1:0")
+        (access,) = site.status()["accesses"]
+        assert len(requests.get(f"http://{access['bindAddress']}/bytes/100000", timeout=10).content) == 100_000
+        eventually(lambda: counted() >= before + 200_000)
+        assert counted() < before + 250_000
 
 
 def test_a_health_check_says_what_is_wrong(site, target):

@@ -26,7 +26,7 @@ from zrokd_plugins.role_backend.verify import ask, ask_until
 from zrokd.client import files
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.config.load import from_tree
-from zrokd.contracts import Caller, Health, Mode, Settings
+from zrokd.contracts import ACCESS, Caller, Health, Mode, Settings
 from zrokd.errors import (
     ConfigError,
     Conflict,
@@ -194,8 +194,8 @@ class World:
     def of(self, name):
         return [call for call in self.calls if call[0] == name]
 
-    def dial(self, token):
-        return self.node.dial(token)
+    def dial(self, token, caller=""):
+        return self.node.dial(token, caller=caller)
 
 
 @pytest.fixture
@@ -1340,6 +1340,19 @@ def test_a_stream_and_caller_reach_the_mode(world, backend, started, monkeypatch
     assert stream.recv(1, 5) == b""
     stream.close()
     assert seen == [Caller(identity=f"uid:{os.getuid()}", address=f"pid:{os.getpid()}")]
+
+
+@pytest.mark.parametrize(("private", "said", "counts"), [(True, "", True), (False, "", False), (False, ACCESS, True)])
+def test_bytes_are_counted_where_no_frontend_counts_them(world, backend, started, monkeypatch, private, said, counts):
+    role = backend(share("wait", private=private))
+    [supervisor] = started(role)
+    monkeypatch.setattr(supervisor.mode, "serve", lambda stream, caller: stream.send(b"123"))
+    stream = world.dial("tok1", caller=said)
+    assert stream.recv(9, 5) == b"123"
+    assert stream.recv(1, 5) == b""
+    stream.close()
+    told = [(sample.share_token, sample.tx_bytes) for sample in role._tally.meter.take()]
+    assert told == ([("tok1", 3)] if counts else [])
 
 
 def test_the_memory_is_readable_for_people(world, backend, started, small_ctx):

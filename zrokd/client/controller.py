@@ -103,7 +103,7 @@ class Controller:
     def report_environment(
         self, z_id: str, reporter: str, batch: str, samples: Sequence[UsageSample]
     ) -> frozenset[str]:
-        """As `report_usage`, of private shares of an environment. Which of all its shares let nobody in now."""
+        """As `report_usage`, of shares of an environment. Which of all its shares let nobody in now."""
         document = {"envZId": z_id, **wire.usage_to_wire(reporter, batch, samples)}
         return wire.limited_from_wire(self._call("POST", "/zrokd/environment/usage", document))
 

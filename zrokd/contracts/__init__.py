@@ -12,7 +12,7 @@ from zrokd.contracts.filter import Filter
 from zrokd.contracts.gate import Gate
 from zrokd.contracts.mode import PING_PATH, Mode
 from zrokd.contracts.observer import Observer
-from zrokd.contracts.overlay import Caller, Listener, Node, Overlay, OverlayAdmin, Proof, Step, Stream
+from zrokd.contracts.overlay import ACCESS, Caller, Listener, Node, Overlay, OverlayAdmin, Proof, Step, Stream
 from zrokd.contracts.role import Role
 from zrokd.contracts.sink import Sink
 from zrokd.contracts.storage import Storage
@@ -37,6 +37,7 @@ SLOTS: dict[str, type[Component]] = {
 }
 
 __all__ = [
+    "ACCESS",
     "PING_PATH",
     "SLOTS",
     "AddressSetting",

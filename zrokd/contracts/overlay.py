@@ -12,6 +12,9 @@ from zrokd.errors import UnknownService
 from zrokd.model.environment import Identity
 from zrokd.model.limits import UsageSample
 
+#: What accesses tell whoever serves the share that they dial; frontends tell nothing.
+ACCESS = "access"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -19,6 +22,7 @@ class Caller:
 
     identity: str = ""
     address: str = ""
+    said: str = ""  # of itself: nobody vouches for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,8 @@ class Node(ABC):
     """One identity's handle on the overlay."""
 
     @abstractmethod
-    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0) -> Stream:
-        """A stream to somebody who binds `service`; the caller closes it.
+    def dial(self, service: str, *, terminator: str | None = None, timeout_s: float = 5.0, caller: str = "") -> Stream:
+        """A stream to somebody who binds `service`; the caller closes it. `caller` is told there, see Caller.said.
 
         :raises UnknownService: no such service, or not ours.
         :raises NoTerminator: nobody binds it now.
@@ -223,7 +227,8 @@ class Overlay(Component):
 
     slot = "overlay"
     #: What it cannot give of the contract: "abort" (a peer can tell a broken stream from an ended one), "backpressure",
-    #: "half-close", "loss" (a listener notices that its service is gone), "unbind" (leaves the network at once).
+    #: "half-close", "loss" (a listener notices that its service is gone), "said" (who dials can say who it is),
+    #: "unbind" (leaves the network at once).
     lacks: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod

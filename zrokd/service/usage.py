@@ -31,10 +31,10 @@ class Usage:
         )
 
     def report_environment(self, z_id: str, report: UsageReport, principal: Principal) -> tuple[str, ...]:
-        """Keep what went through private shares of one of the account's environments until now.
+        """Keep what went through shares of one of the account's environments until now, as its backend counted it.
 
-        Others are dropped: what visitors of public shares move is counted by frontends, and nobody pays for what is
-        said by somebody else. Which of the environment's shares, of all, let nobody in.
+        Others are dropped: nobody pays for what is said by somebody else. Which of the environment's shares, of all,
+        let nobody in.
         :raises NotFound: no such environment of the account's.
         """
         work, account_id = self._core.store.write if report.samples else self._core.store.read, account_of(principal)
@@ -57,7 +57,7 @@ class Usage:
     def _report_environment(self, z_id: str, report: UsageReport, account_id: int) -> tuple[str, ...]:
         environment = require_environment(z_id, account_id)
         if report.samples:
-            self._keep(f"environment {z_id}", report, lambda tokens: shares.private_of(environment.id, tokens))
+            self._keep(f"environment {z_id}", report, lambda tokens: shares.tokens_of(environment.id, tokens))
         return shares.limited_of_environment(environment.id)
 
     def _keep(self, source: str, report: UsageReport, pick: Callable[[set[str]], set[str]]) -> int:

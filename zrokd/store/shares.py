@@ -132,10 +132,9 @@ def limited_of_environment(environment_id: int) -> tuple[str, ...]:
     return tuple(row.token for row in tables.Share.select(tables.Share.token).where(*here).namedtuples())
 
 
-def private_of(environment_id: int, tokens: Collection[str]) -> set[str]:
-    """Those of the tokens that are of private shares in the environment, live or on their way."""
-    here = (tables.Share.environment == environment_id) & (tables.Share.share_mode == ShareMode.PRIVATE.value)
-    chosen = here & (tables.Share.token << sorted(tokens))
+def tokens_of(environment_id: int, tokens: Collection[str]) -> set[str]:
+    """Those of the tokens that are of shares in the environment, live or on their way."""
+    chosen = (tables.Share.environment == environment_id) & (tables.Share.token << sorted(tokens))
     return {row.token for row in tables.Share.select(tables.Share.token).where(chosen).namedtuples()}
 
 

@@ -27,7 +27,7 @@ def disable(call: Call, asked: Disable) -> Done:
 
 @shaped(ENVIRONMENT_USAGE_SCHEMA)
 def usage(call: Call) -> Found:
-    """POST /zrokd/environment/usage: what went through its private shares since the last report, taken as of now.
+    """POST /zrokd/environment/usage: what its backends counted of its shares since the last report, taken as of now.
 
     Answers which of all its shares let nobody in.
     """

@@ -91,9 +91,10 @@ class OverlayContract(ComponentContract):
         assert near.recv(100, WAIT_S) == b"220 hello"
 
     def test_an_accepted_stream_says_who_calls(self, rig: Rig, listener: Listener) -> None:
-        dialling = rig.group.spawn(rig.visitor.dial, "svc", timeout_s=WAIT_S)
+        dialling = rig.group.spawn(rig.visitor.dial, "svc", timeout_s=WAIT_S, caller="me")
         far, caller = listener.accept()
         assert isinstance(caller, Caller)
+        assert caller.said == "me" or "said" in self.Component.lacks  # type: ignore[attr-defined]
         far.close()
         dialling.get(timeout=WAIT_S).close()
 
