@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict, deque
 from collections.abc import Collection
 
 import gevent
@@ -39,21 +40,45 @@ class Prober:
     ) -> None:
         self._listeners, self._api, self._settings, self._log, self._spawn = listeners, api, settings, log, spawn
         self._pair = KeyPair()  # nothing is ever sealed with it
+        self._left = 0  # dials that this round may still begin
+        self._queues: dict[str, deque[tuple[ZitiListener, Bind]]] = {}  # what is due, by router
 
     def run(self) -> None:
         """For ever; ends by being killed. Switches greenlets."""
-        while True:
-            gevent.sleep(_ROUND_S)
-            now, left = time.monotonic(), max(1, round(self._settings.probes_per_second * _ROUND_S))
-            for listener, bind in self._due(now):
-                if not left:
-                    break
-                pace = listener.pace(bind)
-                if pace.has_room:
-                    left -= 1
-                    pace.under_way += 1
-                    bind.asked_at = now
-                    self._spawn(self._ask, listener, bind, pace, name=f"probe {listener.service}")
+        try:
+            while True:
+                gevent.sleep(_ROUND_S)
+                self.begin_round()
+        finally:
+            self._queues.clear()
+
+    def begin_round(self) -> None:
+        """Begin to dial what is due, and go on until the next round. Does not switch greenlets."""
+        self._left = max(1, round(self._settings.probes_per_second * _ROUND_S))
+        self._queues = self._queued(time.monotonic())
+        for router in self._queues:
+            self._go_on(router)
+
+    def _queued(self, now: float) -> dict[str, deque[tuple[ZitiListener, Bind]]]:
+        found: defaultdict[str, deque[tuple[ZitiListener, Bind]]] = defaultdict(deque)
+        for listener, bind in self._due(now):
+            found[bind.channel.router].append((listener, bind))
+        return dict(found)
+
+    def _go_on(self, router: str) -> None:
+        """Begin what the round and the router have room for. Each that ends makes room: rounds alone are too few."""
+        queue = self._queues.get(router)
+        while queue and self._left:
+            listener, bind = queue[0]
+            pace = listener.pace(bind)
+            if not pace.has_room:
+                return
+            queue.popleft()
+            if not bind.ended.is_set():  # since the round began
+                self._left -= 1
+                pace.under_way += 1
+                bind.asked_at = time.monotonic()
+                self._spawn(self._ask, listener, bind, pace, name=f"probe {listener.service}")
 
     def _due(self, now: float) -> list[tuple[ZitiListener, Bind]]:
         every_s = self._settings.probe_every
@@ -79,6 +104,7 @@ class Prober:
             return
         finally:
             pace.under_way -= 1
+            self._go_on(bind.channel.router)
         if answer.kind == Kind.CONNECTED:
             bind.channel.closings.answered()
             bind.channel.close_circuit(answer.headers.get(Key.CIRCUIT, b""))

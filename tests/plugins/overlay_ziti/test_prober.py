@@ -19,7 +19,7 @@ from tests.plugins.overlay_ziti.fakes import FakeApi, FakeDialler, FakeRouter, e
 class Rig:
     """Listeners on a fake router, and who probes them."""
 
-    def __init__(self, ctx, permissions, count, **edge):
+    def __init__(self, ctx, permissions, count, *, runs=True, **edge):
         self.ctx, self.router = ctx, FakeRouter("a")
         self.api = FakeApi([self.router])
         self.settings = EdgeSettings(**{"probe_every": "100ms", "answer_timeout": "200ms", **edge})
@@ -28,8 +28,8 @@ class Rig:
         self.paces = defaultdict(Pace)
         self.listeners = [self.bind(f"svc{number or ''}", permissions) for number in range(count)]
         self.listener = self.listeners[0]
-        prober = Prober(self.listeners, self.api, self.settings, ctx.log, ctx.spawn)
-        self.prober = ctx.spawn(prober.run, name="probes")
+        self.prober = Prober(self.listeners, self.api, self.settings, ctx.log, ctx.spawn)
+        self.running = ctx.spawn(self.prober.run, name="probes") if runs else None
 
     def bind(self, service, permissions):
         self.api.make(service, encrypted=False, permissions=permissions)
@@ -53,7 +53,8 @@ class Rig:
         return self.router.kinds(Kind.CONNECT)
 
     def end(self):
-        self.prober.kill()
+        if self.running is not None:
+            self.running.kill()
         for listener in self.listeners:
             listener.close()
         self.router.close()
@@ -143,6 +144,41 @@ def test_all_are_dialled_soon_and_none_twice_before_all_were(made):
     rig = made(count=60, probe_every="1s")
     eventually(lambda: len(rig.probes) >= 60)
     assert len({probe.body for probe in rig.probes[:60]}) == 60, "each by a session of its own service"
+
+
+def test_one_round_dials_more_than_may_be_under_way_at_once(made):
+    rig = made(count=60, runs=False, probes_per_second=3000)  # 60 a round
+    rig.prober.begin_round()
+    eventually(lambda: len(rig.router.kinds(Kind.CIRCUIT_CLOSE)) == 60)
+
+
+def test_a_round_begins_no_more_than_its_part_of_a_second(made):
+    rig = made(count=60, runs=False, probes_per_second=500)  # 10 a round
+    rig.prober.begin_round()
+    eventually(lambda: len(rig.router.kinds(Kind.CIRCUIT_CLOSE)) == 10)
+    gevent.sleep(0.05)
+    assert len(rig.probes) == 10
+    assert {listener.pace(bind).under_way for listener in rig.listeners for bind in listener.binds()} == {0}
+
+
+def test_what_went_while_it_waited_for_its_turn_is_not_dialled(made):
+    rig = made(count=20, runs=False, probes_per_second=3000)
+    rig.prober.begin_round()  # four go at once
+    for listener in rig.listeners[10:]:
+        for bind in listener.binds():
+            bind.end("it was taken away")
+    eventually(lambda: len(rig.router.kinds(Kind.CIRCUIT_CLOSE)) >= 10)
+    gevent.sleep(0.05)
+    assert len(rig.probes) == 10
+
+
+def test_nothing_is_dialled_once_it_ended(made):
+    rig = made(count=20, probe_every="20s", probes_per_second=3000)
+    rig.router.is_mute.add(Kind.CONNECT)
+    eventually(lambda: len(rig.probes) == 4)
+    rig.running.kill()
+    gevent.sleep(0.5)  # those four end without an answer
+    assert len(rig.probes) == 4
 
 
 def test_no_more_dials_a_second_than_allowed(made):
