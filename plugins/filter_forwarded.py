@@ -11,12 +11,14 @@ from pydantic import Field
 
 from zrokd import hookimpl
 from zrokd.contracts import Filter, NetworkSetting, Settings
-from zrokd.model.http import Fields, RequestHead, Route
+from zrokd.model.block import Block, Fields, remembered
+from zrokd.model.http import RequestHead, Route
 from zrokd.net.http1.origin import IpAddress, address_of, claimed, origin
 
 _REAL = b"x-real-ip"
 _MANAGED_PREFIX = b"x-forwarded-"
 _MANAGED = frozenset([_REAL, b"forwarded"])
+_NOTHING: frozenset[bytes] = frozenset()
 
 
 class ForwardedSettings(Settings):
@@ -41,21 +43,21 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        return head.edited(_managed(head.names), self._told(head, peer))
-
-    def _told(self, head: RequestHead, peer: str) -> Fields:
-        host, proto = head.get(b"host") or b"", b"https" if head.secure else b"http"
         address, text = _address(peer)
-        if address is None:  # a UNIX socket: no address to tell
-            return _fields((), "", proto, host)
-        if not self._trusts(address):
-            return _fields((text,), text, proto, host)
+        if address is not None and self._trusts(address):
+            return head.edited(_managed(head.names), self._continued(head, address))
+        chain = (text,) if text else ()
+        block = _unclaimed(head.block)
+        told = _fields(chain, text, _proto(head.secure), block.get(b"host") or b"")
+        return head.having(block.edited(_NOTHING, told))
+
+    def _continued(self, head: RequestHead, address: IpAddress) -> Fields:
         chain = (*claimed(head), address)
         return _fields(
             tuple([str(address) for address in chain]),
             str(origin(chain, self._trusts)),
-            _one_of(head.get(b"x-forwarded-proto"), proto, b"http", b"https"),
-            head.get(b"x-forwarded-host") or host,
+            _one_of(head.get(b"x-forwarded-proto"), _proto(head.secure), b"http", b"https"),
+            head.get(b"x-forwarded-host") or head.get(b"host") or b"",
         )
 
     def _trusts(self, address: IpAddress) -> bool:
@@ -64,9 +66,19 @@ class ForwardedFilter(Filter):
 
 @lru_cache(maxsize=1024)
 def _address(peer: str) -> tuple[IpAddress | None, str]:
-    """The address of a connection, whose requests all ask for it, and its text."""
+    """The address of a connection, whose requests all ask for it, and its text; (None, "") for a UNIX socket."""
     address = address_of(peer)
-    return address, str(address)
+    return address, "" if address is None else str(address)
+
+
+@remembered
+def _unclaimed(block: Block) -> Block:
+    """`block` without what a visitor says of itself."""
+    return block.edited(_managed(block.index))
+
+
+def _proto(secure: bool) -> bytes:  # noqa: FBT001
+    return b"https" if secure else b"http"
 
 
 def _one_of(value: bytes | None, default: bytes, *others: bytes) -> bytes:

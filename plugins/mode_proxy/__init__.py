@@ -14,6 +14,7 @@ from pydantic import Field
 from zrokd import hookimpl
 from zrokd.contracts import PING_PATH, Caller, DurationS, Mode, Settings, SizeBytes, Stream
 from zrokd.errors import MessageError, StreamError
+from zrokd.model.block import Block, remembered
 from zrokd.model.http import ExchangeSummary, RequestHead, printable, visitor_of
 from zrokd.model.units import Address
 from zrokd.net.http1.answer import answer, refuse
@@ -233,7 +234,7 @@ class ProxyMode(Mode):
             head = replace(head, target=target.path(head.target))
         if choice == "keep":
             return head
-        return head.with_field(b"Host", target.host if choice == "target" else choice.encode())
+        return head.having(_at_host(head.block, target.host if choice == "target" else choice.encode()))
 
     def _tell(self, head: RequestHead, done: Forwarded, peer: str, started: float) -> None:
         self.ctx.hooks.on_exchange(
@@ -250,6 +251,11 @@ class ProxyMode(Mode):
                 outcome=done.outcome,
             )
         )
+
+
+@remembered
+def _at_host(block: Block, host: bytes) -> Block:
+    return block.edited(frozenset([b"host"]), ((b"Host", host),))
 
 
 def _visitor(head: RequestHead) -> Address | None:

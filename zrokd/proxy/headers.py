@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zrokd.errors import MessageError
-from zrokd.model.http import Fields, RequestHead
-from zrokd.net.http1.hops import hop_by_hop
+from zrokd.model.block import Block, Fields, remembered
+from zrokd.model.http import RequestHead
+from zrokd.net.http1.hops import without_hops
 
 _PSEUDONYM = b"zrokd"
 _HOP = {minor: b"1.%d %s" % (minor, _PSEUDONYM) for minor in (0, 1)}
@@ -27,14 +28,18 @@ def inbound(head: RequestHead) -> RequestHead:
     Field names with `_` for `-` count as the same name, because many servers fold them. Source: RFC 9110 §7.6.3.
     :raises MessageError: 400, it nominates a field every hop needs; 508, it went through ten frontends already.
     """
-    head = hop_by_hop(head)
-    via = _HOP[head.minor]
-    if b"via" in head.names:
-        hops = _hops(head)
+    return head.having(_inbound(head.block, head.minor))
+
+
+@remembered
+def _inbound(block: Block, minor: int) -> Block:
+    block, via = without_hops(block), _HOP[minor]
+    if b"via" in block.index:
+        hops = _hops(block)
         if sum(_is_ours(hop) for hop in hops) >= _MOST_HOPS:
             raise MessageError(508, "the request goes in circles")
         via = b", ".join([*hops, via])
-    return head.edited(_forged(head.names), ((b"Via", via), (b"X-Proxy", b"zrok")))
+    return block.edited(_forged(block.index), ((b"Via", via), (b"X-Proxy", b"zrok")))
 
 
 def with_identity(head: RequestHead, fields: Fields, drop: tuple[bytes, ...] = ()) -> RequestHead:
@@ -57,8 +62,8 @@ def _may_pass(name: bytes) -> bool:
     return b"_" not in name or folded not in _TWINS
 
 
-def _hops(head: RequestHead) -> list[bytes]:
-    return [hop.strip() for value in head.all(b"via") for hop in value.split(b",") if hop.strip()]
+def _hops(block: Block) -> list[bytes]:
+    return [hop.strip() for value in block.all(b"via") for hop in value.split(b",") if hop.strip()]
 
 
 def _is_ours(hop: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zrokd.errors import MessageError, NotFound, Unavailable, UsedUp
+from zrokd.model.block import Block, remembered
 from zrokd.model.http import RequestHead, Route
 from zrokd.model.naming import Mapping, canonical_host
 from zrokd.proxy.mapping import MappingTable
@@ -16,7 +17,7 @@ def route(head: RequestHead, table: MappingTable) -> Route:
     :raises UsedUp: what is shared has had all the bytes that it may have for now.
     :raises Unavailable: no names were ever heard of, so nobody can say what is shared.
     """
-    host = canonical_host((head.get(b"host") or b"").decode("latin-1"))
+    host = _host(head.block)
     if not host:
         raise MessageError(400, "the Host field is missing or not a host name")
     mapping = table.at(host)
@@ -27,6 +28,11 @@ def route(head: RequestHead, table: MappingTable) -> Route:
     if not table.loaded:
         raise Unavailable("this frontend has not heard from its controller yet")
     raise NotFound(f"nothing is shared under {host!r}")
+
+
+@remembered
+def _host(block: Block) -> str:
+    return canonical_host((block.get(b"host") or b"").decode("latin-1"))
 
 
 def _route(host: str, mapping: Mapping) -> Route:

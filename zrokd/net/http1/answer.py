@@ -7,6 +7,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from zrokd.errors import StreamError
+from zrokd.model.block import Block, remembered
 from zrokd.model.http import Fields, RequestHead, ResponseHead
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.framing import CHUNKED, NONE, UNTIL_CLOSE, Framing
@@ -73,8 +74,13 @@ def dress(head: ResponseHead, framing: Framing, *, keep_alive: bool, minor: int)
     elif not minor:
         own.append((b"Connection", b"keep-alive"))
     if b"date" not in head.names:
-        own.append((b"Date", _DATE.now()))
-    return head.edited(drop, tuple(own))
+        return head.edited(drop, (*own, (b"Date", _DATE.now())))
+    return head.having(_dressed(head.block, drop, tuple(own)))
+
+
+@remembered
+def _dressed(block: Block, drop: frozenset[bytes], own: Fields) -> Block:
+    return block.edited(drop, own)
 
 
 def answer(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError, StreamTimeout
+from zrokd.model.block import Block, remembered
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.answer import dress, framing_for
 from zrokd.net.http1.body import BodyReader, BodyWriter
@@ -301,7 +302,7 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
     With bytes behind it, which a tunnel would hide from everybody who looks at requests, it asks for none.
     """
     framing = client.framing
-    if framing.kind == "none" and head.minor and head.names.isdisjoint(_CHANGED):
+    if framing.kind == "none" and head.minor and _goes_as_it_is(head.block):
         return head, False
     clean = hop_by_hop(head)
     upgrade = wants_websocket(clean) and head.method == b"GET" and head.minor == 1 and framing.kind == "none"
@@ -312,6 +313,11 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
         clean = clean.without(b"Connection", b"Upgrade")
     sent = clean.edited(_REPLACED, _framing_fields(framing) + _expect_fields(head, framing))
     return sent if sent.minor else replace(sent, minor=1), upgrade
+
+
+@remembered
+def _goes_as_it_is(block: Block) -> bool:
+    return block.index.keys().isdisjoint(_CHANGED)
 
 
 def _framing_fields(framing: Framing) -> tuple[tuple[bytes, bytes], ...]:

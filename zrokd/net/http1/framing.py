@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from zrokd.errors import MessageError
+from zrokd.model.block import Block, remembered
 from zrokd.model.http import RequestHead, ResponseHead
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How a body is delimited. `length` counts for kind "length" only."""
 
     kind: Literal["none", "length", "chunked", "until_close"]
@@ -27,7 +26,7 @@ UNTIL_CLOSE = Framing("until_close")
 
 def request_framing(head: RequestHead) -> Framing:
     """The framing of a request's body. :raises MessageError: 400 or 501: it cannot be told for sure."""
-    return declared_framing(head) or NONE
+    return declared_framing(head.block, head.minor) or NONE
 
 
 def response_framing(head: ResponseHead, request_method: bytes) -> Framing:
@@ -35,17 +34,18 @@ def response_framing(head: ResponseHead, request_method: bytes) -> Framing:
     if request_method == b"HEAD" or head.status < 200 or head.status in (204, 304):
         return NONE
     try:
-        return declared_framing(head) or UNTIL_CLOSE
+        return declared_framing(head.block, head.minor) or UNTIL_CLOSE
     except MessageError as error:
         raise MessageError(502, str(error)) from error
 
 
-def declared_framing(head: RequestHead | ResponseHead) -> Framing | None:
+@remembered
+def declared_framing(block: Block, minor: int) -> Framing | None:
     """What the fields say of a body; None: nothing. :raises MessageError: 400 or 501: it cannot be told for sure."""
-    names = head.names
-    if b"transfer-encoding" in names:
-        return _coded(head.all(b"transfer-encoding"), head.all(b"content-length"), head.minor)
-    return _counted(head.all(b"content-length")) if b"content-length" in names else None
+    index = block.index
+    if b"transfer-encoding" in index:
+        return _coded(block.all(b"transfer-encoding"), block.all(b"content-length"), minor)
+    return _counted(block.all(b"content-length")) if b"content-length" in index else None
 
 
 def _counted(lengths: list[bytes]) -> Framing:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 
 from zrokd.errors import MessageError
-from zrokd.model.http import Fields, RequestHead, ResponseHead, field_lines
+from zrokd.model.block import Block, Fields, field_lines, remembered
+from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.framing import NONE, UNTIL_CLOSE, Framing, declared_framing
+from zrokd.net.http1.hops import connection_tokens
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.net.http1.memory import MEMORY
 
 DEFAULTS = HttpLimits()
 
@@ -21,6 +24,11 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x
 _BEGUN_LINE = re.compile(rb"(?:" + _TOKEN + rb"(?: [!\"$-~]*+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
 # One field a line; a head is valid when there are as many of them as lines.
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)\r\n", re.MULTILINE)
+# Fields of one visitor alone, as nearly everybody spells them, and a value without blanks around it.
+_OWN = (b"\r\nCookie: ", b"\r\nAuthorization: ")
+_OWN_NAMES = frozenset([b"cookie", b"authorization"])
+_VALUE = re.compile(rb"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f]*+(?<![ \t])(?=\r\n)")
+_NOT_A_FIELD = "a header line is not NAME: VALUE"
 _PORT = rb"(?:[0-5]?[0-9]{0,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]++|\[[0-9A-Fa-f.]*+:[0-9A-Fa-f:.]*+\])(?::" + _PORT + rb")?")
 _REFUSED = frozenset({b"CONNECT", b"TRACE"})
@@ -44,12 +52,14 @@ def judge_request(data: bytes, limits: HttpLimits, *, secure: bool = False) -> t
     if major != b"1":
         raise MessageError(505, "this version of HTTP is not spoken here")
     _check_method(method)
-    fields, block = _parse_fields(data, line.end(), limits.head_bytes, limits.fields)
-    head = RequestHead.read(method, target, int(minor != b"0"), fields, block, secure=secure)
-    _check_host(head)
+    block = _parse_block(data, line.end(), limits.head_bytes, limits.fields)
+    head = RequestHead.of(method, target, 0 if minor == b"0" else 1, block, secure=secure)
+    _check_host(block, head.minor)
     if not target.startswith(b"/"):
         head = _origin_form(head)
-    return head, declared_framing(head) or NONE
+    framing = declared_framing(head.block, head.minor) or NONE
+    MEMORY.keep(block)
+    return head, framing
 
 
 def check_request_line(data: bytes, limits: HttpLimits = DEFAULTS) -> None:
@@ -74,9 +84,10 @@ def _check_method(method: bytes) -> None:
         raise MessageError(405, "CONNECT and TRACE are not served here")
 
 
-def _check_host(head: RequestHead) -> None:
-    hosts = head.all(b"host")
-    if len(hosts) != 1 and (hosts or head.minor):
+@remembered
+def _check_host(block: Block, minor: int) -> None:
+    hosts = block.all(b"host")
+    if len(hosts) != 1 and (hosts or minor):
         raise MessageError(400, "there must be exactly one Host")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise MessageError(400, "Host is not a host name with an optional port")
@@ -117,38 +128,78 @@ def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> t
         raise MessageError(502, "the first line is not HTTP/1.1 STATUS REASON")
     minor, status, reason = line.groups()
     try:
-        fields, block = _parse_fields(data, line.end(), limits.response_head_bytes, limits.response_fields)
-        head = ResponseHead.read(int(status), (reason or b"").strip(b" \t"), fields, block, int(minor != b"0"))
+        block = _parse_block(data, line.end(), limits.response_head_bytes, limits.response_fields)
+        head = ResponseHead.of(int(status), (reason or b"").strip(b" \t"), 0 if minor == b"0" else 1, block)
         if head.status < 200 or head.status == 204:  # they carry no body whatever they say
             return head, NONE
-        framing = declared_framing(head) or UNTIL_CLOSE
+        framing = declared_framing(block, head.minor) or UNTIL_CLOSE
     except MessageError as error:
         raise MessageError(502, str(error)) from error
+    MEMORY.keep(block)
     return head, NONE if method == b"HEAD" or head.status == 304 else framing
 
 
-def _parse_fields(data: bytes, at: int, max_bytes: int, max_fields: int) -> tuple[Fields, bytes | None]:
-    """The fields in `data`, whose lines begin at `at`, and their block; none when a line ends in blanks."""
+def _parse_block(data: bytes, at: int, max_bytes: int, max_fields: int) -> Block:
+    """The fields in `data`, whose lines begin at `at`; those that are a visitor's own stand apart."""
     if len(data) > max_bytes:
         raise MessageError(431, f"the head is larger than {max_bytes} bytes")
-    fields = _FIELD.findall(data)
-    if len(fields) != data.count(b"\n") - 2 or not data.endswith(b"\r\n\r\n"):
-        raise MessageError(400, "a header line is not NAME: VALUE")
-    if len(fields) > max_fields:
+    if not data.endswith(b"\r\n\r\n"):
+        raise MessageError(400, _NOT_A_FIELD)
+    block = _block_of(data[at - 2 : -2])
+    if len(block.fields) > max_fields:
         raise MessageError(431, f"there are more than {max_fields} fields")
-    if data.find(b" \r\n", at) >= 0 or data.find(b"\t\r\n", at) >= 0:
-        return tuple([(name, value.rstrip(b" \t")) for name, value in fields]), None
-    return tuple(fields), data[at - 2 : -2]
+    return block
+
+
+def _block_of(lines: bytes) -> Block:
+    """The block of `lines`, which begin with CRLF, known or not."""
+    rest, apart = _without_own(lines)
+    block = MEMORY.find(rest) or _parse_lines(rest)
+    if not apart:
+        return block
+    return block.before(apart) if _spares_own(block) else _parse_lines(lines)
+
+
+def _without_own(lines: bytes) -> tuple[bytes, Fields]:
+    """`lines` without the fields of one visitor alone, where they are spelt as usual, and these fields."""
+    apart: Fields = ()
+    for mark in _OWN:
+        at = lines.find(mark)
+        if at >= 0 and (value := _VALUE.match(lines, at + len(mark))):
+            lines = lines[:at] + lines[value.end() :]
+            apart += ((mark[2:-2], value[0]),)
+    return lines, apart
+
+
+@remembered
+def _spares_own(block: Block) -> bool:
+    """Whether it leaves the fields that were taken out alone: it neither repeats nor nominates one."""
+    return _OWN_NAMES.isdisjoint(block.index) and _OWN_NAMES.isdisjoint(connection_tokens(block))
+
+
+def _parse_lines(lines: bytes) -> Block:
+    """The block of `lines`, which begin with CRLF."""
+    fields = _FIELD.findall(lines)
+    if len(fields) != lines.count(b"\n") - 1 or not lines.endswith(b"\r\n"):
+        raise MessageError(400, _NOT_A_FIELD)
+    if b" \r\n" in lines or b"\t\r\n" in lines:  # blanks at the end are not part of a value, and do not go on
+        return Block(tuple([(name, value.rstrip(b" \t")) for name, value in fields]))
+    return Block(tuple(fields), lines)
 
 
 def parse_trailers(data: bytes, max_fields: int) -> Fields:
     """The trailer fields in `data`, empty line included. :raises MessageError: 400."""
-    return _parse_fields(b"\r\n" + data, 2, len(data) + 2, max_fields)[0]
+    if not data.endswith(b"\r\n"):
+        raise MessageError(400, _NOT_A_FIELD)
+    fields = _parse_lines(b"\r\n" + data[:-2]).fields
+    if len(fields) > max_fields:
+        raise MessageError(431, f"there are more than {max_fields} fields")
+    return fields
 
 
 def encode_request(head: RequestHead) -> bytes:
     """The head as bytes, empty line included. :raises ValueError: as `encode_fields`."""
-    return b"%s %s HTTP/1.%d%s\r\n" % (head.method, head.target, head.minor, head.block)
+    return b"%s %s HTTP/1.%d%s\r\n" % (head.method, head.target, head.minor, head.block.lines)
 
 
 def encode_response(head: ResponseHead) -> bytes:
@@ -156,7 +207,7 @@ def encode_response(head: ResponseHead) -> bytes:
 
     :raises ValueError: as `encode_fields`.
     """
-    return b"HTTP/1.1 %d %s%s\r\n" % (head.status, head.reason, head.block)
+    return b"HTTP/1.1 %d %s%s\r\n" % (head.status, head.reason, head.block.lines)
 
 
 def encode_fields(fields: Fields) -> bytes:

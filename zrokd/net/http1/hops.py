@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from zrokd.errors import MessageError
-from zrokd.model.http import Fields, RequestHead, ResponseHead
+from zrokd.model.block import Block, Fields, remembered
+from zrokd.model.http import RequestHead, ResponseHead
 
 Head = TypeVar("Head", RequestHead, ResponseHead)
 
@@ -35,20 +36,26 @@ def hop_by_hop(head: Head) -> Head:
 
     :raises MessageError: 400: Connection nominates Host, Content-Length or Transfer-Encoding.
     """
-    if head.names.isdisjoint(HOPS):
-        return head
-    nominated = connection_tokens(head)
+    return head.having(without_hops(head.block))
+
+
+@remembered
+def without_hops(block: Block) -> Block:
+    """As `hop_by_hop`, of a block."""
+    if block.index.keys().isdisjoint(HOPS):
+        return block
+    nominated = connection_tokens(block)
     if nominated & _NEEDED:
         raise MessageError(400, "Connection nominates a field that every hop needs")
-    upgrade = b"upgrade" in nominated and (head.get(b"Upgrade") or b"").lower() == b"websocket"
-    return head.edited(HOPS | nominated, _UPGRADE if upgrade else ())
+    upgrade = b"upgrade" in nominated and (block.get(b"upgrade") or b"").lower() == b"websocket"
+    return block.edited(HOPS | nominated, _UPGRADE if upgrade else ())
 
 
-def connection_tokens(head: RequestHead | ResponseHead) -> frozenset[bytes]:
+def connection_tokens(block: Block) -> frozenset[bytes]:
     """What the Connection fields say, in lower case."""
-    if b"connection" not in head.names:
+    if b"connection" not in block.index:
         return _NO_TOKENS
-    values = head.all(b"connection")
+    values = block.all(b"connection")
     if len(values) == 1 and values[0] in _USUAL:
         return _USUAL[values[0]]
     return frozenset([token.strip(b" \t").lower() for value in values for token in value.split(b",")])
@@ -56,8 +63,13 @@ def connection_tokens(head: RequestHead | ResponseHead) -> frozenset[bytes]:
 
 def keeps_alive(head: RequestHead | ResponseHead) -> bool:
     """Whether its sender wants to use the connection again. Source: RFC 9112 §9.3."""
-    tokens = connection_tokens(head)
-    return b"close" not in tokens and (head.minor > 0 or b"keep-alive" in tokens)
+    return _keeps_alive(head.block, head.minor)
+
+
+@remembered
+def _keeps_alive(block: Block, minor: int) -> bool:
+    tokens = connection_tokens(block)
+    return b"close" not in tokens and (minor > 0 or b"keep-alive" in tokens)
 
 
 def wants_websocket(head: RequestHead | ResponseHead) -> bool:

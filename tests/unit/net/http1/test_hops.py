@@ -82,4 +82,4 @@ def test_who_wants_to_go_on_says_so_in_connection(value, minor, want):
 
 
 def test_tokens_are_taken_from_all_fields_in_lower_case():
-    assert connection_tokens(head((b"Connection", b" A ,b"), (b"CONNECTION", b"C"))) == {b"a", b"b", b"c"}
+    assert connection_tokens(head((b"Connection", b" A ,b"), (b"CONNECTION", b"C")).block) == {b"a", b"b", b"c"}
