@@ -70,6 +70,8 @@ def serve(kind: str, folder: Path) -> None:
 
     gc.set_threshold(*COLLECT)
     app = make_app(folder)
+    gc.collect()
+    gc.freeze()  # as a daemon does it once it serves
     if kind == "watched":  # which costs, too
         app = Gaps().around(app)
     sock = socket.create_server(("127.0.0.1", 0), backlog=2048)

@@ -12,6 +12,8 @@ MEDIA_TYPE = "application/zrok.v1+json"
 _TAKEN = frozenset([MEDIA_TYPE, "application/json"])
 _RANGES = frozenset(["*/*", "application/*", *_TAKEN])
 _MAX_DEPTH = 40
+_FEW = 32  # items that are encoded at once
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def acceptable(accept: str | None) -> bool:
@@ -33,7 +35,7 @@ def is_json(content_type: str | None) -> bool:
 
 def encode(document: Any) -> bytes:
     """A document as JSON."""
-    return json.dumps(document, separators=(",", ":")).encode()
+    return _encode(document).encode()
 
 
 def encode_large(document: Any) -> bytes:
@@ -44,22 +46,31 @@ def encode_large(document: Any) -> bytes:
 
 
 def _append(document: Any, pieces: list[str]) -> None:
-    """Each item of a list is a piece, and each value of an object that holds lists or objects."""
+    """Whatever is small is one piece."""
+    if _is_small(document):
+        pieces.append(_encode(document))
+        return
     if isinstance(document, list):
         pairs: Iterable[tuple[str, Any]] = (("", item) for item in document)
         brackets = "[]"
-    elif isinstance(document, dict) and any(isinstance(value, list | dict) for value in document.values()):
-        pairs = ((f"{json.dumps(key)}:", value) for key, value in document.items())
-        brackets = "{}"
     else:
-        pieces.append(json.dumps(document, separators=(",", ":")))
-        return
+        pairs = ((f"{_encode(key)}:", value) for key, value in document.items())
+        brackets = "{}"
     comma = brackets[0]
     for key, value in pairs:
         pieces.append(comma + key)
         _append(value, pieces)
         comma = ","
     pieces.append(brackets[1] if comma == "," else brackets)
+
+
+def _is_small(document: Any, level: int = 2) -> bool:
+    if not isinstance(document, list | dict):
+        return True
+    if not level or len(document) > _FEW:
+        return False
+    inner = document.values() if isinstance(document, dict) else document
+    return all(_is_small(item, level - 1) for item in inner)
 
 
 def decode(data: bytes) -> Mapping[str, Any]:

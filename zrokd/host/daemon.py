@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -156,7 +157,7 @@ class Daemon:
             told = partial(self._signals.put, signal.SIGHUP), partial(self._signals.put, signal.SIGTERM)
             self._greenlets.spawn(self._lifeline.follow, *told, name="lifeline")
         try:
-            return self._run(on_drain)
+            return self._run(on_drain, keep=last)
         finally:
             if last:  # the watchers stay: one that is stopped brings the default action back, and that kills
                 for number in heard:
@@ -177,7 +178,7 @@ class Daemon:
     def _is_reload(self, number: int) -> bool:
         return number == signal.SIGHUP and self._load is not None
 
-    def _run(self, on_drain: Callable[[int, float], None] | None) -> int:
+    def _run(self, on_drain: Callable[[int, float], None] | None, *, keep: bool) -> int:
         starting, again = _Attempt(self.start, self._signals), False
         number = int(self._signals.get())
         while number == _FAILED or self._is_reload(number):
@@ -189,6 +190,9 @@ class Daemon:
             starting.kill()
             return 0 if number == signal.SIGTERM else 128 + number
         starting.get()
+        if keep:
+            gc.collect()
+            gc.freeze()  # what is there now stays, and need not be looked through for garbage: all wait meanwhile
         number = self._reload_until_told()
         if self._failure is not None:
             self._stop_unless_asked_again(lambda _left_s: None)

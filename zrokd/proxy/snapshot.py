@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating
 
 _FORMAT = 1
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _HIGHEST = 2**53  # a controller refuses to hear of a higher one, and nothing new would be heard for ever
 
 
@@ -34,17 +36,17 @@ def save(path: Path, changes: MappingChanges, log: logging.Logger) -> bool:
 
     Blocks on the disk.
     """
-    return write_whole(path, json.dumps(_encode(changes), separators=(",", ":")), log)
+    return write_whole(path, _encode(changes), log)
 
 
-def write_whole(path: Path, text: str, log: logging.Logger) -> bool:
+def write_whole(path: Path, pieces: Iterable[str], log: logging.Logger) -> bool:
     """Write a private file (mode 0600) so that a reader sees the old text or the new one, even after a power cut.
 
     Whether it worked; when not, one warning was logged. Blocks on the disk.
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")  # workers write the same file
     try:
-        _write(fresh, text)
+        _write(fresh, pieces)
         fresh.replace(path)
         _sync(path.parent, os.O_DIRECTORY)
     except OSError as error:
@@ -55,11 +57,11 @@ def write_whole(path: Path, text: str, log: logging.Logger) -> bool:
     return True
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, pieces: Iterable[str]) -> None:
     with contextlib.suppress(FileNotFoundError):
         path.unlink()  # what a crash left behind, whatever its mode is
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-        file.write(text)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 
@@ -72,13 +74,15 @@ def _sync(folder: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _encode(changes: MappingChanges) -> dict[str, Any]:
-    return {
-        "format": _FORMAT,
-        "epoch": changes.epoch,
-        "version": changes.version,
-        "mappings": [_encode_mapping(mapping) for mapping in changes.mappings],
-    }
+def _encode(changes: MappingChanges) -> Iterator[str]:
+    """One JSON document, a line a mapping: while one piece is made no other thread runs, and the hub is one."""
+    head = json.dumps({"format": _FORMAT, "epoch": changes.epoch, "version": changes.version})
+    yield f'{head[:-1]}, "mappings": ['
+    comma = "\n"
+    for mapping in changes.mappings:
+        yield comma + _compact(_encode_mapping(mapping))
+        comma = ",\n"
+    yield "\n]}\n"
 
 
 def _encode_mapping(mapping: Mapping) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import peewee
 
@@ -14,6 +15,10 @@ from zrokd.store.tables import Namespace, ShareName
 
 _LIVE = tables.Name.deleted_at_ms.is_null()
 _SOME = 500  # ids per query: databases limit how many values one may carry
+_COLUMNS = (  # of a Name
+    Namespace.token, Namespace.zone, tables.Name.name, tables.Name.reserved, tables.Share.token,
+    tables.Name.created_at_ms,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +46,23 @@ def add(namespace_id: int, account_id: int, name: str, now_ms: int, *, reserved:
 
 def find(namespace_id: int, name: str) -> Held | None:
     """Who holds the name, whoever that is."""
-    row = _query().where(tables.Name.namespace == namespace_id, tables.Name.name == name).first()
-    return None if row is None else Held(row.id, row.account_id, row.reserved, _use(row, "share_id"))
+    row = _first(_query(tables.Name.id, tables.Name.account, tables.Name.reserved, ShareName.share), namespace_id, name)
+    return None if row is None else Held(*row)
 
 
 def with_email(namespace_id: int, name: str) -> tuple[Name, str] | None:
     """The name, and the e-mail address of the account that holds it; None when nobody does."""
-    row = _query().where(tables.Name.namespace == namespace_id, tables.Name.name == name).first()
-    return None if row is None else (_name(row), row.account.email)
+    query = _query(*_COLUMNS, tables.Account.email).switch(tables.Name).join(tables.Account)
+    row = _first(query, namespace_id, name)
+    return None if row is None else (_name(row[:-1]), row[-1])
 
 
 def of_account(account_id: int, namespace_id: int | None = None) -> tuple[Name, ...]:
     """The account's, of one namespace or all, oldest first."""
     mine = tables.Name.account == account_id
     where = mine if namespace_id is None else mine & (tables.Name.namespace == namespace_id)
-    return tuple(_name(row) for row in _query().where(where).order_by(tables.Name.id))
+    rows: Any = _query(*_COLUMNS).where(where).order_by(tables.Name.id).tuples()
+    return tuple(_name(row) for row in rows)
 
 
 def count_reserved(account_id: int) -> int:
@@ -124,43 +131,40 @@ def _uses(share_ids: Collection[int]) -> list[tuple[int, str, int, str]]:
     found: list[tuple[int, str, int, str]] = []
     ids = sorted(share_ids)
     for start in range(0, len(ids), _SOME):
-        rows = (
-            ShareName.select(ShareName, tables.Name, Namespace)
+        rows: Any = (
+            ShareName.select(ShareName.share, tables.Name.name, Namespace.zone, Namespace.id, Namespace.url)
             .join(tables.Name)
             .join(Namespace)
             .where(ShareName.share << ids[start : start + _SOME])
             .order_by(ShareName.id)
+            .tuples()
         )
-        found += [
-            (row.share_id, f"{row.name.name}.{row.name.namespace.zone}", row.name.namespace_id, row.name.namespace.url)
-            for row in rows
-        ]
+        found += [(share, f"{name}.{zone}", namespace, url) for share, name, zone, namespace, url in rows]
     return found
 
 
-def _query() -> peewee.ModelSelect[tables.Name]:
+def _query(*columns: Any) -> peewee.ModelSelect[tables.Name]:
     return (
-        tables.Name.select(tables.Name, Namespace, ShareName, tables.Share)
+        tables.Name.select(*columns)
         .join(Namespace)
         .switch(tables.Name)
-        .join(ShareName, peewee.JOIN.LEFT_OUTER, attr="use")
+        .join(ShareName, peewee.JOIN.LEFT_OUTER)
         .join(tables.Share, peewee.JOIN.LEFT_OUTER)
         .where(_LIVE)
     )
 
 
-def _use(row: tables.Name, what: str) -> int | None:
-    use = getattr(row, "use", None)
-    return None if use is None else getattr(use, what)
+def _first(query: peewee.ModelSelect[tables.Name], namespace_id: int, name: str) -> Any:
+    return query.where(tables.Name.namespace == namespace_id, tables.Name.name == name).tuples().first()
 
 
-def _name(row: tables.Name) -> Name:
-    use = getattr(row, "use", None)
+def _name(row: tuple[Any, ...]) -> Name:
+    namespace, zone, name, reserved, share_token, created_at_ms = row
     return Name(
-        namespace=row.namespace.token,
-        zone=row.namespace.zone,
-        name=row.name,
-        reserved=row.reserved,
-        share_token=use.share.token if use else "",
-        created_at_ms=row.created_at_ms,
+        namespace=namespace,
+        zone=zone,
+        name=name,
+        reserved=reserved,
+        share_token=share_token or "",
+        created_at_ms=created_at_ms,
     )

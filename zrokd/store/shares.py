@@ -205,7 +205,13 @@ def _offer(draft: ShareDraft) -> dict[str, str]:
 
 
 def _query() -> peewee.ModelSelect[tables.Share]:
-    return tables.Share.select(tables.Share, Environment).join(Environment).order_by(tables.Share.id)
+    """As `_shares` reads it: an account may have ten thousand, and an object of peewee's for each costs most of all."""
+    share = tables.Share
+    columns = (
+        share.id, share.token, Environment.z_id, Environment.account, share.share_mode, share.mode, share.target,
+        share.gate, share.gate_config, share.permission, share.limited, share.created_at_ms, share.updated_at_ms,
+    )  # fmt: skip
+    return share.select(*columns).join(Environment).order_by(share.id)
 
 
 def _first(query: peewee.ModelSelect[tables.Share]) -> Share | None:
@@ -213,24 +219,25 @@ def _first(query: peewee.ModelSelect[tables.Share]) -> Share | None:
 
 
 def _shares(query: peewee.ModelSelect[tables.Share]) -> tuple[Share, ...]:
-    rows = list(query)
-    hosts = names.hosts_by_share([row.id for row in rows])
-    return tuple(_share(row, hosts.get(row.id, ())) for row in rows)
+    rows: list[Any] = list(query.tuples())
+    hosts = names.hosts_by_share([row[0] for row in rows])
+    return tuple(_share(row, hosts.get(row[0], ())) for row in rows)
 
 
-def _share(row: tables.Share, endpoints: tuple[str, ...]) -> Share:
+def _share(row: tuple[Any, ...], endpoints: tuple[str, ...]) -> Share:
+    id_, token, z_id, account, share_mode, mode, target, gate, config, permission, limited, created, updated = row
     return Share(
-        id=row.id,
-        token=row.token,
-        env_z_id=row.environment.z_id or "",
-        account_id=row.environment.account_id,
-        share_mode=ShareMode(row.share_mode),
-        mode=row.mode,
-        target=row.target,
+        id=id_,
+        token=token,
+        env_z_id=z_id or "",
+        account_id=account,
+        share_mode=ShareMode(share_mode),
+        mode=mode,
+        target=target,
         endpoints=endpoints,
-        gating=Gating(gate=row.gate, config=json.loads(row.gate_config)),
-        permission=Permission(row.permission),
-        limited=row.limited,
-        created_at_ms=row.created_at_ms,
-        updated_at_ms=row.updated_at_ms,
+        gating=Gating(gate=gate, config=json.loads(config)),
+        permission=Permission(permission),
+        limited=bool(limited),
+        created_at_ms=created,
+        updated_at_ms=updated,
     )

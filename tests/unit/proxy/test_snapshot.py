@@ -138,6 +138,6 @@ def test_a_device_that_is_really_full_is_told_the_same_way(tmp_path, caplog, mon
         return real("/dev/full", os.O_WRONLY) if str(path).endswith(".new") else real(path, flags, *mode, **more)
 
     monkeypatch.setattr(os, "open", to_full)
-    assert not snapshot.write_whole(tmp_path / "x", "text", LOG)
+    assert not snapshot.write_whole(tmp_path / "x", ["text"], LOG)
     assert not (tmp_path / "x").exists()
     assert len(caplog.records) == 1

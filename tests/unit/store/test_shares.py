@@ -4,7 +4,7 @@ import pytest
 
 from zrokd.errors import Conflict
 from zrokd.model.share import Gating, Permission, ShareMode
-from zrokd.store import environments, names, shares
+from zrokd.store import environments, names, shares, tables
 
 
 @pytest.fixture
@@ -116,3 +116,16 @@ def test_grants_can_be_added_taken_back_and_set(store, rows, home):
     assert granted() == [False, True, False]
     store.write(shares.set_grants, share.id, [dan])
     assert granted() == [False, False, True]
+
+
+@pytest.mark.parametrize("table", [tables.Share, tables.Environment, tables.Name, tables.ShareName])
+def test_many_are_read_without_an_object_of_peewees_each(store, rows, ann, home, monkeypatch, table):
+    """They cost five times what all the rest of an overview does, and others wait for it."""
+    made = [rows.share(home, token=f"tok{number}") for number in range(3)]
+
+    def never(*_values, **_more):
+        raise AssertionError(f"an object of {table.__name__} was made")
+
+    monkeypatch.setattr(table, "__init__", never)
+    assert store.read(shares.of_account, ann.id) == tuple(made)
+    assert store.read(names.of_account, ann.id) == ()

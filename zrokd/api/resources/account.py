@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Answer, Call, Created, Done, Found, reads
+from zrokd.api.call import OK, Answer, Call, Created, Done, Found, Listed, reads
 from zrokd.errors import NotFound
 from zrokd.model.account import Principal
 from zrokd.wire import answers
@@ -31,9 +31,10 @@ def set_password(call: Call, asked: SetPassword) -> Done:
     return OK
 
 
-def listing(call: Call) -> Found:
+def listing(call: Call) -> Listed:
     """GET /zrokd/accounts."""
-    return Found([answers.account_to_wire(account) for account in call.services.accounts.list()])
+    found = call.services.accounts.list()
+    return Listed(lambda: [answers.account_to_wire(account) for account in found])
 
 
 @reads(RegenerateAccountToken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import Call, Found, shaped
+from zrokd.api.call import Call, Found, Listed, shaped
 from zrokd.wire import binds as wire
 
 
@@ -17,6 +17,7 @@ def report(call: Call) -> Found:
     return Found(wire.heard_to_wire(known=known))
 
 
-def listing(call: Call) -> Found:
+def listing(call: Call) -> Listed:
     """GET /zrokd/binds: of each share of the account's, whether visitors reach it, since when, and why not."""
-    return Found(wire.standings_to_wire(call.services.binds.list(call.principal)))
+    found = call.services.binds.list(call.principal)
+    return Listed(lambda: wire.standings_to_wire(found))

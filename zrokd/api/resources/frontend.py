@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Done, Found, queried, shaped
+from zrokd.api.call import OK, Call, Done, Found, Listed, queried, shaped
 from zrokd.wire import answers
 from zrokd.wire.requests import mappings_query_from_wire
 from zrokd.wire.usage_requests import USAGE_SCHEMA, usage_from_wire
 
 
 @queried("epoch", "since", "wait_s")
-def mappings(call: Call) -> Found:
+def mappings(call: Call) -> Listed:
     """GET /zrokd/mappings?epoch=E&since=N&wait_s=S: waits for news, without holding a database connection."""
     asked = mappings_query_from_wire(call.query, max_wait_s=call.settings.max_wait_s)
     changes = call.services.frontends.mappings(call.principal.frontend, asked.epoch, asked.since, asked.wait_s)
-    return Found(answers.changes_to_wire(changes))
+    return Listed(lambda: answers.changes_to_wire(changes))
 
 
 def identity(call: Call) -> Found:

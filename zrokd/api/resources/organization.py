@@ -22,9 +22,10 @@ def delete(call: Call, asked: OneOrganization) -> Done:
     return OK
 
 
-def listing(call: Call) -> Found:
+def listing(call: Call) -> Listed:
     """GET /organizations."""
-    return Found(operator_answers.organizations_to_wire(call.services.organizations.list()))
+    found = call.services.organizations.list()
+    return Listed(lambda: operator_answers.organizations_to_wire(found))
 
 
 @reads(PutMember)
@@ -42,10 +43,10 @@ def remove(call: Call, asked: OneMember) -> Done:
 
 
 @reads(OneOrganization)
-def members(call: Call, asked: OneOrganization) -> Found:
+def members(call: Call, asked: OneOrganization) -> Listed:
     """POST /organization/list."""
-    token = asked.organization_token
-    return Found(operator_answers.members_to_wire(call.services.organizations.members(token)))
+    found = call.services.organizations.members(asked.organization_token)
+    return Listed(lambda: operator_answers.members_to_wire(found))
 
 
 def memberships(call: Call) -> Found:
@@ -54,10 +55,10 @@ def memberships(call: Call) -> Found:
     return Found(operator_answers.memberships_to_wire(found))
 
 
-def members_for_admin(call: Call) -> Found:
+def members_for_admin(call: Call) -> Listed:
     """GET /members/{organization_token}."""
     found = call.services.organizations.members_for(call.path["organization_token"], call.principal)
-    return Found(operator_answers.members_to_wire(found))
+    return Listed(lambda: operator_answers.members_to_wire(found))
 
 
 def overview_for_admin(call: Call) -> Listed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import Call, Found, queried
+from zrokd.api.call import Call, Listed, queried
 from zrokd.wire import audit
 from zrokd.wire.fields import number, text
 
@@ -11,7 +11,7 @@ _HIGHEST = 2**48  # of numbers and milliseconds alike
 
 
 @queried("after", "since", "account", "limit")
-def listing(call: Call) -> Found:
+def listing(call: Call) -> Listed:
     """GET /zrokd/audit: records behind number `after`, since Unix milliseconds `since`, and both ends of the chain."""
     query = call.query
     page = call.services.trail.page(
@@ -20,4 +20,4 @@ def listing(call: Call) -> Found:
         since_ms=int(number(query, "since", highest=_HIGHEST)),
         account=text(query, "account").strip().lower(),
     )
-    return Found(audit.page_to_wire(page.checkpoint, page.head, page.records))
+    return Listed(lambda: audit.page_to_wire(page.checkpoint, page.head, page.records))
