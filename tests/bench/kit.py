@@ -45,22 +45,27 @@ http {{
     access_log off; sendfile on; keepalive_requests 1000000000;
     client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
     uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-    server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+    server {{
+        listen 127.0.0.1:{port}; root {folder}/www;
+        location /echo {{
+            proxy_pass http://127.0.0.1:{echo}; proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection Upgrade;
+        }}
+    }}
 }}
 """
 
 
 @contextlib.contextmanager
-def origin(folder: Path, mib: int) -> Iterator[SimpleNamespace]:
-    """nginx with a page of 1 KiB at / and a file of `mib` at /bulk."""
+def origin(folder: Path, mib: int, echo: int = 9) -> Iterator[SimpleNamespace]:
+    """nginx with 1 KiB at /, 10 KB and 1 MB, `mib` at /bulk, an eighth of it at /part; /echo is of port `echo`."""
     (port,) = free_ports(1)
     folder.chmod(0o755)
     (folder / "www").mkdir()
-    (folder / "www" / "index.html").write_bytes(b"x" * 1024)
-    with (folder / "www" / "bulk").open("wb") as bulk:
-        for _ in range(mib):
-            bulk.write(os.urandom(1 << 20))
-    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port))
+    for name, size in (("index.html", 1024), ("10k", 10**4), ("1m", 10**6), ("bulk", mib << 20), ("part", mib << 17)):
+        with (folder / "www" / name).open("wb") as file:
+            file.truncate(size)
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port, echo=echo))
     with subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL) as child:
         try:
             until = time.monotonic() + 10
@@ -71,6 +76,14 @@ def origin(folder: Path, mib: int) -> Iterator[SimpleNamespace]:
             yield SimpleNamespace(url=f"http://127.0.0.1:{port}", pid=child.pid)
         finally:
             child.terminate()
+
+
+def built(peer: str, folder: Path) -> str:
+    """A program of peers/, which is written in Go."""
+    program = folder / peer
+    source = Path(__file__).parent / "peers" / f"{peer}.go"
+    subprocess.run(["go", "build", "-o", str(program), str(source)], check=True, cwd=folder)
+    return str(program)
 
 
 def need(*programs: str) -> None:
@@ -169,6 +182,17 @@ def memory_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def most_mib(pid: int) -> float:
+    """The most that a process held since `forget_most`."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def forget_most(pid: int) -> None:
+    """From now on `most_mib` counts. Source: proc(5), clear_refs."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def wrk(
     port: int, host: str, seconds: int, headers: dict[str, str], connections: int = CONNECTIONS, path: str = "/"
 ) -> Load:
@@ -185,6 +209,19 @@ def wrk(
     return Load(int(count), float(took), errors, shares["p50"], shares["p99"])
 
 
+def go_load(program: str, kind: str, port: int, seconds: int, request: bytes, *more: str) -> Load:
+    """What peers/load.go saw over CONNECTIONS; `kind` and `more` are told there."""
+    command = [program, kind, f"127.0.0.1:{port}", str(CONNECTIONS), str(seconds), *more]
+    said = subprocess.run(command, input=request, stdout=subprocess.PIPE, check=True).stdout.split()
+    return Load(int(said[0]), float(seconds), int(said[1]), float(said[2]), float(said[3]))
+
+
+def head(host: str, path: str, fields: dict[str, str]) -> bytes:
+    """A request without a body."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
 def _ms(text: str) -> float:
     for unit, factor in (("us", 1e-3), ("ms", 1.0), ("s", 1e3)):
         if text.endswith(unit):
@@ -192,14 +229,14 @@ def _ms(text: str) -> float:
     raise ValueError(text)
 
 
-def bulk(port: int, host: str, mib: int, connections: int) -> float:
-    """MiB a second of so many downloads at once."""
+def bulk(port: int, host: str, mib: int, connections: int, path: str = "/bulk") -> float:
+    """MiB a second of so many downloads at once, of `mib` each."""
     buffers = [memoryview(bytearray(1 << 20)) for _ in range(connections)]
     sizes = [0] * connections
 
     def one(number: int) -> None:
         with socket.create_connection(("127.0.0.1", port), 30) as sock:
-            sock.sendall(f"GET /bulk HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            sock.sendall(head(host, path, {"Connection": "close"}))
             while count := sock.recv_into(buffers[number]):
                 sizes[number] += count
 
@@ -221,6 +258,11 @@ def measured(pids: dict[str, int]) -> dict[str, float]:
 def used(pids: dict[str, int], before: dict[str, float], each: float) -> str:
     """As text: what each process used since, by `each`."""
     return ", ".join(f"{name} {(now - before[name]) / each:.3g}" for name, now in measured(pids).items())
+
+
+def row(what: str, who: str, figures: str, beside: str) -> None:
+    """Print a row of the table."""
+    print(f"{what:25} | {who:16} | {figures:56} | {beside}", flush=True)
 
 
 def loaded() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.bench.kit import command_of, cpu_s, roles, tree, wrk
+from tests.bench.kit import built, command_of, cpu_s, roles, tree, wrk
 from tests.flow.conftest import ROOT, free_ports
 from tests.ziti.daemons import HOST, Daemons
 from tests.ziti.places import Loopback
@@ -32,6 +33,10 @@ http {{
             proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
             proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
+        }}
+        location /echo {{
+            proxy_pass http://{origin}; proxy_http_version 1.1; proxy_set_header Host $host;
+            proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection Upgrade;
         }}
     }}
 }}
@@ -61,10 +66,20 @@ class Proxy:
     name: str
     port: int
     pids: Callable[[], list[int]]
-    figures: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
+    figures: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def cpu_s(self) -> float:
+        """What its processes used so far."""
         return sum(cpu_s(pid) for pid in self.pids())
+
+    def note(self, what: str, **figures: float) -> None:
+        """One measurement of a workload."""
+        self.figures.setdefault(what, []).append(figures)
+
+    def medians(self, what: str) -> dict[str, float]:
+        """Of all measurements of a workload."""
+        noted = self.figures[what]
+        return {name: statistics.median(each[name] for each in noted) for name in noted[0]}
 
 
 @contextlib.contextmanager
@@ -87,9 +102,11 @@ def proxies(folder: Path, target: Any, chosen: list[str]) -> Iterator[list[Proxy
     """All of them, answering."""
     address = target.url.removeprefix("http://")
     makers = {
+        "direct": direct,
         "nginx": nginx,
         "haproxy": haproxy,
         "go": go,
+        "go, io.Copy": go_copy,
         "zrokd, one hop": one_hop,
         "zrokd": one_daemon,
         "zrokd, 3 daemons": three_daemons,
@@ -114,6 +131,12 @@ def answers(proxy: Proxy) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def direct(name: str, _folder: Path, address: str) -> Iterator[Proxy]:
+    """No proxy."""
+    yield Proxy(name, int(address.rpartition(":")[2]), list)
+
+
 def nginx(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
     (port,) = free_ports(1)
     folder.chmod(0o755)
@@ -128,11 +151,16 @@ def haproxy(name: str, folder: Path, address: str) -> contextlib.AbstractContext
 
 
 def go(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
+    return in_go(name, built("reverseproxy", folder), f"http://{address}")
+
+
+def go_copy(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
+    return in_go(name, built("relay", folder), address)
+
+
+def in_go(name: str, program: str, target: str) -> contextlib.AbstractContextManager[Proxy]:
     (port,) = free_ports(1)
-    source = Path(__file__).parent / "peers" / "reverseproxy.go"
-    subprocess.run(["go", "build", "-o", str(folder / "proxy"), str(source)], check=True, cwd=folder)
-    environ = {**os.environ, "GOMAXPROCS": "1"}
-    return process(name, port, str(folder / "proxy"), f"127.0.0.1:{port}", f"http://{address}", env=environ)
+    return process(name, port, program, f"127.0.0.1:{port}", target, env={**os.environ, "GOMAXPROCS": "1"})
 
 
 def one_hop(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
