@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -298,17 +297,9 @@ def _begun(command: list[str], output: IO[str]) -> subprocess.Popen[bytes]:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """The benchmarks, one after the other, or those named; figures, never judged. Their peers are Debian's packages."""
+    """The benchmarks, or those named, as one table in .cache/bench.md. Their peers are Debian's packages."""
     ensure("test")
-    files = {file.stem.removeprefix("bench_"): file for file in sorted((ROOT / "tests" / "bench").glob("bench_*.py"))}
-    if unknown := set(arguments.names) - set(files):
-        return fail(f"no benchmark is called {' or '.join(sorted(unknown))}; there are {', '.join(files)}")
-    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores", flush=True)
-    failed = 0
-    for name in arguments.names or files:
-        print(f"\n== {name}", flush=True)
-        failed |= subprocess.call([PYTHON, files[name]], cwd=ROOT)
-    return failed
+    return subprocess.call([PYTHON, "-m", "tests.bench.table", *arguments.names], cwd=ROOT)
 
 
 def lint(_arguments: argparse.Namespace) -> int:

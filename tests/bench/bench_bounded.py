@@ -26,7 +26,7 @@ from gevent.server import StreamServer  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import daemon, loaded, memory_mib, roles  # noqa: E402
+from tests.bench.kit import daemon, loaded, memory_mib, roles, row  # noqa: E402
 from tests.flow.conftest import free_ports  # noqa: E402
 from tests.ziti.daemons import ZONE  # noqa: E402
 
@@ -34,6 +34,7 @@ KIB, MIB, GB = 1024, 1024 * 1024, 10**9
 IDLE, SLOW, STALLED, ATTACKERS = 10_000, 500, 100, 5_000
 _PIECE = b"x" * 65536
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
+_ONE = "zrokd, one daemon"
 _LIMITS = {"max_connections": 12_000, "share_requests": 1000, "write_stall": "300s"}
 
 
@@ -138,7 +139,7 @@ def many(count: int, make: Callable[[], socket.socket]) -> Iterator[list[socket.
             sock.close()
 
 
-def idle(site: Site) -> str:
+def idle(site: Site) -> None:
     """Memory of each of many kept connections without a request."""
 
     def visited() -> socket.socket:
@@ -152,10 +153,11 @@ def idle(site: Site) -> str:
         gevent.sleep(1)
         each = (site.memory - before) * KIB / IDLE
         times = site.times_ms(300)
-    return f"{IDLE} idle connections: {each:.1f} KiB each, p99 of others {p(times, 0.99):.1f} ms"
+    figures = f"{each:.1f} KiB each, p99 of others {p(times, 0.99):.1f} ms"
+    row(f"{IDLE} idle connections", _ONE, figures, ("16 KiB", each <= 16))
 
 
-def fair(site: Site) -> str:
+def fair(site: Site) -> None:
     """Another share's times while one has many slow readers."""
     before, stop = site.times_ms(900), gevent.event.Event()
 
@@ -170,8 +172,9 @@ def fair(site: Site) -> str:
         loaded_times = site.times_ms(900)
         stop.set()
     a, b = p(before, 0.99), p(loaded_times, 0.99)
-    halves = f"p50 {p(before, 0.5):.1f} -> {p(loaded_times, 0.5):.1f}"
-    return f"{SLOW} slow streams on another share: p99 {a:.1f} -> {b:.1f} ms ({b / a:.2f}x), {halves}"
+    figures = f"p99 of another share {a:.1f} -> {b:.1f} ms ({b / a:.2f}x)"
+    halves = f"p50 {p(before, 0.5):.1f} -> {p(loaded_times, 0.5):.1f} ms"
+    row(f"{SLOW} slow readers", _ONE, figures, ("2x", b <= 2 * a), beside=halves)
 
 
 def _read_slowly(sock: socket.socket, stop: gevent.event.Event) -> None:
@@ -180,7 +183,7 @@ def _read_slowly(sock: socket.socket, stop: gevent.event.Event) -> None:
             sock.recv(10_000)
 
 
-def stalled(site: Site) -> str:
+def stalled(site: Site) -> None:
     """Memory of each of many readers that take nothing, of a body of a gigabyte each."""
 
     def deaf() -> socket.socket:
@@ -194,10 +197,11 @@ def stalled(site: Site) -> str:
     with many(STALLED, deaf):
         gevent.sleep(3)
         each, others = (site.memory - before) * KIB / STALLED, site.times_ms(600)
-    return f"{STALLED} stalled readers: {each:.0f} KiB each (both roles), p99 of another share {p(others, 0.99):.1f} ms"
+    figures = f"{each:.0f} KiB each for both roles, p99 of another share {p(others, 0.99):.1f} ms"
+    row(f"{STALLED} stalled readers", _ONE, figures, ("256 KiB", each <= 256))
 
 
-def huge(site: Site) -> str:
+def huge(site: Site) -> None:
     """Memory while five gigabytes go by."""
     sock, got, most = site.connect(), 0, 0.0
     site.ask(sock, "one", f"/bytes/{5 * GB}", "Connection: close\r\n")
@@ -209,10 +213,11 @@ def huge(site: Site) -> str:
         got += count
     took_s = time.monotonic() - began
     assert got > 5 * GB
-    return f"5 GB down: {got / MIB / took_s:.0f} MiB/s, memory {before:.0f} -> at most {most:.0f} MiB"
+    figures = f"{got / MIB / took_s:.0f} MiB/s, memory {before:.0f} -> at most {most:.0f} MiB"
+    row("5 GB down", _ONE, figures, ("1 MiB more", most - before <= 1))
 
 
-def events(site: Site) -> str:
+def events(site: Site) -> None:
     """How long an event takes from the target to the visitor."""
     sock, took, rest = site.connect(), [], b""
     site.ask(sock, "one", "/events")
@@ -222,10 +227,12 @@ def events(site: Site) -> str:
         took += [(now - int(line[6:])) / 1e6 for line in lines if line.startswith(b"data: ")]
     took.sort()
     sock.close()
-    return f"events: p50 {p(took, 0.5):.2f} ms, p99 {p(took, 0.99):.2f} ms, slowest {took[-1]:.2f} ms"
+    slow = p(took, 0.99)
+    figures = f"p50 {p(took, 0.5):.2f} ms, p99 {slow:.2f} ms, slowest {took[-1]:.2f} ms"
+    row("events", _ONE, figures, ("p99 20 ms", slow <= 20))
 
 
-def slowloris(site: Site) -> str:
+def slowloris(site: Site) -> None:
     """Good visitors while many connections send heads byte by byte."""
     before, gone = site.times_ms(300, fresh=True), 0
 
@@ -243,8 +250,9 @@ def slowloris(site: Site) -> str:
         gevent.sleep(11)
         gone = sum(_is_gone(sock) for sock in attackers)
     a, b = p(before, 0.99), p(during, 0.99)
-    good = f"{len(during)} of {len(during)} good visits served"
-    return f"{ATTACKERS} slow heads: {good}, p99 {a:.1f} -> {b:.1f} ms, {gone} gone after 11 s"
+    goals = ("2x", b <= 2 * a), ("all gone", gone == ATTACKERS)
+    figures = f"{len(during)} good visits, all served, p99 {a:.1f} -> {b:.1f} ms; {gone} gone after 11 s"
+    row(f"{ATTACKERS} slow heads", _ONE, figures, *goals)
 
 
 def _drip(attackers: list[socket.socket], stop: gevent.event.Event) -> None:
@@ -301,7 +309,8 @@ def main(names: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for name in names or FIGURES:
         with tempfile.TemporaryDirectory(prefix="zrokd-bench-") as folder, site(Path(folder)) as made:
-            print(FIGURES[name](made), f"({loaded()})", flush=True)
+            print(loaded(), flush=True)
+            FIGURES[name](made)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import gevent  # noqa: E402
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.control import TOKEN, seed, services_of  # noqa: E402
-from tests.bench.kit import loaded  # noqa: E402
+from tests.bench.kit import loaded, row  # noqa: E402
 from zrokd.model.environment import EnvironmentDraft  # noqa: E402
 from zrokd.model.share import NameSelection, ShareDraft, ShareMode  # noqa: E402
 
@@ -62,11 +62,8 @@ def measure(accounts: int) -> tuple[float, float]:
         jobs = [gevent.spawn(lambda: [services.shares.share(draft, ann) for _ in range(25)]) for _ in range(_AT_ONCE)]
         gevent.joinall(jobs, raise_error=True)
         rate = _AT_ONCE * 25 / (time.monotonic() - began)
-        print(
-            f"{accounts:6} accounts (seeded in {seeded_s:.0f} s): enable {enable_ms:.2f} ms CPU,"
-            f" share {share_ms:.2f} ms CPU; {rate:.0f} shares/s, {_AT_ONCE} at a time",
-            flush=True,
-        )
+        figures = f"enable {enable_ms:.2f} ms CPU, share {share_ms:.2f} ms CPU; {rate:.0f} shares/s"
+        row(f"{accounts} accounts", "the services", figures, beside=f"{_AT_ONCE} at a time, seeded in {seeded_s:.0f} s")
         return enable_ms, share_ms
 
 
@@ -75,7 +72,7 @@ def main() -> None:
     print(loaded(), flush=True)
     few, many = measure(1), measure(40_000)
     for what, before, after in zip(("enable", "share"), few, many, strict=True):
-        print(f"{what}: {after / before - 1:+.0%} with 40,000 accounts")
+        row(what, "the services", f"{after / before - 1:+.0%} with 40,000 accounts")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import gevent  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 
-from tests.bench.kit import cpu_s  # noqa: E402
+from tests.bench.kit import cpu_s, row  # noqa: E402
 from zrokd.contracts.overlay import Stream  # noqa: E402
 from zrokd.model.units import Address  # noqa: E402
 from zrokd.net.http1.connection import HttpConnection  # noqa: E402
@@ -123,7 +123,7 @@ def main() -> None:
             before = cpu_s(proxy_pid)
             count = load(proxy_address, request, seconds)
             used = cpu_s(proxy_pid) - before
-            print(f"{name:8} {count / seconds:9.0f} requests/s {used / count * 1e6:7.1f} CPU us/request")
+            row(f"{name} heads", "the loop alone", f"{count / seconds:.0f}/s, {used / count * 1e6:.1f} µs CPU each")
     finally:
         os.kill(proxy_pid, signal.SIGTERM)
         os.kill(origin_pid, signal.SIGTERM)

@@ -122,8 +122,7 @@ def show(made: list[Proxy]) -> None:
         of = {proxy.name: proxy.medians(what) for proxy in made if what in proxy.figures}
         for name, mine in of.items():
             figures = ", ".join(_SHOWN[key].format(value) for key, value in mine.items())
-            goals = [f"{goal}: {'met' if met else 'missed'}" for goal, met in judged(what, name, mine, of)]
-            kit.row(what, name, figures, "; ".join([*beside(what, mine, of), *goals]))
+            kit.row(what, name, figures, *judged(what, name, mine, of), beside="; ".join(beside(what, mine, of)))
 
 
 def beside(what: str, mine: dict[str, float], of: dict[str, dict[str, float]]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import BROWSER, cpu_s, daemon, loaded, need, origin, roles, tree, wrk
+from tests.bench.kit import BROWSER, cpu_s, daemon, loaded, need, origin, roles, row, tree, wrk
 from tests.flow.conftest import free_ports
 from tests.ziti.daemons import HOST
 
@@ -40,10 +40,12 @@ def measure(port: int, pid: int, seconds: int, connections: int) -> float:
     used = [cpu_s(each) - was for each, was in zip(pids, before, strict=True)]
     possible = load.requests / max(used)
     shares = " + ".join(f"{part / sum(used):.0%}" for part in used)
-    print(
-        f"{len(pids)} process{'es' if len(pids) > 1 else '  '}  {load.rate:6.0f}/s here, {load.errors} errors; "
-        f"{sum(used) / load.requests * 1e6:4.0f} µs CPU each, {shares}; a core for each: {possible:6.0f}/s",
-        flush=True,
+    row(
+        "1 KiB, browser heads",
+        f"workers: {len(pids)}",
+        f"{load.rate:.0f}/s here, {sum(used) / load.requests * 1e6:.0f} µs CPU each, {shares}",
+        ("no errors", not load.errors),
+        beside=f"{possible:.0f}/s with a core for each",
     )
     return possible
 
@@ -70,8 +72,9 @@ def main() -> None:
                 wait_for(port, pid, workers)
                 time.sleep(2)  # what starting costs is over
                 possible.append(measure(port, pid, seconds, connections))
-        print(f"two processes do {possible[1] / possible[0]:.2f}x what one does", end="")
-        print("" if (os.cpu_count() or 1) >= 4 else "; this machine's cores are too few to show it as a rate")
+        gain = possible[1] / possible[0]
+        few = "" if (os.cpu_count() or 1) >= 4 else "by CPU time: this machine's cores are too few to show it as a rate"
+        row("1 KiB, browser heads", "workers: 2", f"{gain:.2f}x what one does", ("1.7x", gain >= 1.7), beside=few)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import requests  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import cpu_s, loaded, memory_mib  # noqa: E402
+from tests.bench.kit import cpu_s, loaded, memory_mib, row  # noqa: E402
 
 _SHARES, _POLLS, _READS = 10_000, 1_000, 500
 _TOKEN, _EDGE = "anns-own-token", "edges-own-token"
@@ -120,7 +120,7 @@ def cost(kind: str, folder: Path) -> tuple[float, float]:
             get(session, port, _READ)
         rate = _READS / (time.monotonic() - began)
         each_us = (cpu_s(pid) - before) / _READS * 1e6
-        print(f"{kind:7} {each_us:5.0f} µs CPU a read, {rate:5.0f}/s one after another", flush=True)
+        row("authenticated read", kind, f"{each_us:.0f} µs CPU each, {rate:.0f}/s one after another")
         return each_us, rate
 
 
@@ -140,7 +140,7 @@ def polls(folder: Path) -> None:
             waiting[-1].sendall(asked)
         time.sleep(5)
         each = (memory_mib(pid) - before) * 1024 / _POLLS
-        print(f"{_POLLS} polls that wait: {each:.1f} KiB each")
+        row(f"{_POLLS} polls that wait", "zrokd", f"{each:.1f} KiB each")
         for sock in waiting:
             sock.close()
 
@@ -157,9 +157,7 @@ def gaps(folder: Path) -> None:
                 took_s = time.monotonic() - began
                 worst.append(float(get(session, port, "/gap").text) * 1000)
             worst.sort()
-            print(
-                f"{path}: {size / 1e6:.1f} MB in {took_s:.2f} s; the hub stood {worst[2]:.1f} ms at worst (median of 5)"
-            )
+            row(path, "zrokd", f"{size / 1e6:.1f} MB in {took_s:.2f} s; the hub stood {worst[2]:.1f} ms at worst")
 
 
 def main() -> None:
@@ -171,9 +169,8 @@ def main() -> None:
         folder = Path(name)
         seed(folder, accounts=1, shares=_SHARES)
         theirs, ours = cost("pywsgi", folder), cost("zrokd", folder)
-        print(
-            f"zrokd: {ours[1] / theirs[1]:.1f}x the reads a second, {ours[0] / theirs[0]:.2f}x the CPU of gevent.pywsgi"
-        )
+        figures = f"{ours[1] / theirs[1]:.1f}x the reads a second, {ours[0] / theirs[0]:.2f}x the CPU of gevent.pywsgi"
+        row("authenticated read", "zrokd", figures)
         polls(folder)
         gaps(folder)
 

@@ -28,7 +28,7 @@ import gevent  # noqa: E402
 
 from tests.bench.bench_ziti_http import holds  # noqa: E402
 from tests.bench.bench_ziti_stream import node_of  # noqa: E402
-from tests.bench.kit import loaded, measured, used  # noqa: E402
+from tests.bench.kit import loaded, measured, row, used  # noqa: E402
 from tests.ziti.conftest import overlays  # noqa: E402
 from tests.ziti.daemons import ACCOUNT, Daemons, target_at  # noqa: E402
 from tests.ziti.network import ZitiNetwork  # noqa: E402
@@ -129,8 +129,9 @@ def at(three: Daemons, client: Controller, live: int) -> None:
         took = [first_byte_ms(three, client, identity.z_id, node) for _ in range(ROUNDS)]
     found["first byte"] = statistics.median(took)
     client.disable(identity.z_id)
-    shown = ", ".join(f"{name} {found[name]:.0f} ms (goal {goal})" for name, goal in GOALS.items())
-    print(f"{live:5} live: {shown}", flush=True)
+    shown = ", ".join(f"{name} {found[name]:.0f} ms" for name in GOALS)
+    goals = [(f"{name} {goal} ms", found[name] <= goal) for name, goal in GOALS.items()]
+    row(f"{live} shares live", "over Ziti", shown, *goals)
 
 
 def grow(three: Daemons, pids: dict[str, int], first: int, count: int) -> None:
@@ -141,7 +142,8 @@ def grow(three: Daemons, pids: dict[str, int], first: int, count: int) -> None:
     os.kill(pids["backend"], signal.SIGHUP)
     seconds = until(lambda: f"{first + count + OTHERS} of {first + count + OTHERS} shares" in three.backend.detail())
     cpu, rate = used(pids, before, count / 1000), count / seconds
-    print(f"{count} more bound: {rate:.0f} a second (goal {SECOND_GOAL}); ms CPU each: {cpu}", flush=True)
+    goal = f"{SECOND_GOAL} a second", rate >= SECOND_GOAL
+    row(f"{count} more bound", "over Ziti", f"{rate:.0f} a second", goal, beside=f"ms CPU each: {cpu}")
 
 
 def until(check: Callable[[], bool]) -> float:
@@ -159,13 +161,14 @@ def at_rest(three: Daemons, client: Controller, pids: dict[str, int]) -> None:
     before, began = measured(pids), time.monotonic()
     time.sleep(REST_S)
     seconds = time.monotonic() - began
-    print(f"at rest, % of a core: {used(pids, before, seconds / 100)}", flush=True)
+    row("% of a core at rest", "over Ziti", used(pids, before, seconds / 100))
     for victim in three.network.all("/terminators")[-3:]:
         three.network.api("DELETE", f"/terminators/{victim['id']}")
         ready_s = until(lambda: three.backend.ready()[0] != 200)
         told_s = ready_s + until(lambda: any(one.reach is Reach.BROKEN for one in client.list_binds()))
         until(lambda: all(one.reach is not Reach.BROKEN for one in client.list_binds()))
-        print(f"a forgotten bind is told by readyz after {ready_s:.1f} s, by the API after {told_s:.1f} s (goal 10)")
+        told = f"told by readyz after {ready_s:.1f} s, by the API after {told_s:.1f} s"
+        row("a forgotten bind", "over Ziti", told, ("10 s", told_s <= 10))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from typing import Any  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import BROWSER, bulk, loaded, measured, memory_mib, need, origin, used, wrk  # noqa: E402
+from tests.bench.kit import BROWSER, bulk, loaded, measured, memory_mib, need, origin, row, used, wrk  # noqa: E402
 from tests.ziti.conftest import overlays  # noqa: E402
 from tests.ziti.daemons import HOST, Daemons  # noqa: E402
 from tests.ziti.network import ZitiNetwork  # noqa: E402
@@ -52,23 +52,25 @@ class Circuits:
 
 
 def small(three: Daemons, pids: dict[str, int], seconds: int, name: str, headers: dict[str, str]) -> None:
-    """Print one line about small answers."""
+    """Print a row about small answers."""
     wrk(three.port, HOST, 2, headers)
     before = measured(pids)
     with Circuits(three.network) as circuits:
         got = wrk(three.port, HOST, seconds, headers)
     count = got.requests
-    print(
-        f"{name:22} {got.rate:7.0f} /s  p50 {got.p50:.1f} p99 {got.p99:.1f} ms  "
-        f"errors {got.errors}  dials {circuits.made} ({100 * circuits.made / count:.2f} %)  "
-        f"µs CPU a request: {used(pids, before, count / 1e6)}",
-        flush=True,
+    row(
+        name,
+        "over Ziti",
+        f"{got.rate:.0f}/s, p50 {got.p50:.1f}, p99 {got.p99:.1f} ms, {circuits.made} dials",
+        ("no errors", not got.errors),
+        ("p99 3x p50", got.p99 <= 3 * got.p50),
+        beside=f"µs CPU each: {used(pids, before, count / 1e6)}",
     )
 
 
 def holds(when: str, pids: dict[str, int]) -> None:
     """Print what each process holds."""
-    print(f"holds {when}, MiB: " + ", ".join(f"{name} {memory_mib(pid):.0f}" for name, pid in pids.items()), flush=True)
+    row(f"MiB held {when}", "over Ziti", ", ".join(f"{name} {memory_mib(pid):.0f}" for name, pid in pids.items()))
 
 
 def first_byte_ms(three: Daemons, name: str) -> float:
@@ -107,10 +109,12 @@ def main() -> None:
             before = measured(pids)
             rate = bulk(three.port, HOST, mib, connections)
             each = connections * mib / 1024
-            print(f"bulk, {connections} at once {rate:16.0f} MiB/s  CPU-s/GiB: {used(pids, before, each)}", flush=True)
+            beside = f"CPU-s/GiB: {used(pids, before, each)}"
+            row(f"bulk, {connections} at once", "over Ziti", f"{rate:.0f} MiB/s", beside=beside)
         holds("in the end", pids)
         took = sorted(first_byte_ms(three, f"more{number}") for number in range(9))
-        print(f"first byte through a new share: median {took[4]:.0f}, most {took[8]:.0f} ms after the reload")
+        figures = f"median {took[4]:.0f}, most {took[8]:.0f} ms after the reload"
+        row("first byte of a new share", "over Ziti", figures)
 
 
 if __name__ == "__main__":

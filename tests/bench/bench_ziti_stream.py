@@ -29,7 +29,7 @@ import gevent  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 from zrokd_plugins.overlay_ziti import ZitiOverlay  # noqa: E402
 
-from tests.bench.kit import cpu_s, memory_mib  # noqa: E402
+from tests.bench.kit import cpu_s, memory_mib, row  # noqa: E402
 from tests.ziti.network import ZitiNetwork  # noqa: E402
 from zrokd.contracts import Node, Stream  # noqa: E402
 from zrokd.errors import StreamError  # noqa: E402
@@ -171,7 +171,7 @@ def memory_kib() -> float:
 
 
 def measure(name: str, unit: str, pids: dict[str, int], rounds: int, work: Callable[[], int]) -> None:
-    """Print one line: how much a second, and the CPU of each process."""
+    """Print a row: how much a second, and the CPU of each process."""
     factor, per = (1e6, "µs each") if unit == "/s" else (1024.0, "CPU-s/GiB")
     rates, used = [], []
     for _ in range(rounds):
@@ -182,7 +182,7 @@ def measure(name: str, unit: str, pids: dict[str, int], rounds: int, work: Calla
     cpu = ", ".join(
         f"{who} {statistics.median(each[who] for each in used):.{0 if unit == '/s' else 1}f}" for who in pids
     )
-    print(f"{name:28} {statistics.median(rates):8.0f} {unit:6} {per}: {cpu}", flush=True)
+    row(name, "streams of Ziti", f"{statistics.median(rates):.0f} {unit}", beside=f"{per}: {cpu}")
 
 
 def main() -> None:
@@ -213,9 +213,11 @@ def main() -> None:
                 measure("bulk to the host", "MiB/s", pids, rounds, lambda: push(node, mib))
                 measure("bulk from the host", "MiB/s", pids, rounds, lambda: pull(node, mib))
                 measure("bulk from the host, 8 at once", "MiB/s", pids, rounds, lambda: pull_eight(node, mib))
-                print(f"an idle stream holds {idle_kib(node):.1f} KiB (goal 20)")
+                held = idle_kib(node)
+                row("an idle stream", "streams of Ziti", f"holds {held:.1f} KiB", ("20 KiB", held <= 20))
             stall = hub_stall_ms(documents["visitor"])
-            print(f"the hub stands still for {stall:.0f} ms at most while {CONNECTS} hosts connect (goal 20)")
+            goal = "20 ms", stall <= 20
+            row(f"{CONNECTS} hosts connect", "streams of Ziti", f"the hub stands for {stall:.0f} ms at most", goal)
         finally:
             serving.kill()
             serving.communicate()

@@ -260,9 +260,10 @@ def used(pids: dict[str, int], before: dict[str, float], each: float) -> str:
     return ", ".join(f"{name} {(now - before[name]) / each:.3g}" for name, now in measured(pids).items())
 
 
-def row(what: str, who: str, figures: str, beside: str) -> None:
-    """Print a row of the table."""
-    print(f"{what:25} | {who:16} | {figures:56} | {beside}", flush=True)
+def row(what: str, who: str, figures: str, *goals: tuple[str, bool], beside: str = "") -> None:
+    """Print a row of the table, which `tests/bench/table.py` gathers; each goal with whether it is met."""
+    judged = "; ".join(f"{goal}: {'met' if met else 'missed'}" for goal, met in goals)
+    print(f"| {what:25} | {who:16} | {figures:56} | {beside} | {judged} |", flush=True)
 
 
 def loaded() -> str:
