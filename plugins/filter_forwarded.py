@@ -13,7 +13,7 @@ from zrokd import hookimpl
 from zrokd.contracts import Filter, NetworkSetting, Settings
 from zrokd.model.block import Block, Fields, remembered
 from zrokd.model.http import RequestHead, Route
-from zrokd.net.http1.origin import IpAddress, address_of, claimed, origin
+from zrokd.net.http1.origin import IpAddress, claimed, host_of, origin, parsed
 
 _REAL = b"x-real-ip"
 _MANAGED_PREFIX = b"x-forwarded-"
@@ -43,7 +43,7 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        address, text = _address(peer)
+        address, text = _address(host_of(peer))
         if address is not None and self._trusts(address):
             return head.edited(_managed(head.names), self._continued(head, address))
         chain = (text,) if text else ()
@@ -65,9 +65,9 @@ class ForwardedFilter(Filter):
 
 
 @lru_cache(maxsize=1024)
-def _address(peer: str) -> tuple[IpAddress | None, str]:
-    """The address of a connection, whose requests all ask for it, and its text; (None, "") for a UNIX socket."""
-    address = address_of(peer)
+def _address(host: str) -> tuple[IpAddress | None, str]:
+    """The address of a connection, and its text; (None, "") for a UNIX socket."""
+    address = parsed(host)
     return address, "" if address is None else str(address)
 
 

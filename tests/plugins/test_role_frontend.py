@@ -662,7 +662,7 @@ def test_whether_it_speaks_http_is_the_modes_to_say_and_the_operators_to_correct
 
 
 def test_one_address_holds_so_many_connections_to_a_tcp_share(host, controller, start, enabled, monkeypatch):
-    monkeypatch.setattr("zrokd.proxy.visitors.address_of", lambda _peer: ipaddress.ip_address("192.0.2.1"))
+    monkeypatch.setattr("zrokd.proxy.visitors._counted", lambda _host: ipaddress.ip_network("192.0.2.1/32"))
     host.share("tok-t", echoes)
     controller.modes["tok-t"] = "tcp"
     limits = LimitSettings(per_address=1)

@@ -11,11 +11,11 @@ from typing import Any
 
 import gevent
 from gevent import Greenlet
-from gevent.pool import Pool
 
 from zrokd.contracts import Scales
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
+from zrokd.net.crew import Crew
 from zrokd.net.faults import FAULTS
 from zrokd.net.stream import SocketStream, find_dead_peers
 from zrokd.net.waiter import Waiter
@@ -50,7 +50,7 @@ class Listener:
         self.accepted = 0  # connections since the start
         self._handle = handle
         self._log = log
-        self._pool: Any = Pool(limit)
+        self._crew = Crew(self._serve, limit)
         self._loop: Any = None
         self._family, self._type, self._proto = sock.family, sock.type, sock.proto
         self._sock = _socket.socket(sock.family, sock.type, sock.proto, sock.detach())
@@ -70,7 +70,7 @@ class Listener:
     @property
     def active(self) -> int:
         """Connections being handled now."""
-        return len(self._pool)
+        return len(self._crew)
 
     @property
     def accepting(self) -> bool:
@@ -89,15 +89,16 @@ class Listener:
         if self._loop is not None:
             self._loop.kill()
         self._sock.close()
+        self._crew.dismiss()
 
     def drain(self, deadline_s: float) -> bool:
         """Wait until the handlers ended, `deadline_s` seconds at most; whether they did. Switches greenlets."""
-        return bool(self._pool.join(timeout=deadline_s))
+        return self._crew.wait(deadline_s)
 
     def close(self) -> None:
         """Stop, and kill what is left. Idempotent. Switches greenlets."""
         self.stop()
-        self._pool.kill()
+        self._crew.kill()
 
     def _accept_loop(self) -> None:
         waiter = Waiter(self._sock.fileno(), Waiter.READ)
@@ -109,7 +110,7 @@ class Listener:
     def _accept_with(self, waiter: Waiter) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
-            self._pool.wait_available()
+            self._crew.wait_room()
             if self._scales is not None and self._scales.heavy:
                 gevent.sleep(_YIELD_S)
             try:
@@ -137,12 +138,12 @@ class Listener:
     def _begin(self, fd: int, where: Any) -> None:
         sock = _socket.socket(self._family, self._type, self._proto, fd)
         try:
-            stream = SocketStream(sock, str(_address(where)) if where else str(self.address))
+            stream = SocketStream(sock, _named(where) if where else str(self.address))
         except OSError:  # the peer is gone already
             sock.close()
             return
         self.accepted += 1
-        self._pool.spawn(self._serve, stream)
+        self._crew.begin(stream)
         self._weigh()
         if self.accepted % _ACCEPTS_PER_TURN == 0:
             gevent.sleep(0)
@@ -161,7 +162,14 @@ class Listener:
 
     def _weigh(self, *, gone: int = 0) -> None:
         if self._scales is not None and self.accepting:
-            self._scales.weigh(len(self._pool) - gone)
+            self._scales.weigh(len(self._crew) - gone)
+
+
+def _named(where: Any) -> str:
+    """Who connects, as an Address would say it, which takes longer."""
+    if isinstance(where, tuple) and ":" not in where[0]:
+        return f"{where[0]}:{where[1]}"
+    return str(_address(where))
 
 
 def _address(name: Any) -> Address:

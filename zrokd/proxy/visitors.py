@@ -6,10 +6,11 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from zrokd.model.http import RequestHead
-from zrokd.net.http1.origin import IpAddress, address_of, claimed, origin
+from zrokd.net.http1.origin import IpAddress, address_of, claimed, host_of, origin, parsed
 
 _Network = IPv4Network | IPv6Network
 
@@ -63,7 +64,16 @@ class Visitors:
         return any(address in network for network in self._exempt)
 
     def _place(self, peer: str) -> _Network | None:
-        address = address_of(peer)
-        if address is None or address.is_loopback or self._exempts(address):
+        host = host_of(peer)
+        if self._exempt and (address := parsed(host)) is not None and self._exempts(address):
             return None
-        return ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
+        return _counted(host)
+
+
+@lru_cache(maxsize=4096)
+def _counted(host: str) -> _Network | None:
+    """With whom it is counted; None: with nobody."""
+    address = parsed(host)
+    if address is None or address.is_loopback:
+        return None
+    return ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)

@@ -78,10 +78,10 @@ class HttpConnection:
         if self.requests and not self.keep_alive:  # a drain began after we had promised to serve another
             wait_s = min(wait_s, _LAST_S)
         try:
-            if not self.stream.wait_readable(wait_s):
+            if self.requests and not self.stream.wait_readable(wait_s):  # the first is mostly here already
                 return False
-            self._buffer = self.stream.recv(_HEAD_RECV, self.limits.head_s)
-        except StreamError:  # reset, or closed by a drain: nothing was asked, so nothing is lost
+            self._buffer = self.stream.recv(_HEAD_RECV, wait_s)
+        except StreamError:  # late, reset, or closed by a drain: nothing was asked, so nothing is lost
             return False
         return bool(self._buffer)
 

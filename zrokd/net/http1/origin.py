@@ -12,17 +12,27 @@ from zrokd.model.http import RequestHead
 IpAddress = IPv4Address | IPv6Address
 
 
-@lru_cache(maxsize=1024)
 def address_of(text: str) -> IpAddress | None:
     """The address in "1.2.3.4", "1.2.3.4:80", "::1" or "[::1]:80", IPv4 taken out of IPv6; None: it has none.
 
     The zone in "fe80::1%eth0" is left out: it is ours alone, and may hold any character.
     """
+    return parsed(host_of(text))
+
+
+def host_of(text: str) -> str:
+    """What stands before the port in what `address_of` takes: alike for all connections of one address."""
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]
+    return bare.partition("%")[0]
+
+
+@lru_cache(maxsize=4096)
+def parsed(host: str) -> IpAddress | None:
+    """The address that `host_of` gives, IPv4 taken out of IPv6; None: it is none."""
     try:
-        address = ipaddress.ip_address(bare.partition("%")[0])
+        address = ipaddress.ip_address(host)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

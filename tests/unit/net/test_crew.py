@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import contextvars
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from zrokd.net.crew import Crew
+
+SAID: contextvars.ContextVar[str] = contextvars.ContextVar("said", default="nothing")
+
+
+class Work:
+    """Waits for each thing, an Event, and notes who did it."""
+
+    def __init__(self) -> None:
+        self.by: list[gevent.Greenlet] = []
+
+    def __call__(self, thing: Event) -> None:
+        self.by.append(gevent.getcurrent())
+        thing.wait()
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def crew(work):
+    made = Crew(work, 3)
+    yield made
+    made.kill()
+
+
+def done() -> Event:
+    event = Event()
+    event.set()
+    return event
+
+
+def test_who_is_done_takes_the_next_thing(crew, work) -> None:
+    for _ in range(5):
+        crew.begin(done())
+        assert len(crew) == 1
+        assert crew.wait(5)
+    assert len(set(work.by)) == 1
+    assert len(crew) == 0
+
+
+def test_things_at_once_are_done_at_once(crew, work) -> None:
+    things = [Event() for _ in range(3)]
+    for thing in things:
+        crew.begin(thing)
+    gevent.idle()
+    assert (len(crew), len(set(work.by))) == (3, 3)
+    assert not crew.wait(0.001)
+    for thing in things:
+        thing.set()
+    assert crew.wait(5)
+
+
+def test_there_is_room_again_when_one_is_done(crew) -> None:
+    things = [Event() for _ in range(3)]
+    for thing in things:
+        crew.wait_room()
+        crew.begin(thing)
+    waits = gevent.spawn(crew.wait_room)
+    gevent.idle()
+    assert not waits.ready()
+    things[1].set()
+    waits.get(timeout=5)
+    assert len(crew) == 2
+
+
+def test_each_thing_is_done_in_a_context_of_its_own() -> None:
+    heard = []
+
+    def work(thing: str) -> None:
+        heard.append(SAID.get())
+        SAID.set(thing)
+
+    crew = Crew(work, 1)
+    for thing in ("a", "b"):
+        crew.begin(thing)
+        assert crew.wait(5)
+    crew.kill()
+    assert heard == ["nothing", "nothing"]
+
+
+def test_what_work_raises_ends_its_greenlet_alone(crew, work, monkeypatch) -> None:
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda *_: None)
+    crew.begin(None)
+    assert crew.wait(5)
+    crew.begin(done())
+    assert crew.wait(5)
+    gevent.idle()
+    assert len(set(work.by)) == 2
+    assert work.by[0].dead
+
+
+def test_dismissed_the_idle_end_now_and_the_busy_with_what_they_do(crew, work) -> None:
+    last = Event()
+    crew.begin(done())
+    crew.begin(last)
+    gevent.idle()
+    crew.dismiss()
+    assert [member.dead for member in work.by] == [True, False]
+    last.set()
+    work.by[1].join(5)
+    assert work.by[1].dead
+
+
+def test_killed_all_end_those_who_did_not_begin_too(crew, work) -> None:
+    crew.begin(Event())
+    gevent.idle()
+    crew.begin(Event())
+    crew.kill()
+    assert len(work.by) == 1
+    assert work.by[0].dead
+    assert (len(crew), crew.wait(0)) == (0, True)
+    crew.kill()
+
+
+def test_a_crowd_that_is_gone_is_not_kept(work) -> None:
+    crew = Crew(work, 1000)
+    for _ in range(300):
+        crew.begin(done())
+    assert crew.wait(5)
+    gevent.idle()
+    assert sum(not member.dead for member in set(work.by)) <= 128
+    crew.kill()

@@ -1,0 +1,85 @@
+"""Greenlets that do one thing after another: to make one for each costs more than many of these things."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import gevent
+from gevent import Greenlet, get_hub, getcurrent
+from gevent.event import Event
+
+T = TypeVar("T")
+_MOST_IDLE = 128  # kept for what comes next
+
+
+class Crew(Generic[T]):
+    """Runs `work(thing)` in a greenlet each, of which `limit` are busy at most. What work raises ends its greenlet."""
+
+    def __init__(self, work: Callable[[T], None], limit: int) -> None:
+        self._work, self._limit = work, limit
+        self._busy: set[Greenlet] = set()
+        self._idle: list[Greenlet] = []
+        self._room, self._rest = Event(), Event()
+        self._rest.set()
+        self._dismissed = False
+
+    def __len__(self) -> int:
+        """How many are busy."""
+        return len(self._busy)
+
+    def wait_room(self) -> None:
+        """Wait until one more may be busy. Switches greenlets when it must wait."""
+        while len(self._busy) >= self._limit:
+            self._room.clear()
+            self._room.wait()
+
+    def begin(self, thing: T) -> None:
+        """Have somebody work on it, soon. Does not switch greenlets."""
+        if self._idle:
+            member = self._idle.pop()
+            get_hub().loop.run_callback(member.switch, thing)
+        else:
+            member = Greenlet.spawn(self._serve, thing)
+        self._busy.add(member)
+        if self._rest.is_set():
+            self._rest.clear()
+
+    def _serve(self, thing: T) -> None:
+        member: Any = getcurrent()
+        try:
+            while True:
+                contextvars.copy_context().run(self._work, thing)
+                if self._dismissed or len(self._idle) >= _MOST_IDLE:
+                    return
+                self._leave(member)
+                self._idle.append(member)
+                thing = get_hub().switch()
+        finally:
+            self._leave(member)
+            if member in self._idle:
+                self._idle.remove(member)
+
+    def _leave(self, member: Greenlet) -> None:
+        self._busy.discard(member)
+        if not self._room.is_set():
+            self._room.set()
+        if not self._busy:
+            self._rest.set()
+
+    def dismiss(self) -> None:
+        """End who is idle, and the others with what they do. Idempotent. Switches greenlets."""
+        self._dismissed = True
+        gevent.killall(list(self._idle))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether nobody is busy any more within that time. Switches greenlets."""
+        return bool(self._rest.wait(timeout_s))
+
+    def kill(self) -> None:
+        """End everybody now. Idempotent. Switches greenlets."""
+        self.dismiss()
+        gevent.killall(list(self._busy))
+        self._busy.clear()  # of those who had not begun, too
+        self._rest.set()
