@@ -80,8 +80,9 @@ class Script(Stream):
 class Recorder(Stream):
     """One stream to the share: keeps all bytes, takes requests by llhttp, answers each that is whole."""
 
-    def __init__(self, answers: list[bytes]) -> None:
+    def __init__(self, answers: list[bytes], cuts: tuple[int, ...] = ()) -> None:
         self.seen, self.whole = b"", 0
+        self.cuts = list(cuts)  # so much at most is received at once, one time after the other
         self.closed = self.aborted = False
         self.peer_ended = False
         self._answers, self._out = answers, b""
@@ -113,6 +114,8 @@ class Recorder(Stream):
 
     def recv(self, max_bytes: int, timeout_s: float | None = None) -> bytes:
         self.wait_readable()
+        if self.cuts:
+            max_bytes = min(max_bytes, self.cuts.pop(0))
         data, self._out = self._out[:max_bytes], self._out[max_bytes:]
         if data[:1] == b"!":  # the script says: break here
             self.closed = True
@@ -155,6 +158,7 @@ class Frontend:
 
     limits: HttpLimits = field(default_factory=lambda: HttpLimits(linger_s=0.0))
     answers: list[bytes] = field(default_factory=lambda: [OK])
+    cuts: tuple[int, ...] = ()  # of what is received on each stream of the share
     gates: dict = field(default_factory=dict)
     trusted: list[str] = field(default_factory=list)
     streams: list[Recorder] = field(default_factory=list)
@@ -183,7 +187,7 @@ class Frontend:
         self.connections.append(summary)
 
     def _dial(self, token: str, terminator: str | None = None) -> Recorder:
-        self.streams.append(Recorder(self.answers))
+        self.streams.append(Recorder(self.answers, self.cuts))
         return self.streams[-1]
 
     def visit(self, *pieces: bytes, peer: str = PEER) -> Script:

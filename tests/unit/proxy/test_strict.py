@@ -7,6 +7,7 @@ seen cut short, never whole. Each is sent whole, cut at every byte, and both aga
 from __future__ import annotations
 
 import contextlib
+import re
 
 import h11
 import pytest
@@ -130,10 +131,12 @@ def seen_by_share(data: bytes, **how) -> tuple[Frontend, list]:
 
 
 def test_a_body_over_the_limit_by_its_length_is_413_before_it_is_read():
-    frontend = Frontend(limits=HttpLimits(linger_s=0.0, body_bytes=10))
-    visitor = frontend.visit(post(b"Content-Length: 11\r\n", b"") + NEXT)
-    check_refused(frontend, visitor.sent, {413}, 0)
-    assert frontend.seen == b""
+    for before in (b"", FIRST):
+        for pieces in boundaries(post(b"Content-Length: 11\r\n", b"")):
+            frontend = Frontend(limits=HttpLimits(linger_s=0.0, body_bytes=10))
+            visitor = frontend.visit(before + pieces[0], *pieces[1:], NEXT)
+            check_refused(frontend, visitor.sent, {413}, int(bool(before)))
+            assert frontend.whole == int(bool(before))
 
 
 @pytest.mark.parametrize("chunk", [b"b\r\n01234567890\r\n", b"6\r\n012345\r\n" * 2, b"1\r\nx\r\n" * 11])
@@ -171,20 +174,20 @@ OK_OF = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%06d"
 # -- fields ---
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        b"Connection: X-Secret, Keep-Alive\r\nX-Secret: s\r\nKeep-Alive: timeout=5\r\n",
-        b"Connection: x-SECRET\r\nConnection: ,, keep-alive\t,\r\nX-Secret: s\r\nKeep-Alive: s\r\n",
-        b"Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic s\r\nTE: trailers, deflate\r\n",
-        b"Proxy_Connection: s\r\nProxy_Authorization: s\r\nKeep_Alive: s\r\nHttp2_Settings: s\r\n",
-        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
-        b"Connection: Upgrade\r\nUpgrade: foobar\r\n",
-        b"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n",
-        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-        b"Transfer_Encoding: chunked\r\nContent_Length: 9\r\n",
-    ],
-)
+HOPS = [
+    b"Connection: X-Secret, Keep-Alive\r\nX-Secret: s\r\nKeep-Alive: timeout=5\r\n",
+    b"Connection: x-SECRET\r\nConnection: ,, keep-alive\t,\r\nX-Secret: s\r\nKeep-Alive: s\r\n",
+    b"Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic s\r\nTE: trailers, deflate\r\n",
+    b"Proxy_Connection: s\r\nProxy_Authorization: s\r\nKeep_Alive: s\r\nHttp2_Settings: s\r\n",
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+    b"Connection: Upgrade\r\nUpgrade: foobar\r\n",
+    b"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n",
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+    b"Transfer_Encoding: chunked\r\nContent_Length: 9\r\n",
+]
+
+
+@pytest.mark.parametrize("fields", HOPS)
 def test_what_belongs_to_the_hop_does_not_pass(fields):
     _, (request,) = seen_by_share(field(fields))
     names = {name.replace(b"_", b"-") for name, _ in request.fields}
@@ -289,7 +292,10 @@ def test_a_host_of_the_absolute_form_that_is_unknown_is_404_whatever_host_says()
     assert frontend.seen == b""
 
 
-@pytest.mark.parametrize("value", [b"A", b"a.", b"a:80", b"A.:65535", b"a:", b"B.EXAMPLE.:0"])
+SAME_HOST = [b"A", b"a.", b"a:80", b"A.:65535", b"a:", b"B.EXAMPLE.:0"]
+
+
+@pytest.mark.parametrize("value", SAME_HOST)
 def test_a_host_in_another_form_is_the_same_host(value):
     _, (request,) = seen_by_share(get(fields=b"Host: " + value + b"\r\n"))
     assert request.all(b"host") == [value]
@@ -322,14 +328,14 @@ def test_a_host_that_nobody_shares_is_404(value):
 # -- expectations, versions, websockets ---
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        field(b"Expect: 100-continue\r\n"),
-        post(b"Content-Length: 0\r\nExpect: 100-continue\r\n", b""),
-        b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
-    ],
-)
+UNEXPECTING = [
+    field(b"Expect: 100-continue\r\n"),
+    post(b"Content-Length: 0\r\nExpect: 100-continue\r\n", b""),
+    b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+]
+
+
+@pytest.mark.parametrize("data", UNEXPECTING)
 def test_an_expectation_without_effect_does_not_pass(data):
     frontend = Frontend()
     visitor = frontend.visit(data)
@@ -382,16 +388,16 @@ def test_bytes_that_came_before_the_switch_never_reach_the_share():
     assert frontend.streams[0].aborted
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        post(WS + b"Content-Length: 0\r\n", b""),
-        post(WS + b"Content-Length: 3\r\n"),
-        post(WS + b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"),
-        get(b"POST / HTTP/1.1", H + WS),
-        get(b"GET / HTTP/1.0", H + WS),
-    ],
-)
+NO_UPGRADE = [
+    post(WS + b"Content-Length: 0\r\n", b""),
+    post(WS + b"Content-Length: 3\r\n"),
+    post(WS + b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"),
+    get(b"POST / HTTP/1.1", H + WS),
+    get(b"GET / HTTP/1.0", H + WS),
+]
+
+
+@pytest.mark.parametrize("data", NO_UPGRADE)
 def test_an_upgrade_that_is_none_is_a_plain_request(data):
     frontend = Frontend(answers=[SWITCH])
     visitor = frontend.visit(data)
@@ -417,3 +423,43 @@ def test_what_h11_calls_a_request_is_what_the_share_sees_of_a_browser():
     assert request.all(b"x_mine") == [b"1"]
     assert request.all(b"x-empty") == [b""]
     assert request.all(b"a") == [b"\xc3\xa9"]
+
+
+# -- however it comes ---
+
+# id, what is sent; what the share is to see of each when it comes whole is judged above
+TAKEN = [
+    *(("Q42", field(fields)) for fields in HOPS[:4]),
+    *(("Q43", field(b"Connection: " + name + b"\r\n" + name + b": x\r\n")) for name in FORGED[:4]),
+    *(("Q44", field(name + b": 6.6.6.6\r\n")) for name in FORGED),
+    *(("Q44", field(name.replace(b"-", b"_") + b": 6.6.6.6\r\n")) for name in FORGED),
+    *(("Q46", field(fields)) for fields in HOPS[4:8]),
+    *(("Q47", data) for data in [field(WS), *NO_UPGRADE]),
+    *(("Q48", data) for data in UNEXPECTING[:2]),
+    ("Q49", UNEXPECTING[2]),
+    ("Q49", b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"),
+    ("Q50", get() * 3),
+    ("Q50", get() * 3 + b"garbage\r\n\r\n"),
+    ("Q50", get() + post(b"Content-Length: 3\r\n") + last(b"\r\n") + get()),
+    ("Q51", get(b"GET / HTTP/1.0", H + b"Connection: keep-alive\r\n") * 2),
+    ("Q51", get(b"GET / HTTP/1.0") + get()),
+    *(("Q54", get(fields=b"Host: " + value + b"\r\n")) for value in SAME_HOST),
+]
+
+
+@pytest.mark.parametrize("group", grouped([(name, data, b"") for name, data in TAKEN]))
+@pytest.mark.parametrize("before", [b"", FIRST], ids=["first", "pipelined"])
+@pytest.mark.slow
+def test_however_it_is_cut_the_share_and_the_visitor_see_the_same(group, before):
+    for data, _ in group:
+        whole = Frontend()
+        told = dateless(whole.visit(before + data).sent)
+        for pieces in boundaries(data)[1:]:
+            frontend = Frontend()
+            visitor = frontend.visit(before + pieces[0], *pieces[1:])
+            assert frontend.requests() == whole.requests(), pieces
+            assert dateless(visitor.sent) == told, pieces
+
+
+def dateless(sent: bytes) -> bytes:
+    return re.sub(rb"\r\nDate: [^\r]*", b"", sent)

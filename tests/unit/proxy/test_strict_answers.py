@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import gevent
 import pytest
 
-from tests.unit.net.http1.rows import H, field, get, post
+from tests.unit.net.http1.rows import H, boundaries, field, get, grouped, post
 from tests.unit.proxy.raw import OK, Frontend, Script, statuses
 from zrokd.net.http1.limits import HttpLimits
 
@@ -104,21 +106,21 @@ def test_an_answer_in_doubt_is_502_and_its_stream_is_used_no_more(name, told):
     assert len(frontend.streams) == 2
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        answer(body=b"o!"),
-        answer(T, b"2\r\nok\r\n!"),
-        answer(T, b"2\r\nok\r\n0\r\n!"),
-        answer(T, b"2\r\nokXX"),
-        answer(T, b"2\nok\r\n0\r\n\r\n"),
-        answer(T, b"ok\r\n"),
-        answer(T, b"2;\x00\r\nok\r\n0\r\n\r\n"),
-        answer(T, b"2\r\nok\r\n0\r\nnothing\r\n\r\n"),
-        answer(T, b"1;" + b"a" * 1100 + b"\r\nx\r\n0\r\n\r\n"),
-        answer(T, b"2\r\nok\r\n0\r\n" + b"A: b\r\n" * 4000 + b"\r\n"),
-    ],
-)
+TORN = [
+    answer(body=b"o!"),
+    answer(T, b"2\r\nok\r\n!"),
+    answer(T, b"2\r\nok\r\n0\r\n!"),
+    answer(T, b"2\r\nokXX"),
+    answer(T, b"2\nok\r\n0\r\n\r\n"),
+    answer(T, b"ok\r\n"),
+    answer(T, b"2;\x00\r\nok\r\n0\r\n\r\n"),
+    answer(T, b"2\r\nok\r\n0\r\nnothing\r\n\r\n"),
+    answer(T, b"1;" + b"a" * 1100 + b"\r\nx\r\n0\r\n\r\n"),
+    answer(T, b"2\r\nok\r\n0\r\n" + b"A: b\r\n" * 4000 + b"\r\n"),
+]
+
+
+@pytest.mark.parametrize("told", TORN)
 def test_a_body_that_breaks_off_never_looks_whole(told):
     frontend = Frontend(answers=[told, NOW])
     visitor = frontend.visit(GET + SECOND)
@@ -132,25 +134,25 @@ def test_a_body_that_breaks_off_never_looks_whole(told):
 SURPLUS = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        (GET, OK + SURPLUS),
-        (GET, OK + b"x"),
-        (GET, OK + b"\r\n"),
-        (GET.replace(b"GET", b"HEAD"), OK),
-        (GET.replace(b"GET", b"HEAD"), OK + SURPLUS),
-        (GET.replace(b"GET", b"HEAD"), answer(T, b"2\r\nok\r\n0\r\n\r\n")),
-        (GET, answer(line=b"HTTP/1.1 204 No Content")),
-        (GET, answer(T, b"2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 204 No Content")),
-        (GET, answer(line=b"HTTP/1.1 304 Not Modified")),
-        (GET, answer(L, SURPLUS, b"HTTP/1.1 304 Not Modified")),
-        (GET, answer(T, b"2\r\nok\r\n0\r\n\r\n" + SURPLUS)),
-        (GET, b"HTTP/1.1 100 C\r\n\r\n" + OK + SURPLUS),
-        (GET, answer(L + b"Connection: close\r\n")),
-        (GET, answer(line=b"HTTP/1.0 200 OK")),
-    ],
-)
+TALKATIVE = [
+    (GET, OK + SURPLUS),
+    (GET, OK + b"x"),
+    (GET, OK + b"\r\n"),
+    (GET.replace(b"GET", b"HEAD"), OK),
+    (GET.replace(b"GET", b"HEAD"), OK + SURPLUS),
+    (GET.replace(b"GET", b"HEAD"), answer(T, b"2\r\nok\r\n0\r\n\r\n")),
+    (GET, answer(line=b"HTTP/1.1 204 No Content")),
+    (GET, answer(T, b"2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 204 No Content")),
+    (GET, answer(line=b"HTTP/1.1 304 Not Modified")),
+    (GET, answer(L, SURPLUS, b"HTTP/1.1 304 Not Modified")),
+    (GET, answer(T, b"2\r\nok\r\n0\r\n\r\n" + SURPLUS)),
+    (GET, b"HTTP/1.1 100 C\r\n\r\n" + OK + SURPLUS),
+    (GET, answer(L + b"Connection: close\r\n")),
+    (GET, answer(line=b"HTTP/1.0 200 OK")),
+]
+
+
+@pytest.mark.parametrize(("asked", "told"), TALKATIVE)
 def test_what_a_share_says_too_much_reaches_nobody(asked, told):
     frontend = Frontend(answers=[told, NOW])
     first = frontend.visit(asked)
@@ -200,37 +202,41 @@ def test_what_might_happen_twice_is_not_sent_twice(data):
 # -- what is taken away, and added ---
 
 
-@pytest.mark.parametrize(
-    ("line", "fields"),
-    [
-        (b"HTTP/1.1 204 No Content", L),
-        (b"HTTP/1.1 204 No Content", T),
-        (b"HTTP/1.1 204 No Content", b"Content-Length: x\r\n"),
-        (b"HTTP/1.1 204 No Content", L + T),
-    ],
-)
+BODILESS = [
+    (b"HTTP/1.1 204 No Content", L),
+    (b"HTTP/1.1 204 No Content", T),
+    (b"HTTP/1.1 204 No Content", b"Content-Length: x\r\n"),
+    (b"HTTP/1.1 204 No Content", L + T),
+]
+
+
+@pytest.mark.parametrize(("line", "fields"), BODILESS)
 def test_an_answer_without_a_body_says_nothing_of_one(line, fields):
     visitor = Frontend(answers=[answer(fields, b"", line)]).visit(GET)
     assert b"ontent-Length" not in visitor.sent
     assert b"ransfer-Encoding" not in visitor.sent
 
 
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 def test_interim_answers_pass_without_framing_and_not_to_http_1_0():
-    early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-    visitor = Frontend(answers=[b"HTTP/1.1 100 Continue\r\n\r\n" + early + OK]).visit(GET)
+    visitor = Frontend(answers=[b"HTTP/1.1 100 Continue\r\n\r\n" + EARLY + OK]).visit(GET)
     assert statuses(visitor.sent) == [100, 103, 200]
     assert visitor.sent.count(b"Content-Length") == 1
     assert b"Link: </x>" in visitor.sent
-    old = Frontend(answers=[early + OK]).visit(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    old = Frontend(answers=[EARLY + OK]).visit(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
     assert statuses(old.sent) == [200]
 
 
+HOPS = (
+    L + b"Connection: Set-Cookie, X-Hop\r\nSet-Cookie: a=b\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nServer: s\r\n"
+    b"Proxy-Authenticate: Basic\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nTE: x\r\n"
+)
+
+
 def test_fields_of_the_hop_and_nominated_ones_go_and_a_date_comes():
-    fields = (
-        L + b"Connection: Set-Cookie, X-Hop\r\nSet-Cookie: a=b\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nServer: s\r\n"
-    )
-    fields += b"Proxy-Authenticate: Basic\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nTE: x\r\n"
-    sent = Frontend(answers=[answer(fields)]).visit(GET).sent
+    sent = Frontend(answers=[answer(HOPS)]).visit(GET).sent
     for gone in (b"Set-Cookie", b"X-Hop", b"Keep-Alive", b"Proxy-", b"Upgrade", b"TE:", b"Connection"):
         assert gone not in sent, gone
     assert sent.count(b"\r\nDate: ") == 1
@@ -320,3 +326,40 @@ def test_limits_of_answers_are_kept():
     ):
         visitor = Frontend(limits=limits, answers=[told]).visit(GET)
         assert statuses(visitor.sent)[-1] == 502
+
+
+# -- however it comes ---
+
+POST = b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+# id, what is asked, what the share answers; what the visitor is to see of each when it comes whole is judged above
+GIVEN = [
+    *((name, POST, told) for name, told in BROKEN),
+    *(("R02", GET, told) for told in TORN),
+    *(("R05", asked, told) for asked, told in TALKATIVE),
+    ("R06", GET, EARLY + OK),
+    ("R06", GET, b"HTTP/1.1 100 Continue\r\n\r\n" + EARLY + OK),
+    *(("R07", GET, answer(fields, b"", line)) for line, fields in BODILESS),
+    ("R10", GET, answer(HOPS)),
+    ("R10", GET, answer(L + b"Date: yesterday\r\n")),
+]
+
+
+@pytest.mark.parametrize("group", grouped(GIVEN))
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "behind another"])
+@pytest.mark.slow
+def test_however_an_answer_is_cut_the_visitor_sees_the_same(group, before):
+    for asked, told in group:
+        whole = seen_of(before, asked, told, ())
+        for pieces in boundaries(told)[1:]:
+            assert seen_of(before, asked, told, tuple(map(len, pieces))) == whole, (told, pieces)
+
+
+def seen_of(before: bytes, asked: bytes, told: bytes, cuts: tuple[int, ...]) -> tuple[bytes, int, int]:
+    """What a visitor gets unless it breaks off, without dates and chunks' sizes; how often the share is asked."""
+    frontend = Frontend(answers=[OK, told, NOW] if before else [told, NOW], cuts=(len(OK), *cuts) if before else cuts)
+    visitor = frontend.visit(before + asked)
+    if visitor.aborted:
+        assert b"\r\n0\r\n" not in visitor.sent
+        return b"broken", frontend.whole, len(frontend.streams)
+    sent = re.sub(rb"\r\nDate: [^\r]*|\r\n[0-9a-f]+(?=\r\n)", b"", visitor.sent)
+    return sent.replace(b"\r\n", b""), frontend.whole, len(frontend.streams)

@@ -383,6 +383,7 @@ BODIES = [
 # id, what is sent, (method, target, host, body) as it must be understood
 GOOD = [
     ("Q15", b"\r\n" + get(), (b"GET", b"/", b"a", b"")),
+    ("Q15", b"\r\n" + post(CL), (b"POST", b"/", b"a", b"abc")),
     *(
         ("Q21", get(b"GET " + target + b" HTTP/1.1"), (b"GET", path, name, b""))
         for target, path, name in (
