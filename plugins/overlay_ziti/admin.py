@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,9 @@ from .edge import CONFIG_TYPE
 from .enrol import Token, read_authorities, redeem
 from .identity import IdentityFile
 from .management import Management
-from .standing import TAG_ENVIRONMENT, TAG_KIND, TAG_SHARE, Names
+from .standing import TAG_ENVIRONMENT, TAG_FRONTEND, TAG_KIND, TAG_SHARE, Names
+
+_BEHIND = ("service-policies", "configs")  # what goes with a service, after it
 
 
 class ZitiAdmin(OverlayAdmin):
@@ -55,7 +57,7 @@ class ZitiAdmin(OverlayAdmin):
         One of that name that was made before, and whose answer was lost, makes room: its key is lost, too.
         """
         full = f"{self._names.all}.env.{name}"
-        z_id, token = self._identity(full, [self._names.all], "environment")
+        z_id, token = self._identity(full, [self._names.all], **{TAG_KIND: "environment"})
         self._let(full, z_id)
         return self._enrol(z_id, token)
 
@@ -80,47 +82,59 @@ class ZitiAdmin(OverlayAdmin):
             self._ensure("service-policies", name, {"type": kind}, semantic="AnyOf", tags=tags, **roles)
 
     def create_frontend(self, name: str) -> Identity:
-        """The identity of a public entrance: that which was made before, when it still is on the network."""
+        """The identity of a public entrance: that which was made here before, when it still is on the network.
+
+        Each controller of the instance makes its own, as keys are kept by who made them; all may dial the same.
+        """
         return self._single.run(("frontend", name), lambda: self._frontend(name))
 
     def _frontend(self, name: str) -> Identity:
         file = f"frontend-{self._names.instance}-{quote(name, safe='')}.json"
-        return self._kept(file, f"{self._names.frontends}.{name}", self._names.frontends, "frontend")
+        full = f"{self._names.frontends}.{name}.{self._place()}"
+        return self._kept(file, full, self._names.frontends, **{TAG_KIND: "frontend", TAG_FRONTEND: name})
+
+    def _place(self) -> str:
+        """What tells this controller from others of the instance, for as long as its folder stands."""
+        path = self._folder / "place"
+        if not path.exists() or not path.read_text():
+            path.write_text(secrets.token_hex(6))
+        return path.read_text()
 
     def create_controller(self) -> Identity:
         """The identity of this controller. Its name is made up: other controllers of the instance have their own."""
         return self._single.run(("controller",), self._controller)
 
     def _controller(self) -> Identity:
-        name = f"{self._names.controllers}.{secrets.token_hex(6)}"
-        return self._kept(f"controller-{self._names.instance}.json", name, self._names.controllers, "controller")
+        name, tags = f"{self._names.controllers}.{secrets.token_hex(6)}", {TAG_KIND: "controller"}
+        return self._kept(f"controller-{self._names.instance}.json", name, self._names.controllers, **tags)
 
-    def _kept(self, file: str, name: str, attribute: str, kind: str) -> Identity:
+    def _kept(self, file: str, name: str, attribute: str, **tags: str) -> Identity:
         """The identity in a file of ours, when it still is on the network; else a new one of that name."""
         path = self._folder / file
         kept = _read(path)
-        tags = {"tag_zrokd": self._names.instance}
-        if kept is not None and self._api.first("identities", id=kept.z_id, **tags) is not None:
+        ours = {"tag_zrokd": self._names.instance}
+        if kept is not None and self._api.first("identities", id=kept.z_id, **ours) is not None:
             return kept
-        identity = self._enrol(*self._identity(name, [self._names.all, attribute], kind))
+        identity = self._enrol(*self._identity(name, [self._names.all, attribute], **tags))
         _write(path, identity)
         return identity
 
-    def _identity(self, name: str, attributes: list[str], kind: str) -> tuple[str, str]:
-        """The id and one-time token of a new identity."""
-        before = self._api.first("identities", name=name)
-        if before is not None:
-            self._check_ours(before)
-            self._remove_identity(str(before["id"]))
-        z_id = self._api.create(
-            "identities",
-            name=name,
-            type="Device",
-            isAdmin=False,
-            enrollment={"ott": True},
-            roleAttributes=attributes,
-            tags=self._names.tags(**{TAG_KIND: kind}),
-        )
+    def _identity(self, name: str, attributes: list[str], **tags: str) -> tuple[str, str]:
+        """The id and one-time token of a new identity. One of that name, whose key is lost, makes room."""
+        fields = {
+            "type": "Device",
+            "isAdmin": False,
+            "enrollment": {"ott": True},
+            "roleAttributes": attributes,
+            "tags": self._names.tags(**tags),
+        }
+        try:
+            z_id = self._api.create("identities", name=name, **fields)
+        except Refused as error:
+            if not error.taken:
+                raise
+            self._remove_identity(self._adopt("identities", name))
+            z_id = self._api.create("identities", name=name, **fields)
         return z_id, str(self._api.get("identities", z_id)["enrollment"]["ott"]["jwt"])
 
     def _enrol(self, z_id: str, token: str) -> Identity:
@@ -131,10 +145,20 @@ class ZitiAdmin(OverlayAdmin):
         return Identity(z_id=z_id, document=found.to_json())
 
     def delete_environment(self, z_id: str) -> None:
-        """Take the identity away with its shares and policies."""
+        """Take the identity away with its shares and policies, also a frontend's."""
         for service in list(self._api.find("services", tag_zrokd=self._names.instance, tag_zrokdEnvironment=z_id)):
             self.delete_share(str(service["name"]))
-        self._remove_identity(z_id)
+        for each in self._namesakes(z_id):
+            self._remove_identity(each)
+
+    def _namesakes(self, z_id: str) -> list[str]:
+        """An identity and, where it is a frontend's, those that other controllers made for the same one."""
+        found = self._api.first("identities", id=z_id, tag_zrokd=self._names.instance) or {}
+        name = (found.get("tags") or {}).get(TAG_FRONTEND)
+        if not name:
+            return [z_id]
+        wanted = {"tag_zrokd": self._names.instance, f"tag_{TAG_FRONTEND}": name}
+        return [str(each["id"]) for each in self._api.find("identities", **wanted)]
 
     def _remove_identity(self, z_id: str) -> None:
         found = self._api.first("identities", id=z_id)
@@ -200,20 +224,45 @@ class ZitiAdmin(OverlayAdmin):
 
     def delete_share(self, token: str) -> None:
         """Take the service away, its config, and the policies of its accesses."""
-        self._services.pop(token, None)
-        wanted = {"tag_zrokd": self._names.instance, "tag_zrokdShare": token}
-        for kind in ("services", "service-policies", "configs"):
-            for found in list(self._api.find(kind, **wanted)):
-                self._api.delete(kind, str(found["id"]))
+        for kind, id_ in self._parts(token):
+            self._api.delete(kind, id_)
+
+    def _parts(self, token: str) -> list[tuple[str, str]]:
+        """Kind and id of what was made for a share, in the order in which it is to go.
+
+        When the service is there, it leads to all the rest. When it is not, something may be left of it.
+        """
+        wanted, service = self._names.tags(**{TAG_SHARE: token}), self._services.pop(token, "")
+        related = {kind: self._api.related("services", service, kind) if service else [] for kind in _BEHIND}
+        if not related["configs"]:
+            tags = {"tag_zrokd": self._names.instance, "tag_zrokdShare": token}
+            related = {kind: list(self._api.find(kind, **tags)) for kind in ("services", *_BEHIND)}
+        ours = [(kind, str(found["id"])) for kind, all_ in related.items() for found in all_ if _has(found, wanted)]
+        return ours if "services" in related else [("services", service), *ours]
 
     def list_shares(self) -> set[str]:
         """Tokens of this instance's services."""
-        return {str(found["name"]) for found in self._api.find("services", tag_zrokd=self._names.instance)}
+        found = {str(each["name"]): str(each["id"]) for each in self._of_ours("services")}
+        self._services.update(found)
+        return set(found)
+
+    def _of_ours(self, kind: str) -> Iterator[dict[str, Any]]:
+        return self._api.find(kind, tag_zrokd=self._names.instance)
 
     # -- accesses ---
 
     def create_access(self, token: str, share_token: str, env_z_id: str) -> None:
         """Let an environment dial a share: one policy."""
+        known = share_token in self._services
+        try:
+            self._let_dial(token, share_token, env_z_id)
+        except Refused:
+            if not known:
+                raise
+            del self._services[share_token]  # another controller may have made it again
+            self._let_dial(token, share_token, env_z_id)
+
+    def _let_dial(self, token: str, share_token: str, env_z_id: str) -> None:
         self._ensure(
             "service-policies",
             self._access(token),
@@ -229,18 +278,25 @@ class ZitiAdmin(OverlayAdmin):
 
         The policy goes last: who is interrupted and asks again still finds whom it was for.
         """
-        policy = self._api.first("service-policies", name=self._access(token))
+        service = self._find_service(share_token)
+        policy = self._policy(self._access(token), service)
         if policy is None:
             return
         self._check_ours(policy)
         self._api.patch("service-policies", str(policy["id"]), identityRoles=[])
         z_id = str(policy["tags"].get(TAG_ENVIRONMENT, ""))
-        wanted = {"tag_zrokdKind": "access", "tag_zrokdShare": share_token, "tag_zrokdEnvironment": z_id}
-        has_another = any(each["identityRoles"] for each in self._api.find("service-policies", **wanted))
-        service = self._api.first("services", name=share_token)
-        if service is not None and not has_another:
-            self._end_sessions(z_id, str(service["id"]))
+        wanted = self._names.tags(**{TAG_KIND: "access", TAG_SHARE: share_token, TAG_ENVIRONMENT: z_id})
+        others = self._api.related("services", service, "service-policies") if service else []
+        has_another = any(each.get("identityRoles") for each in others if _has(each, wanted))
+        if service and not has_another:
+            self._end_sessions(z_id, service)
         self._api.delete("service-policies", str(policy["id"]))
+
+    def _policy(self, name: str, service: str) -> dict[str, Any] | None:
+        """A policy by its name, where it is to be found soon."""
+        near = self._api.related("services", service, "service-policies") if service else []
+        found = next((each for each in near if each["name"] == name), None)
+        return found or self._api.first("service-policies", name=name)
 
     def _end_sessions(self, z_id: str, service_id: str) -> None:
         """No new stream by them; and those that are open end. The API filters sessions by service, not by identity."""
@@ -264,11 +320,27 @@ class ZitiAdmin(OverlayAdmin):
         return f"{self._names.all}.access.{token}"
 
     def _service_id(self, token: str) -> str:
-        return self._services.get(token) or self._adopt("services", token)
+        """:raises OverlayError: there is none, or it is not ours."""
+        if token not in self._services:
+            self._services[token] = self._adopt("services", token)
+        return self._services[token]
+
+    def _find_service(self, token: str) -> str:
+        """Its id, as far as we know; "" when there is none."""
+        if token not in self._services:
+            found = self._api.first("services", name=token)
+            return str(found["id"]) if found is not None else ""
+        return self._services[token]
 
     def usage(self) -> Iterable[UsageSample]:
         """Nothing: zrokd counts where the bytes come in, and does not ask the network."""
         return []
+
+
+def _has(found: dict[str, Any], tags: dict[str, str]) -> bool:
+    """Whether an object carries these tags."""
+    theirs = found.get("tags") or {}
+    return all(theirs.get(name) == value for name, value in tags.items())
 
 
 def _read(path: Path) -> Identity | None:

@@ -153,7 +153,9 @@ class EdgeApi:
 
     def routers(self, name: str, kind: Kind) -> tuple[Router, ...]:
         """The routers of a session, asked for anew: some may have come. :raises UnknownService: as `session`."""
-        session = self.session(name, kind)
+        session = self._sessions.get((name, kind))
+        if session is None:
+            return self.session(name, kind).routers
         try:
             found = self._api.call("GET", f"/sessions/{session.id}")
         except Refused as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,15 @@ class Management:
         """Take an object away. Idempotent."""
         with _absent_is_fine():
             self.call("DELETE", f"/{kind}/{id_}")
+
+    def related(self, kind: str, id_: str, other: str) -> Sequence[dict[str, Any]]:
+        """All objects of another kind that an object has to do with; none when there is no such object.
+
+        The controller follows links here. By `find` it looks at every object of that kind, one after the other.
+        """
+        with _absent_is_fine():
+            return self.list(f"/{kind}/{id_}/{other}")
+        return []
 
     def end_circuits(self, service_id: str, z_id: str) -> int:
         """End what an identity has open to a service, at once; how many."""

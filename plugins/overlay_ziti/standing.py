@@ -20,6 +20,7 @@ TAG = "zrokd"
 TAG_ENVIRONMENT = "zrokdEnvironment"
 TAG_SHARE = "zrokdShare"
 TAG_KIND = "zrokdKind"
+TAG_FRONTEND = "zrokdFrontend"
 WOULD_MAKE = "would make"
 
 

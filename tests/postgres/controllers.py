@@ -26,7 +26,7 @@ version: 1
 state_dir: {folder}/{name}
 log: {{level: debug, format: text}}
 storage: {{use: postgres, host: {host}, database: {database}, tls: disable}}
-overlay: {{use: local, dir: {folder}/overlay}}
+overlay: {overlay}
 auth: [{{use: token}}, {{use: secret, secrets: [{admin}]}}]
 roles:
   controller:
@@ -43,12 +43,16 @@ roles:
 class ControllerProcess:
     """One controller. `kill` is kill -9; `start` may follow it."""
 
-    def __init__(self, folder: Path, name: str, server: Postgres, database: str, *, shares: int = -1) -> None:
+    def __init__(
+        self, folder: Path, name: str, server: Postgres, database: str, *, shares: int = -1, overlay: str = ""
+    ) -> None:
+        """`overlay`: YAML; "": local, the same for all in `folder`."""
         self.name, self.database = name, database
         self.file, self._log = folder / f"{name}.yml", folder / f"{name}.log"
         self.file.write_text(
             TREE.format(
                 folder=folder, name=name, host=server.folder, database=database, shares=shares,
+                overlay=overlay or f"{{use: local, dir: {folder}/overlay}}",
                 admin=ADMIN, edge=EDGE, ann=ANN, bob=BOB,
             )
         )  # fmt: skip

@@ -156,7 +156,7 @@ class FakeController:
         return 200, {"data": {"token": token, "id": token}}
 
     def _thing(self, asked: Asked, path: str) -> tuple[int, Any]:
-        kind, _, id_ = path.partition("/")
+        kind, id_, related = [*path.split("/", 2), "", ""][:3]
         things = self.things.setdefault(kind, {})
         if id_ and id_ not in things:
             raise No(404, "NOT_FOUND")
@@ -168,15 +168,24 @@ class FakeController:
         if asked.method == "DELETE":
             del things[id_]
             return 200, {"data": {}}
-        if id_:
+        if id_ and not related:
             return 200, {"data": things[id_]}
-        fits = [each for each in things.values() if _fits(each, asked.query.get("filter", ""))]
+        known = self._related(things[id_], related) if related else list(things.values())
+        fits = [each for each in known if _fits(each, asked.query.get("filter", ""))]
         offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 10))
         return 200, {"data": fits[offset : offset + limit], "meta": {}}
+
+    def _related(self, service: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+        if kind == "configs":
+            return [each for each in self.things[kind].values() if each["id"] in service["configs"]]
+        assert kind == "service-policies"
+        roles = {f"@{service['id']}", *(f"#{attribute}" for attribute in service["roleAttributes"])}
+        return [each for each in self.things[kind].values() if roles & set(each.get("serviceRoles", ()))]
 
     def _make(self, kind: str, things: dict[str, dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
         if kind != "sessions" and any(each["name"] == body["name"] for each in things.values()):
             raise No(400, "COULD_NOT_VALIDATE", "name", "duplicate value")
+        self._check_roles(body)
         id_ = f"id{next(self._ids)}"
         thing = things[id_] = {**body, "id": id_}
         if kind == "identities":
@@ -185,6 +194,11 @@ class FakeController:
             router = {"name": "r1", "supportedProtocols": {"tls": "tls://127.0.0.1:1"}}
             thing.update(token=f"token-{id_}", edgeRouters=[router, {"name": "no tls", "supportedProtocols": {}}])
         return {"id": id_, **({"token": thing["token"]} if kind == "sessions" else {}), **thing}
+
+    def _check_roles(self, body: dict[str, Any]) -> None:
+        for role in body.get("serviceRoles", ()):
+            if role.startswith("@") and role[1:] not in self.things.get("services", {}):
+                raise No(400, "COULD_NOT_VALIDATE", "serviceRoles", "no such service")
 
     def _enrol(self, asked: Asked) -> tuple[int, Any]:
         if asked.query.get("token") != "one-time":

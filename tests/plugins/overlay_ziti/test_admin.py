@@ -33,11 +33,12 @@ def management(controller):
 
 @pytest.fixture
 def admins(management, tmp_path):
-    """admins("name"): the administrator's half of an instance."""
+    """admins("name"): the administrator's half of an instance; with a folder: that of another of its controllers."""
 
-    def make(instance):
+    def make(instance, folder="."):
         bootstrap(management, Names(instance))
-        return ZitiAdmin(management, instance, tmp_path, logging.getLogger("test.admin"), lambda: None)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return ZitiAdmin(management, instance, tmp_path / folder, logging.getLogger("test.admin"), lambda: None)
 
     return make
 
@@ -213,6 +214,24 @@ def test_two_that_come_at_once_get_the_same(admin, controller):
     gevent.joinall(asking, timeout=10, raise_error=True)
     assert len({each.value.z_id for each in asking}) == 1
     assert len(controller.things["identities"]) == 1
+
+
+def test_two_controllers_leave_each_other_the_identities_that_they_made_for_a_frontend(admins, controller):
+    here, there = admins("one"), admins("one", "there")
+    first, second = here.create_frontend("edge"), there.create_frontend("edge")
+    assert first.z_id != second.z_id
+    assert (here.create_frontend("edge"), there.create_frontend("edge")) == (first, second)
+    attributes = [controller.things["identities"][each.z_id]["roleAttributes"] for each in (first, second)]
+    assert attributes == [["zrokd.one", "zrokd.one.frontend"]] * 2
+
+
+def test_a_frontend_that_goes_takes_along_what_other_controllers_made_for_it(admins, controller):
+    here, there = admins("one"), admins("one", "there")
+    here.create_frontend("edge"), there.create_frontend("edge")
+    other = here.create_frontend("other")
+    for _ in range(2):
+        there.delete_environment(there.create_frontend("edge").z_id)
+        assert list(controller.things["identities"]) == [other.z_id]
 
 
 def test_frontends_of_two_instances_differ(admins):
@@ -424,3 +443,63 @@ def test_an_access_goes_though_its_share_is_gone(admin, controller, share):
 
 def test_usage_is_counted_elsewhere(admin):
     assert list(admin.usage()) == []
+
+
+# -- few calls, and none that looks at all there is ---
+
+
+def test_what_was_made_here_is_taken_away_without_a_search(admin, controller, share):
+    guest = admin.create_environment("guest").z_id
+    admin.create_access("acc", "svc", guest)
+    since = len(controller.asked)
+    admin.delete_share("svc")
+    assert not [each for each in controller.asked[since:] if "filter" in each.query]
+    assert not controller.kind("services") and not controller.kind("configs")
+    assert "zrokd.one.access.acc" not in controller.kind("service-policies")
+
+
+def test_an_access_is_taken_back_with_one_search_for_its_sessions(admin, controller, share):
+    guest = admin.create_environment("guest").z_id
+    admin.create_access("acc", "svc", guest)
+    since = len(controller.asked)
+    admin.delete_access("acc", "svc")
+    searched = {each.path.rpartition("/")[2] for each in controller.asked[since:] if "filter" in each.query}
+    assert searched == {"sessions", "circuits"}
+    assert "zrokd.one.access.acc" not in controller.kind("service-policies")
+
+
+def test_a_list_of_all_tells_where_each_is(admins, controller, share):
+    there = admins("one", "there")
+    there.list_shares()
+    since = len(controller.asked)
+    there.delete_share("svc")
+    assert not [each for each in controller.asked[since:] if "filter" in each.query]
+    assert not controller.kind("services")
+
+
+@pytest.mark.parametrize("made_again", [True, False])
+def test_what_another_controller_did_meanwhile_is_found_out(admins, controller, share, made_again):
+    here, there = admins("one"), admins("one", "there")
+    here.create_share("svc", share, public=False, config={})
+    there.delete_share("svc")
+    if made_again:
+        there.create_share("svc", share, public=False, config={})
+        here.create_access("acc", "svc", share)
+        (policy,) = [each for name, each in controller.kind("service-policies").items() if name.endswith("access.acc")]
+        assert policy["serviceRoles"] == [f"@{controller.kind('services')['svc']['id']}"]
+    here.delete_share("svc")
+    assert not controller.kind("services") and not controller.kind("configs")
+    assert not [name for name in controller.kind("service-policies") if name.endswith("access.acc")]
+
+
+def test_what_is_left_of_a_share_whose_service_is_gone_goes_too(admin, controller, share):
+    def refuse(asked):
+        if asked.method == "DELETE" and "/configs/" in asked.path:
+            raise No(500)
+
+    controller.faults.append(refuse)
+    with pytest.raises(OverlayError):
+        admin.delete_share("svc")
+    controller.faults.clear()
+    admin.delete_share("svc")
+    assert not controller.kind("configs")
