@@ -21,11 +21,16 @@ from zrokd.contracts import Health, Settings, Storage
 from zrokd.errors import Conflict, Invalid, StartError, StoreError
 
 _FILE = "zrokd.sqlite3"
+_KEPT = 16  # idle connections; the host's pool has fewer threads
+_STATEMENTS = 256  # kept prepared, by connection
+_FileId = tuple[int, int] | None  # device and inode; None: no file
 _BUSY_MS = 1500  # one waits for another program's change; whoever asks us waits no longer than two seconds
 
 
 class SqliteDatabase(peewee.SqliteDatabase):
-    """A file whose connections are made in real threads.
+    """A file whose connections are made in real threads, and kept for the next use by any of them.
+
+    A new connection reads the whole schema, and prepares each statement anew: that costs more than most queries do.
 
     Peewee guards connecting by a lock of `threading`, which gevent replaces by one for greenlets; contended by several
     real threads, that one may never wake its waiters. So the lock is the original one; it is held for a file's opening.
@@ -35,8 +40,37 @@ class SqliteDatabase(peewee.SqliteDatabase):
         # Source of the pragmas: https://sqlite.org/wal.html; synchronous=1 keeps a WAL database whole over a power cut,
         # at the cost of the last transactions.
         pragmas = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": _BUSY_MS}
-        super().__init__(str(path), pragmas=pragmas)
+        # One thread at a time uses a connection, not the same each time.
+        super().__init__(str(path), pragmas=pragmas, check_same_thread=False, cached_statements=_STATEMENTS)
         self._lock = get_original("_thread", "allocate_lock")()
+        self._idle: list[tuple[sqlite3.Connection, _FileId]] = []
+        self._ids: dict[sqlite3.Connection, _FileId] = {}  # of those in use
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    # -- what peewee calls, holding the lock ---
+
+    def _connect(self) -> sqlite3.Connection:
+        file = _file_id(self.database)
+        while self._idle:
+            connection, its = self._idle.pop()
+            if its == file:
+                self._ids[connection] = file
+                return connection
+            connection.close()  # the file was replaced, or is gone
+        fresh: sqlite3.Connection = super()._connect()  # type: ignore[misc]
+        self._ids[fresh] = _file_id(self.database)
+        return fresh
+
+    def _close(self, conn: sqlite3.Connection) -> None:
+        file = self._ids.pop(conn)
+        if conn.in_transaction or len(self._idle) >= _KEPT:
+            conn.close()
+        else:
+            self._idle.append((conn, file))
 
 
 class SqliteSettings(Settings):
@@ -72,6 +106,8 @@ class SqliteStorage(Storage):
     def close(self) -> None:
         """Give the file back. Idempotent."""
         anchor, self._anchor = self._anchor, None
+        if self._database is not None:
+            self.ctx.offload(self._database.close_idle)
         if anchor:
             self.ctx.offload(anchor.close)
         use, self._use = self._use, -1
@@ -83,7 +119,7 @@ class SqliteStorage(Storage):
         return Health() if self.path.exists() else Health(ok=False, detail=f"the database {self.path} is gone")
 
     def database(self) -> SqliteDatabase:
-        """The database, the same object at every call; connected per use."""
+        """The database, the same object at every call; a connection per use, kept for the next."""
         if self._database is None:
             self._database = SqliteDatabase(self.path)
         return self._database
@@ -149,6 +185,14 @@ class SqliteStorage(Storage):
             self.path.chmod(0o600)
         except OSError as error:
             raise StartError(f"the database {self.path} cannot be made private: {error.strerror}") from error
+
+
+def _file_id(path: str) -> _FileId:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a str, as peewee has it, many times a second
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

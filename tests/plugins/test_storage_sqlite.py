@@ -279,3 +279,54 @@ def test_a_backup_is_of_one_moment_while_others_write(make, quiet, tmp_path):
     writing.get()
     assert not [size for size in sizes if size % 2], "half a transaction"
     assert len(set(sizes)) > 1
+
+
+# -- connections are kept ---
+
+
+def connection_of(database):
+    with database.connection_context():
+        return id(database.connection())
+
+
+def test_a_connection_is_used_again_in_whatever_thread(make, quiet):
+    database = make().database()
+    assert len({quiet(connection_of, database) for _ in range(5)} | {connection_of(database)}) == 1
+
+
+def test_who_uses_one_has_it_alone(make, quiet):
+    database = make().database()
+    with database.connection_context():
+        assert quiet(connection_of, database) != id(database.connection())
+
+
+def test_none_is_kept_inside_of_a_transaction_that_somebody_left(make):
+    database = make().database()
+    migrate.upgrade(database)
+    with database.connection_context():
+        database.connection().execute("begin immediate")
+    with database.connection_context():
+        assert not database.connection().in_transaction
+        database.execute_sql("update meta set value = 'x'")  # nobody holds the lock
+
+
+def test_a_file_that_was_replaced_is_seen_at_once(make, small_ctx, tmp_path):
+    storage = make()
+    migrate.upgrade(storage.database())
+    fresh = tmp_path / "fresh.sqlite3"
+    with closing(sqlite3.connect(fresh)) as other:
+        other.execute("create table other (a)")
+    fresh.replace(storage.path)
+    for suffix in ("-wal", "-shm"):
+        storage.path.with_name(storage.path.name + suffix).unlink(missing_ok=True)
+    with storage.database().connection_context():
+        assert storage.database().get_tables() == ["other"]
+
+
+def test_what_is_kept_ends_with_the_storage(make):
+    storage = make()
+    with storage.database().connection_context():
+        kept = storage.database().connection()
+    storage.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        kept.execute("select 1")
