@@ -20,6 +20,7 @@ class Memory:
     def __init__(self, path: Path, offload: Callable[..., Any], log: logging.Logger) -> None:
         self._path, self._offload, self._log = path, offload, log
         self._writing = threading.Lock()
+        self._changes = self._written = 0  # changes made, and how many of them stand in the file
         self._z_id = ""
         self._tokens: dict[str, str] = {}
 
@@ -55,9 +56,15 @@ class Memory:
             self._write()
 
     def _write(self) -> None:
+        self._changes += 1
+        mine = self._changes
         with self._writing:  # so that the newest is written last
+            if self._written >= mine:
+                return  # by who was here before us; with a thousand shares at once the file is written a few times only
+            changes = self._changes
             document = {"version": _VERSION, "z_id": self._z_id, "shares": dict(self._tokens)}
             try:
                 self._offload(write_json, self._path, document)
+                self._written = changes
             except StartError as error:
                 self._log.error("%s", error)

@@ -19,6 +19,7 @@ from zrokd_plugins.mode_tcp import TcpMode
 from zrokd_plugins.mode_web import WebMode
 from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
 from zrokd_plugins.role_backend import BackendRole, zrokd_provide_roles
+from zrokd_plugins.role_backend.memory import Memory
 from zrokd_plugins.role_backend.settings import BackendSettings, ShareSettings, keyed
 from zrokd_plugins.role_backend.supervisor import State
 from zrokd_plugins.role_backend.verify import ask, ask_until
@@ -1353,6 +1354,19 @@ def test_bytes_are_counted_where_no_frontend_counts_them(world, backend, started
     stream.close()
     told = [(sample.share_token, sample.tx_bytes) for sample in role._tally.meter.take()]
     assert told == ([("tok1", 3)] if counts else [])
+
+
+def test_a_crowd_of_changes_is_written_a_few_times(small_ctx, monkeypatch):
+    written = []
+
+    def write(_function, _path, document):
+        gevent.sleep(0.01)
+        written.append(dict(document["shares"]))
+
+    memory = Memory(small_ctx.state_dir / "shares.json", write, small_ctx.log)
+    gevent.joinall([gevent.spawn(memory.put, f"key{number}", "x") for number in range(50)], raise_error=True)
+    assert len(written) <= 3
+    assert len(written[-1]) == 50
 
 
 def test_the_memory_is_readable_for_people(world, backend, started, small_ctx):
