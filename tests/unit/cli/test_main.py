@@ -178,3 +178,18 @@ def test_ctrl_c_while_it_starts_is_quiet(module, home):
     assert done.returncode in (-signal.SIGINT, main.INTERRUPTED)
     assert done.stdout == ""
     assert done.stderr.strip() in ("", "zrokd: interrupted")
+
+
+PATCHED = """
+import importlib.metadata
+importlib.metadata.entry_points = None
+import zrokd.__main__
+zrokd.__main__._patch()
+from gevent.monkey import is_module_patched
+print(is_module_patched("socket"), is_module_patched("threading"))
+"""
+
+
+def test_a_start_patches_without_asking_what_is_installed():
+    done = subprocess.run([sys.executable, "-c", PATCHED], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.stdout, done.stderr) == ("True True\n", "")
