@@ -2,7 +2,9 @@
 is in, an administrator, a frontend. Whom it does not concern is told what they would be told if it did not exist.
 """
 
+import copy
 import re
+import shutil
 
 import pytest
 
@@ -91,9 +93,15 @@ NOTHING = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def anns(api, ann, admin):
-    """Everything that Ann can have."""
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, empty_database, api_over, admin):
+    """A database with all that Ann can have, her token, the names of it all, and what the overlay holds of it."""
+    api = api_over(shutil.copy(empty_database, tmp_path_factory.mktemp("tenants") / "world.sqlite3"))
+    ann = api.account("ann@example.com")
+    return api.database.database, ann, _made_for(api, ann, admin), vars(api.overlay)
+
+
+def _made_for(api, ann, admin):
     api.ok("POST", "/namespace", token=admin, body={"token": "closed", "name": "closed.example.com"})
     api.ok("POST", "/namespace/grant", token=admin, body={"namespaceToken": "closed", "email": "ann@example.com"})
     env = api.env(ann)
@@ -111,6 +119,25 @@ def anns(api, ann, admin):
         "ORGANIZATION": club, "NUMBER": number, "TOKEN": "laptop",
         "ENV": env, "SHARE": share, "ACCESS": access, "NAMESPACE": "closed", "NAME": "blog", "EMAIL": "ann@example.com"
     }  # fmt: skip
+
+
+@pytest.fixture
+def api(tmp_path, world, api_over):
+    """The API over a world of the test's own."""
+    made = api_over(shutil.copy(world[0], tmp_path / "zrokd.sqlite3"))
+    vars(made.overlay).update(copy.deepcopy(world[3]))
+    return made
+
+
+@pytest.fixture
+def ann(world):
+    return world[1]
+
+
+@pytest.fixture
+def anns(world):
+    """The names of everything that Ann has."""
+    return world[2]
 
 
 def filled(value, names):
