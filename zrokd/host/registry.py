@@ -47,6 +47,7 @@ class Registry:
 
     def __init__(self, plugin_path: Sequence[Path] = ()) -> None:
         self._entries: dict[str, list[importlib.metadata.EntryPoint]] | None = None
+        self._offered: dict[str, list[tuple[importlib.metadata.EntryPoint, Origin]]] = {}  # of who was asked for
         self._loaded: set[str] = set()  # entry point values and files
         self._classes: dict[tuple[str, str], type[Component]] = {}
         self._origins: dict[type[Component], Origin] = {}
@@ -74,9 +75,7 @@ class Registry:
 
     def all_names(self) -> list[tuple[str, str, Origin]]:
         """(slot, name, origin) of all that is installed or in a plugin folder, sorted, without importing anything."""
-        installed = {
-            (*_split(key), _origin(entry)) for key, entries in self._read().items() for entry in _distinct(entries)
-        }
+        installed = {(*_split(key), origin) for key in self._read() for _, origin in self._offers(key)}
         seen = {(slot, name) for slot, name, _ in installed}
         return sorted(
             installed | {(*key, self._origins[cls]) for key, cls in self._classes.items() if key not in seen},
@@ -116,13 +115,24 @@ class Registry:
         return self._entries
 
     def _entry(self, slot: str, name: str) -> importlib.metadata.EntryPoint | None:
-        entries = _distinct(self._read().get(f"{slot}.{name}", []))
-        offers = [str(_origin(entry)) for entry in entries]
-        if entries and (known := self._classes.get((slot, name))) is not None and known.__module__.startswith(_PATH):
+        found = self._offers(f"{slot}.{name}")
+        offers = [str(origin) for _, origin in found]
+        if found and (known := self._classes.get((slot, name))) is not None and known.__module__.startswith(_PATH):
             offers.append(str(self._origins[known]))
         if len(offers) > 1:
             raise PluginError(f"{slot}.{name} is offered by {' and by '.join(sorted(offers))}; remove one of them")
-        return entries[0] if entries else None
+        return found[0][0] if found else None
+
+    def _offers(self, key: str) -> list[tuple[importlib.metadata.EntryPoint, Origin]]:
+        """What is installed under a name. A thousand shares ask for the same: to tell an origin reads and parses files.
+
+        One that a distribution shows twice, as an editable install does, is one.
+        """
+        if key not in self._offered:
+            found = [(entry, _origin(entry)) for entry in self._read().get(key, [])]
+            distinct = {(str(origin), entry.value): (entry, origin) for entry, origin in found}
+            self._offered[key] = list(distinct.values())
+        return self._offered[key]
 
     def _load(self, entry: importlib.metadata.EntryPoint, key: str) -> None:
         if entry.value in self._loaded:
@@ -153,11 +163,6 @@ _PATH = "zrokd_plugin_path."
 def _split(key: str) -> tuple[str, str]:
     slot, _, name = key.partition(".")
     return slot, name
-
-
-def _distinct(entries: Sequence[importlib.metadata.EntryPoint]) -> list[importlib.metadata.EntryPoint]:
-    """Without those that one distribution shows twice, as an editable install does."""
-    return list({(str(_origin(entry)), entry.value): entry for entry in entries}.values())
 
 
 def _origin(entry: importlib.metadata.EntryPoint) -> Origin:

@@ -1,3 +1,4 @@
+import importlib.metadata
 import subprocess
 import sys
 
@@ -49,6 +50,20 @@ def test_an_installed_plugin_is_found_by_slot_and_name(install):
     found = registry("gate", "one")
     assert (found.__name__, str(registry.origin(found))) == ("One", "zrokd-one 1.0")
     assert registry("gate", "one") is found
+
+
+def test_where_it_comes_from_is_read_once_however_many_ask(install, monkeypatch):
+    install("zrokd-one", "1.0", {"gate.one": "mod_one"}, mod_one=GATE.format(cls="One", name="one"))
+    read, registry = importlib.metadata.PathDistribution.read_text, Registry()
+    found, files = registry("gate", "one"), []
+
+    def counted(distribution, name):
+        files.append(name)
+        return read(distribution, name)
+
+    monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", counted)
+    assert {registry("gate", "one") for _ in range(100)} == {found}
+    assert not files, "a file with a thousand shares asks for the same mode a thousand times"
 
 
 def test_nothing_is_imported_before_somebody_asks(install):
