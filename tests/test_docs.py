@@ -5,13 +5,19 @@ import inspect
 import re
 import statistics
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
+from zrokd_plugins.role_frontend.settings import FrontendSettings, LimitSettings
 
 from zrokd import hookspecs
 from zrokd.cli import docs
 from zrokd.cli.plugins import installed_classes
+from zrokd.config.schema import TopLevel
 from zrokd.host.registry import Registry
+from zrokd.net.tls.settings import TlsSettings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(p for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -70,3 +76,30 @@ def test_modules_and_functions_keep_to_their_sizes():
     ]
     assert long == []
     assert statistics.median(lines.values()) <= 110
+
+
+def told_limits() -> dict[str, str]:
+    """The table of limits in docs/operate.md: default by key."""
+    table = (ROOT / "docs" / "operate.md").read_text().partition("| limit | key | default |")[2].partition("\n\n")[0]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    return {key.split("`")[1]: default for _, key, default, _ in cells}
+
+
+def meant(field: FieldInfo, default: str) -> object:
+    """What a default means that stands on a page."""
+    if default == "none":
+        return None
+    kind = TypeAdapter(Annotated[field.annotation, *field.metadata])
+    return kind.validate_python(int(default) if default.isdigit() else default)
+
+
+def test_the_page_tells_every_limit_and_its_default():
+    fields = {
+        **LimitSettings.model_fields,
+        "tls.handshake_time": TlsSettings.model_fields["handshake_time"],
+        "dial_timeout": FrontendSettings.model_fields["dial_timeout"],
+        "drain": TopLevel.model_fields["drain"],
+    }
+    told = told_limits()
+    assert told.keys() == fields.keys()
+    assert {key: meant(fields[key], told[key]) for key in fields} == {key: fields[key].default for key in fields}

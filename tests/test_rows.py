@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_docs import told_limits
 from tests.unit.net.http1.rows import BODIES, GOOD, HEADS
 from tests.unit.proxy.test_strict import OURS, TAKEN
 from tests.unit.proxy.test_strict_answers import GIVEN
@@ -192,6 +193,30 @@ ROWS = {
         ziti/test_zrok_bugs.py test_a_reserved_name_is_served""",
 }
 
+# The tests that reach each limit of a frontend: a test, and the keys it reaches.
+LIMITS = {
+    f"{PLUGINS}/test_role_frontend.py": {
+        "test_a_limit_of_requests_is_reached": """
+            request_line head_size head_fields head_time head_time_crowded body_size body_idle
+            chunk_extension chunk_extensions trailers""",
+        "test_a_body_that_trickles_is_refused_after_its_grace": "body_rate body_grace",
+        "test_a_limit_of_answers_is_reached": "response_head response_fields interim_answers first_byte",
+        "test_an_answer_that_pauses_too_long_is_cut": "response_idle stream_idle",
+        "test_a_connection_ends_between_two_requests": "keep_alive keep_alive_requests",
+        "test_requests_sent_ahead_are_answered_so_many_in_a_row": "pipelined",
+        "test_what_comes_after_a_refusal_is_read_for_a_while_only": "linger_size linger_time",
+        "test_a_visitor_who_takes_nothing_is_cut": "write_stall",
+        "test_no_more_connections_are_taken_than_may_be": "max_connections",
+        "test_a_share_has_so_many_requests_at_once_and_then_says_when_to_come_again": "share_requests",
+        "test_a_share_has_so_long_to_take_a_stream": "dial_timeout",
+        "test_one_that_fails_is_left_out_for_a_while": "terminator_failures terminator_rest",
+        "test_unused_overlay_streams_are_kept_within_limits": "pool_idle pool_each pool_total",
+    },
+    "flow/test_edge.py": {"test_each_visitor_of_a_balancer_has_limits_of_its_own": "per_address"},
+    "flow/test_three_daemons.py": {"test_sigterm_waits_for_an_open_websocket_as_long_as_drain_allows": "drain"},
+    "unit/net/tls/test_server.py": {"test_who_says_nothing_is_cut_off_in_time": "tls.handshake_time"},
+}
+
 
 @functools.cache
 def named(file):
@@ -212,3 +237,9 @@ def test_no_row_is_missing():
     known = {row.split()[0] for row in ROWS} | {name for name, count in cases.items() if count > 1}
     wanted = {f"{kind}{number:02}" for kind, last in (("A", 21), ("Q", 55), ("R", 18)) for number in range(1, last + 1)}
     assert wanted - known == set()
+
+
+def test_every_limit_has_a_test_that_reaches_it():
+    reached = [key for tests in LIMITS.values() for keys in tests.values() for key in keys.split()]
+    assert sorted(reached) == sorted(told_limits())
+    assert {file: tests.keys() - named(file) for file, tests in LIMITS.items() if tests.keys() - named(file)} == {}

@@ -20,6 +20,7 @@ from zrokd_plugins import role_frontend
 from zrokd_plugins.filter_forwarded import ForwardedFilter, ForwardedSettings
 from zrokd_plugins.gate_basic import BasicGate, BasicSettings
 from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
+from zrokd_plugins.overlay_local.node import LocalNode
 from zrokd_plugins.role_frontend import role as role_module
 from zrokd_plugins.role_frontend.role import FrontendRole
 from zrokd_plugins.role_frontend.settings import AccessSettings, FrontendSettings, LimitSettings
@@ -28,7 +29,17 @@ from zrokd_plugins.role_frontend.usage import flush
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
 from zrokd.config.schema import TopLevel
 from zrokd.contracts import Use
-from zrokd.errors import Denied, Invalid, NotFound, RestartNeeded, StartError, StreamError, StreamTimeout, Unavailable
+from zrokd.errors import (
+    Denied,
+    Invalid,
+    NotFound,
+    OverlayTimeout,
+    RestartNeeded,
+    StartError,
+    StreamError,
+    StreamTimeout,
+    Unavailable,
+)
 from zrokd.model.environment import Identity
 from zrokd.model.http import Respond
 from zrokd.model.naming import Mapping, MappingChanges
@@ -1316,6 +1327,54 @@ def test_a_share_has_so_many_requests_at_once_and_then_says_when_to_come_again(h
     assert b"Retry-After: 1" in head
     first.stream.close()
     second.stream.close()
+
+
+def test_a_share_has_so_long_to_take_a_stream(host, controller, start, monkeypatch):
+    def dial(_self, _service, *, timeout_s, **_how):
+        gevent.sleep(timeout_s)
+        raise OverlayTimeout(f"no answer in {timeout_s} s")
+
+    monkeypatch.setattr(LocalNode, "dial", dial)
+    controller.name("a.zone", "tok-a")
+    role = start(dial_timeout=0.05)
+    knows(role, "a.zone")
+    client = Client(address(role))
+    client.stream.send(GET)
+    head = client.until(b"\r\n\r\n")
+    assert b"HTTP/1.1 503 " in head
+    assert b"Retry-After: " in head
+    client.stream.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "failed"),
+    [({"terminator_failures": 1}, {1}), ({}, {3}), ({"terminator_failures": 1, "terminator_rest": "1ms"}, {9, 10})],
+)
+def test_one_that_fails_is_left_out_for_a_while(host, controller, start, limits, failed):
+    """Without a rest every request tries it, once it was first."""
+    fails = []
+    host.share("tok-a", lambda stream: fails.append(stream.recv(65536, WAIT_S)))
+    host.share("tok-a", speaks(b"fine"))
+    controller.name("a.zone", "tok-a")
+    role = start(limits=LimitSettings.model_validate(limits))
+    knows(role, "a.zone")
+    for _ in range(10):
+        ask(address(role), "a.zone")
+        gevent.sleep(0.002)
+    assert len(fails) in failed
+
+
+def test_requests_sent_ahead_are_answered_so_many_in_a_row(host, controller, start):
+    controller.name("a.zone", "tok-a")
+    role = start(limits=LimitSettings.model_validate({"pipelined": 2}))
+    knows(role, "a.zone")
+    greedy, other = Client(address(role)), Client(address(role))
+    greedy.stream.send(b"GET /greedy HTTP/1.1\r\nHost: b.zone\r\n\r\n" * 40)
+    other.stream.send(b"GET /other HTTP/1.1\r\nHost: b.zone\r\n\r\n")
+    eventually(lambda: len(host.exchanges) == 41)
+    assert [summary.target for summary in host.exchanges].index("/other") <= 4
+    greedy.stream.close()
+    other.stream.close()
 
 
 def test_no_more_connections_are_taken_than_may_be(host, controller, start):
