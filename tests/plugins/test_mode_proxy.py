@@ -20,6 +20,7 @@ from zrokd_plugins.mode_proxy.target import parse_target
 
 from zrokd.contracts import Caller
 from zrokd.errors import StreamError
+from zrokd.net import stream as stream_module
 from zrokd.net.proxy_protocol import HeaderReader
 from zrokd.net.stream import SocketStream
 from zrokd.net.tls.stream import TlsStream
@@ -119,12 +120,23 @@ def test_a_request_reaches_the_target_and_its_answer_the_visitor(proxy, origin, 
     assert told.duration_s >= 0
 
 
+def recorded(connect, asked):
+    """`connect` that notes where to in `asked`."""
+
+    def record(sock, to, *rest):
+        asked.append(to)
+        return connect(sock, to, *rest)
+
+    return record
+
+
 @pytest.mark.parametrize("named", ["http://169.254.169.254/latest", "http://127.0.0.1:9/latest", "http://[::1]/latest"])
 def test_a10_whatever_host_a_visitor_names_the_target_alone_is_asked(proxy, origin, visit, monkeypatch, named):
     server = Server()
     port = origin(server)
-    asked, connect = [], socket.socket.connect
-    monkeypatch.setattr(socket.socket, "connect", lambda sock, to: asked.append(to) or connect(sock, to))
+    asked = []
+    for owner, name in ((socket.socket, "connect"), (stream_module, "_connect_to")):
+        monkeypatch.setattr(owner, name, recorded(getattr(owner, name), asked))
     visitor = visit(proxy(f"http://127.0.0.1:{port}"))
     assert visitor.get(named, f"Host: {named.split('/')[2]}")[0] in (200, 400)
     assert visit(proxy(f"http://127.0.0.1:{port}")).get("/", "X-Forwarded-Host: 169.254.169.254")[0] == 200

@@ -237,14 +237,47 @@ def connect(address: Address, timeout_s: float) -> SocketStream:
     if not is_host(address.host):
         raise StreamError(f"cannot connect to {address}: {address.host!r} is no name of a host")
     try:
-        with gevent.Timeout(timeout_s, TimeoutError("no answer")):
-            sock = gsocket.create_connection((address.host, address.port))
+        sock = _connected(address, timeout_s)
     except TimeoutError as error:
         raise StreamTimeout(f"cannot connect to {address}: no answer within {timeout_s:g} s") from error
     except OSError as error:
         raise StreamError(f"cannot connect to {address}: {error.strerror or error}") from error
     find_dead_peers(sock)
     return SocketStream(sock, str(address))
+
+
+def _connected(address: Address, timeout_s: float) -> socket.socket | _socket.socket:
+    """A socket connected to a host. :raises TimeoutError: it takes too long. :raises OSError: it cannot be."""
+    try:
+        found = _socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:  # a name, for which gevent asks in a thread
+        with gevent.Timeout(timeout_s, TimeoutError("no answer")):
+            sock: socket.socket = gsocket.create_connection((address.host, address.port))
+            return sock
+    family, *_, place = found[0]
+    raw = _socket.socket(family, socket.SOCK_STREAM)
+    try:
+        raw.setblocking(False)
+        _connect_to(raw, place, timeout_s)
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _connect_to(sock: _socket.socket, place: Any, timeout_s: float) -> None:
+    """As `_connected`. A peer that hangs up at once fails it, too: it may be gone before anybody looks."""
+    fault = sock.connect_ex(place)
+    if fault == errno.EINPROGRESS:
+        waiter = Waiter(sock.fileno(), Waiter.WRITE)
+        try:
+            if not waiter.wait(timeout_s):
+                raise TimeoutError("no answer")
+        finally:
+            waiter.cancel()
+        fault = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if fault:
+        raise OSError(fault, os.strerror(fault))
 
 
 def connect_unix(path: str | os.PathLike[str], timeout_s: float) -> SocketStream:

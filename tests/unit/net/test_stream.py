@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import _socket
+import contextlib
 import errno
 import hashlib
 import os
@@ -243,6 +245,48 @@ def test_connect_reaches_a_listener():
         assert (stream.recv(10, 5), stream.peer) == (b"hello", str(address))
         stream.close()
         peer.close()
+
+
+class NoResolver:
+    """Stands for a pool of threads that has no room."""
+
+    def getaddrinfo(self, host, *_):
+        raise AssertionError(f"{host} was looked up")
+
+
+@pytest.mark.parametrize(("host", "looked_up"), [("127.0.0.1", False), ("127.1", False), ("localhost", True)])
+def test_connect_looks_up_names_and_no_addresses(host, looked_up, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address(host, server.getsockname()[1])
+        connect(address, 5).close()
+        monkeypatch.setattr(gevent.get_hub(), "resolver", NoResolver())
+        with pytest.raises(AssertionError, match="was looked up") if looked_up else contextlib.nullcontext():
+            connect(address, 5).close()
+
+
+class Slow(_socket.socket):
+    """Begins to connect, and is not there at once; `fault` is what comes of it."""
+
+    fault = 0
+
+    def connect_ex(self, place):
+        return super().connect_ex(place) or errno.EINPROGRESS
+
+    def getsockopt(self, level, option, *rest):
+        return self.fault if option == socket.SO_ERROR else super().getsockopt(level, option, *rest)
+
+
+@pytest.mark.parametrize("fault", [0, errno.ECONNRESET, errno.EHOSTUNREACH])
+def test_connect_waits_and_tells_what_comes_of_it(fault, monkeypatch):
+    monkeypatch.setattr("zrokd.net.stream._socket.socket", type("Made", (Slow,), {"fault": fault}))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address("127.0.0.1", server.getsockname()[1])
+        if not fault:
+            connect(address, 5).close()
+            return
+        with pytest.raises(StreamError, match=f"cannot connect to {address}: {os.strerror(fault)}") as caught:
+            connect(address, 5)
+        assert caught.value.__cause__.errno == fault
 
 
 def test_connect_says_where_and_why_it_failed():
