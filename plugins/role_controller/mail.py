@@ -1,4 +1,4 @@
-"""Letters on their way out: into a folder, or to a mail server."""
+"""Letters on their way out: from the outbox into a folder, or to a mail server."""
 
 from __future__ import annotations
 
@@ -7,68 +7,73 @@ import secrets
 import smtplib
 import ssl
 import time
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import localtime, parseaddr
 from pathlib import Path
-from queue import Empty, Full, Queue
 
 from zrokd.contracts import Context
+from zrokd.errors import ZrokdError
 from zrokd.model.site import Letter
+from zrokd.net.signal import Bell
 
 from .settings import MailSettings
 
-_MOST_WAITING = 1000
-_TRIES = 4
-_PAUSE_S = 15.0  # between tries; twice as long each time
+_EVERY_S = 2.0  # the leader looks for what others left, and for what is due again
 _TIMEOUT_S = 20.0
+
+Send = Callable[[Callable[[Letter], str]], None]
 
 
 class Post:
-    """Keeps letters in memory until they are out. What waits when the daemon ends is lost: people ask again."""
+    """Carries letters out of the outbox, at once when it is rung, and now and then."""
 
     def __init__(self, ctx: Context, settings: MailSettings) -> None:
         self.settings = settings
-        self._ctx = ctx
-        self._waiting: Queue[Letter] = Queue(_MOST_WAITING)
+        self._ctx, self._bell = ctx, Bell()
 
-    def post(self, letter: Letter) -> None:
-        """It will be sent. Does not switch greenlets. When too many wait, it is dropped, and the log says so."""
+    def ring(self) -> None:
+        """Something waits. Does not switch greenlets."""
+        self._bell.ring()
+
+    def run(self, send: Callable[[], Send], leads: Callable[[], bool]) -> None:
+        """Send what comes, and while we lead also what others left, for ever. Ends by being killed.
+
+        `send()` see zrokd.service.outbox.Outbox.send, of the services as they are now.
+        """
+        heard = 0
+        while True:
+            rung, heard = self._bell.version != heard, self._bell.version
+            if rung or leads():
+                self._send(send())
+            self._bell.wait(heard, _EVERY_S)
+
+    def _send(self, send: Send) -> None:
         try:
-            self._waiting.put_nowait(letter)
-        except Full:
-            self._ctx.log.error("too many letters wait; %r is dropped", letter.subject)
+            send(self.deliver)
+        except ZrokdError as error:
+            self._ctx.log.warning("letters wait in the outbox: %s", error)
+        except Exception:  # the next round may fare better
+            self._ctx.log.exception("sending letters failed")
 
-    def run(self) -> None:
-        """Send what comes, for ever. Ends by being killed."""
-        while True:
-            self._send(self._waiting.get())
-
-    def flush(self) -> None:
-        """Send what waits now."""
-        while True:
-            try:
-                letter = self._waiting.get_nowait()
-            except Empty:
-                return
-            self._send(letter)
-
-    def _send(self, letter: Letter) -> None:
-        for tried in range(_TRIES):
-            try:
-                self._ctx.offload(deliver, message_of(letter, self.settings), self.settings, self._ctx.state_dir)
-            except (OSError, smtplib.SMTPException) as error:
-                self._ctx.log.warning("a letter (%s) was not sent: %s", letter.subject, error)
-            else:
-                return
-            if tried < _TRIES - 1:
-                time.sleep(_PAUSE_S * 2**tried)
-        self._ctx.log.error("a letter (%s) is given up after %d tries", letter.subject, _TRIES)
+    def deliver(self, letter: Letter) -> str:
+        """Hand a letter over; why that failed, or "". Switches greenlets."""
+        settings = self.settings
+        try:
+            self._ctx.offload(deliver, message_of(letter, settings), settings, self._ctx.state_dir)
+        except (OSError, smtplib.SMTPException) as error:
+            return str(error) or type(error).__name__
+        return ""
 
 
 def message_of(letter: Letter, settings: MailSettings) -> EmailMessage:
     """The letter as text and as HTML."""
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = settings.sender, letter.to, letter.subject
+    if letter.key:
+        message["Message-ID"] = f"<{letter.key}@{parseaddr(settings.sender)[1].rpartition('@')[2] or 'localhost'}>"
+    message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"  # Source: RFC 3834 §5
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")

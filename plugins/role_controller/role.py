@@ -106,7 +106,7 @@ class ControllerRole(Role):
         self._listeners[-1].start()
         self.ctx.log.info("the API answers on %s://%s", self._threshold.scheme, self.address)
         self._reconciling = self.ctx.spawn(self._reconcile_forever, name="reconciler")
-        self._posting = self.ctx.spawn(self._post.run, name="mail")
+        self._posting = self.ctx.spawn(self._post.run, lambda: self.services.outbox.send, self._leads, name="mail")
         self._noting = self.ctx.spawn(self._note_uses_forever, name="token uses")
         self._limiting = self.ctx.spawn(self._limit_forever, name="limits of bytes")
         if self._company is not None:
@@ -260,6 +260,9 @@ class ControllerRole(Role):
 
     # -- reconciling ---
 
+    def _leads(self) -> bool:
+        return self._company is not None and self._company.leads
+
     def _reconcile_forever(self) -> None:
         company = self._company
         assert company is not None
@@ -310,7 +313,7 @@ class ControllerRole(Role):
     def _limit_forever(self) -> None:
         while True:
             time.sleep(self.settings.limits.check_every)
-            if self._company is not None and self._company.leads:
+            if self._leads():
                 self._limit()
 
     def _limit(self) -> None:

@@ -3,11 +3,13 @@
 import email
 import logging
 import socket
+from dataclasses import replace
 from email.policy import default
 from types import SimpleNamespace
 
 import gevent
 import pytest
+from gevent.queue import Queue
 from pydantic import ValidationError
 from zrokd_plugins.role_controller import mail
 from zrokd_plugins.role_controller.client import client_address
@@ -15,6 +17,7 @@ from zrokd_plugins.role_controller.mail import Post, message_of
 from zrokd_plugins.role_controller.settings import MailSettings, SignUpSettings
 
 from zrokd.config.load import from_tree
+from zrokd.errors import StoreError
 from zrokd.host.daemon import Daemon
 from zrokd.host.registry import Registry
 from zrokd.model.site import Letter
@@ -76,8 +79,7 @@ def ctx(tmp_path):
 
 def test_a_letter_lands_in_a_folder_that_only_the_operator_reads(ctx, tmp_path):
     post = Post(ctx, MailSettings(sender="Zrok <zrok@example.com>"))
-    post.post(LETTER)
-    post.flush()
+    assert post.deliver(LETTER) == ""
     (file,) = (tmp_path / "mail").iterdir()
     assert [path.stat().st_mode & 0o777 for path in (file, file.parent)] == [0o600, 0o700]
     message = email.message_from_bytes(file.read_bytes(), policy=default)
@@ -90,29 +92,47 @@ def test_a_letter_lands_in_a_folder_that_only_the_operator_reads(ctx, tmp_path):
 
 def test_a_letter_goes_to_a_mail_server(ctx, server):
     post = Post(ctx, MailSettings(use="smtp", host="127.0.0.1", port=server.port, tls="none"))
-    post.post(LETTER)
-    post.flush()
+    assert post.deliver(replace(LETTER, key="k1")) == ""
+    assert "Message-ID: <k1@localhost>" in server.data
     assert "RCPT TO:<ann@example.com>" in [line.replace("rcpt", "RCPT") for line in server.lines]
     assert "https://z.example/reset/AbCdEfGhIjKl" in server.data
 
 
-def test_a_letter_that_is_refused_is_tried_again_and_given_up_and_the_log_keeps_its_secret(ctx, monkeypatch, caplog):
-    tries, pauses = [], []
-    monkeypatch.setattr(mail, "deliver", lambda *_: tries.append(1) or (_ for _ in ()).throw(OSError("refused")))
-    monkeypatch.setattr(mail.time, "sleep", pauses.append)
-    post = Post(ctx, MailSettings())
-    post.post(LETTER)
-    post.flush()
-    assert (len(tries), pauses) == (4, [15.0, 30.0, 60.0])
-    assert "given up" in caplog.text and "AbCdEfGhIjKl" not in caplog.text
+def test_why_a_letter_is_not_out_is_told(ctx, server):
+    server.refuse = "554 no, thanks"
+    post = Post(ctx, MailSettings(use="smtp", host="127.0.0.1", port=server.port, tls="none"))
+    assert "no, thanks" in post.deliver(LETTER)
 
 
-def test_letters_beyond_what_memory_allows_are_dropped_and_nobody_waits(ctx, monkeypatch, caplog):
-    monkeypatch.setattr(mail, "_MOST_WAITING", 2)
-    post = Post(ctx, MailSettings())
-    for _ in range(3):
-        post.post(LETTER)
-    assert caplog.text.count("is dropped") == 1
+@pytest.mark.parametrize("leads", [True, False])
+def test_letters_go_when_somebody_rings_and_what_others_left_when_it_leads(ctx, monkeypatch, leads):
+    monkeypatch.setattr(mail, "_EVERY_S", 0.01)
+    post, looked = Post(ctx, MailSettings()), Queue()
+    running = gevent.spawn(post.run, lambda: lambda deliver: looked.put(deliver), lambda: leads)
+    if leads:
+        assert [looked.get(timeout=5) for _ in range(3)] == [post.deliver] * 3
+    else:
+        gevent.sleep(0)
+        assert looked.empty()
+        post.ring()
+        assert looked.get(timeout=5) == post.deliver
+    running.kill()
+
+
+@pytest.mark.parametrize("trouble", [StoreError("the database is away"), ValueError("unforeseen")])
+def test_letters_wait_while_the_outbox_cannot_be_read(ctx, monkeypatch, caplog, trouble):
+    monkeypatch.setattr(mail, "_EVERY_S", 0.01)
+    post, looked = Post(ctx, MailSettings()), Queue()
+
+    def send(deliver):
+        looked.put(deliver)
+        raise trouble
+
+    running = gevent.spawn(post.run, lambda: send, lambda: True)
+    for _ in range(2):
+        looked.get(timeout=5)
+    running.kill()
+    assert str(trouble) in caplog.text
 
 
 def test_a_mail_cannot_get_more_headers_by_its_address():

@@ -36,6 +36,7 @@ class Letter:
     subject: str
     text: str
     html: str
+    key: str = ""  # tells it from all others, also when it is sent again
 
     def __repr__(self) -> str:
         return f"Letter(to={self.to!r}, subject={self.subject!r})"  # the rest holds a secret

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zrokd.errors import OverlayError, Unavailable
+from zrokd.errors import OverlayError
 from zrokd.model.account import Account
 from zrokd.model.limits import LimitAction, LimitClass, Overrun
 from zrokd.model.site import Letter
@@ -14,7 +14,7 @@ from zrokd.service import letters
 from zrokd.service.core import Core
 from zrokd.service.provision import provision_share
 from zrokd.service.saga import settle
-from zrokd.store import accounts, audit, intents, limit_classes, mappings, overruns, shares, usage
+from zrokd.store import accounts, audit, intents, limit_classes, mappings, outbox, overruns, shares, usage
 from zrokd.store.intents import Intent
 
 _LATELY_MS = 10 * 60 * 1000  # a leader that takes over looks as far back
@@ -78,15 +78,9 @@ class Bandwidth:
         while core.store.write(_limit_some, account_id, now_ms):
             core.bell.ring()
         core.bell.ring()
-        for letter in verdict.letters if verdict else ():
-            self._post(letter)
+        if verdict:
+            core.mailbox.ring()
         return verdict
-
-    def _post(self, letter: Letter) -> None:
-        try:
-            self._core.mailbox.post(letter)
-        except Unavailable as error:
-            _log.warning("%s", error)
 
     def _look(self, account_id: int, now_ms: int) -> tuple[Verdict | None, bool]:
         return self._judge(account_id, now_ms), bool(_wrong(account_id))
@@ -110,6 +104,8 @@ class Bandwidth:
             for one, _ in verdict.begun:
                 overruns.begin(one)
                 audit.note("bytes.reached", one.action.value, account=verdict.account.email, mode=one.mode)
+            for letter in verdict.letters:
+                outbox.add_ready(letter, now_ms)
         return verdict
 
     # -- on the overlay ---

@@ -11,7 +11,7 @@ from zrokd.errors import AgentAway, Denied, Unavailable
 from zrokd.model.account import Credentials, Principal
 from zrokd.model.limits import LimitClass, Limits, Refusal
 from zrokd.model.naming import new_token
-from zrokd.model.site import Letter, Site
+from zrokd.model.site import Site
 from zrokd.service.passwords import Passwords
 from zrokd.store import audit
 from zrokd.store.database import Store, direct
@@ -32,18 +32,18 @@ class Bell(Protocol):
 
 
 class Mailbox(Protocol):
-    """Where letters are thrown in."""
+    """Whoever sends what waits in the outbox."""
 
-    def post(self, letter: Letter) -> None:
-        """It will be sent. Returns at once, so that nobody learns from the time whether there was one to send."""
+    def ring(self) -> None:
+        """Something may wait. Returns at once, so that nobody learns from the time whether there is one to send."""
 
 
 class NoMailbox:
     """For controllers that write to nobody."""
 
-    def post(self, letter: Letter) -> None:
-        """It is not sent. :raises Unavailable: always."""
-        raise Unavailable(f"this controller sends no mail, so not {letter.subject!r} either")
+    def ring(self) -> None:
+        """Nothing is sent. :raises Unavailable: always."""
+        raise Unavailable("this controller sends no mail")
 
 
 #: Who holds a name and a password that are kept elsewhere; None: nobody there has the name.

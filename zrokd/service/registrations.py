@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zrokd.errors import Conflict, Invalid, NotFound
 from zrokd.model.audit import REFUSED
 from zrokd.model.naming import new_token
-from zrokd.model.site import Invites, Letter
+from zrokd.model.site import Invites
 from zrokd.service import letters
 from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_mailbox, check_token
 from zrokd.service.core import Core
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, audit, proofs, tokens
+from zrokd.store import accounts, audit, outbox, proofs, tokens
 from zrokd.store.hashing import digest
 
 _MOST_INVITES = 1000
@@ -45,10 +45,8 @@ class Registrations:
         :raises Invalid: invites are closed, the address is none, or the token not good.
         :raises TooMany: somebody asks too often. :raises Unavailable: no mail can be sent.
         """
-        known, core = self._writable(email, peer), self._core
-        token = new_token()
-        letter = core.store.write(self._invite, known, invite_token, token, peer)
-        self._post(letter, known)
+        known = self._writable(email, peer)
+        self._tell(self._invite, known, invite_token, peer)
 
     def verify(self, token: str) -> str:
         """The e-mail address that a registration token proves. :raises NotFound: it proves none."""
@@ -72,10 +70,7 @@ class Registrations:
         """
         self._peers.check(peer)
         self._peers.note(peer)
-        known = check_mailbox(email)
-        letter = self._core.store.write(self._ask_reset, known, new_token())
-        if letter:
-            self._post(letter, known)
+        self._tell(self._ask_reset, check_mailbox(email))
 
     def reset(self, token: str, password: str) -> str:
         """A new password for the account to which a reset token was written; its address.
@@ -99,21 +94,27 @@ class Registrations:
         self._peers.note(peer)
         return check_mailbox(email)
 
-    def _post(self, letter: Letter, email: str) -> None:
-        if self._mailboxes.allows(email):  # or who is written to is pestered; silently, or it would tell something
+    def _tell(self, work: Callable[..., None], email: str, *more: str) -> None:
+        """Do it, and write to the address; not too often, or who is written to is pestered: silently, as it tells."""
+        allowed = self._mailboxes.allows(email)
+        self._core.store.write(work, email, *more, writes=allowed)
+        if allowed:
             self._mailboxes.note(email)
-            self._core.mailbox.post(letter)
+            self._core.mailbox.ring()
 
-    def _invite(self, email: str, invite_token: str, token: str, peer: str) -> Letter:
+    def _invite(self, email: str, invite_token: str, peer: str, *, writes: bool) -> None:
         site, now_ms = self._core.site, self._core.clock.now_ms()
         if site.invites == Invites.TOKEN and not proofs.take_invite(digest(invite_token), now_ms):
             raise Invalid("this needs an invite token that is good")
         audit.note("account.invited", account=email)
-        if accounts.by_email(email):
-            return letters.to_known(email)
-        expires_at_ms = now_ms + int(site.register_within_s * 1000)
-        proofs.add_registration(email, digest(token), peer[:64], now_ms, expires_at_ms)
-        return letters.to_register(email, token, site.register_url, site.register_within_s)
+        known = accounts.by_email(email)
+        if known is None:
+            expires_at_ms = now_ms + int(site.register_within_s * 1000)
+            proofs.add_registration(email, digest(new_token()), peer[:64], now_ms, expires_at_ms)
+        if writes and known is None:
+            outbox.add(outbox.REGISTER, email, now_ms)
+        elif writes:
+            outbox.add_ready(letters.to_known(email), now_ms)
 
     def _email(self, token_digest: str) -> str:
         email = proofs.registration(token_digest, self._core.clock.now_ms())
@@ -131,15 +132,16 @@ class Registrations:
         tokens.add(account.id, account_digest, "", now_ms)
         audit.note("account.registered", account=email)
 
-    def _ask_reset(self, email: str, token: str) -> Letter | None:
+    def _ask_reset(self, email: str, *, writes: bool) -> None:
+        """For an address without account all is done that takes time: a record, a letter to nobody, a commit."""
         site, now_ms, account = self._core.site, self._core.clock.now_ms(), accounts.by_email(email)
-        letter = letters.to_reset(email, token, site.reset_url, site.reset_within_s)  # for nobody, too: it takes time
+        if writes:
+            outbox.add(outbox.RESET if account else outbox.NOBODY, email, now_ms)
         if account is None:
-            audit.note("account.reset_asked", account=email, outcome=REFUSED)  # a commit, which takes longest
-            return None
+            audit.note("account.reset_asked", account=email, outcome=REFUSED)
+            return
         audit.note("account.reset_asked", account=email)
-        proofs.add_reset(account.id, digest(token), now_ms, now_ms + int(site.reset_within_s * 1000))
-        return letter
+        proofs.add_reset(account.id, digest(new_token()), now_ms, now_ms + int(site.reset_within_s * 1000))
 
     def _account(self, token_digest: str) -> int:
         account_id = proofs.reset(token_digest, self._core.clock.now_ms())

@@ -24,6 +24,7 @@ from zrokd.service.metrics import Metrics
 from zrokd.service.names import Names
 from zrokd.service.namespaces import Namespaces
 from zrokd.service.organizations import Organizations
+from zrokd.service.outbox import Outbox
 from zrokd.service.overview import Overviews
 from zrokd.service.passwords import Passwords
 from zrokd.service.privileges import Privileges
@@ -65,6 +66,7 @@ class Services:
     overviews: Overviews
     usage: Usage
     bandwidth: Bandwidth
+    outbox: Outbox
     receipts: Receipts
     reconciler: Reconciler
     trail: Trail
@@ -135,6 +137,7 @@ def _over(core: Core) -> Services:
         overviews=Overviews(core),
         usage=Usage(core),
         bandwidth=Bandwidth(core),
+        outbox=Outbox(core),
         receipts=Receipts(core),
         reconciler=Reconciler(core),
         trail=trail,

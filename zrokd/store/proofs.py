@@ -29,6 +29,13 @@ def registration(digest: str, now_ms: int) -> str | None:
     return None if row is None else row.email
 
 
+def renew_registration(email: str, digest: str, expires_at_ms: int) -> bool:
+    """This proves the address in place of what did before; False: it asks for no account any more."""
+    changes = {"digest": digest, "expires_at_ms": expires_at_ms}
+    mine = RegistrationRequest.email == email
+    return bool(RegistrationRequest.update(changes).where(mine).execute())
+
+
 def end_registrations(email: str) -> None:
     """Those of the address are void."""
     RegistrationRequest.delete().where(RegistrationRequest.email == email).execute()
@@ -38,6 +45,15 @@ def add_reset(account_id: int, digest: str, now_ms: int, expires_at_ms: int) -> 
     """Somebody forgot a password; what was asked for before is void."""
     end_resets(account_id)
     ResetRequest.create(account=account_id, digest=digest, created_at_ms=now_ms, expires_at_ms=expires_at_ms)
+
+
+def renew_reset(email: str, digest: str, expires_at_ms: int) -> bool:
+    """This lets the account's password be changed in place of what did before; False: nobody wants that any more."""
+    whose = tables.Account.select(tables.Account.id).where(
+        tables.Account.deleted_at_ms.is_null(), tables.Account.email == email
+    )
+    changes = {"digest": digest, "expires_at_ms": expires_at_ms}
+    return bool(ResetRequest.update(changes).where(ResetRequest.account << whose).execute())
 
 
 def reset(digest: str, now_ms: int) -> int | None:

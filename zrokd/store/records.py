@@ -85,3 +85,14 @@ class Receipt(Table):
     worker = CharField(32)
     answer = TextField(default="")  # sealed; "": the request runs
     at_ms = BigIntegerField(index=True)
+
+
+class OutboxLetter(Table):
+    """A letter that is not sent yet. No secret: what proves an address is made when it is sent."""
+
+    key = CharField(32, unique=True)
+    kind = CharField(16)
+    email = CharField(255)
+    content = TextField()
+    tries = IntegerField(default=0)
+    due_at_ms = BigIntegerField(index=True)

@@ -34,6 +34,7 @@ from zrokd.store.people import Overrun as Overrun
 from zrokd.store.people import RegistrationRequest as RegistrationRequest
 from zrokd.store.people import ResetRequest as ResetRequest
 from zrokd.store.records import AuditRecord as AuditRecord
+from zrokd.store.records import OutboxLetter as OutboxLetter
 from zrokd.store.records import Receipt as Receipt
 from zrokd.store.records import UsagePeriod as UsagePeriod
 from zrokd.store.records import UsageReporter as UsageReporter
@@ -349,6 +350,7 @@ ALL: tuple[type[Table], ...] = (
     UsagePeriod,
     UsageReporter,
     Receipt,
+    OutboxLetter,
     AuditRecord,
     Intent,
 )

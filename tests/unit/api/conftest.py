@@ -171,7 +171,7 @@ class Api:
     def open_up(self, **site):
         """Make the services anew, with a site as said."""
         site = Site(**site)
-        mailbox = SimpleNamespace(post=self.letters.append)
+        mailbox = SimpleNamespace(ring=lambda: self.services.outbox.send(lambda one: self.letters.append(one) or ""))
         self.services = make_services(
             Store(self.database),
             self.overlay,

@@ -195,7 +195,9 @@ def migrated():
     """The bytes of an empty database of our schema; copying them is faster than migrating for each test."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "template")
-        migrate.upgrade(SqliteDatabase(path))
+        database = SqliteDatabase(path)
+        migrate.upgrade(database)
+        database.close_idle()  # the last connection brings all of it into the file
         return path.read_bytes()
 
 
@@ -211,8 +213,9 @@ class House:
         self.letters = []
         self.limits(limits or Limits())
 
-    def post(self, letter):
-        self.letters.append(letter)
+    def ring(self):
+        """Whoever is written to reads it at once."""
+        self.outbox.send(lambda letter: self.letters.append(letter) or "")
 
     def _in_a_file(self):
         database = SqliteDatabase(self.folder / "zrokd.sqlite3")
@@ -317,7 +320,15 @@ def kind(request):
 def new_house(kind, request, tmp_path):
     """new_house(...): a House in this test's folder; making another one is a restart."""
     database = request.getfixturevalue("new_postgres_database")(migrated=True) if kind == "postgres" else None
-    return lambda **how: House(tmp_path, in_pool, database=database, **how)
+    made = []
+
+    def make(**how):
+        made.append(House(tmp_path, in_pool, database=database, **how))
+        return made[-1]
+
+    yield make
+    for one in made if database is None else ():
+        one.database.close_idle()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ KNOWN = (
     "0009_receipts",
     "0010_awaited_grants",
     "0011_interstitial",
+    "0012_outbox",
 )
 LAST = KNOWN[-1]
 BACKWARDS = KNOWN[::-1]
