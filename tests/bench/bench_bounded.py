@@ -1,4 +1,4 @@
-"""What zrokd holds and how fair it is: `python tests/bench/bench_bounded.py [idle fair stalled huge events slowloris]`.
+"""What zrokd holds and how fair it is: `python tests/bench/bench_bounded.py [PART...]`, see FIGURES.
 
 One daemon that is everything, on the overlay local, before a small web server of its own. Memory is the daemon's RSS,
 times are a visitor's. Needs some 20,000 descriptors (`ulimit -Hn`).
@@ -11,7 +11,10 @@ from gevent import monkey
 monkey.patch_all()
 
 import contextlib  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
 import resource  # noqa: E402
+import signal  # noqa: E402
 import socket  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
@@ -31,7 +34,8 @@ from tests.flow.conftest import free_ports  # noqa: E402
 from tests.ziti.daemons import ZONE  # noqa: E402
 
 KIB, MIB, GB = 1024, 1024 * 1024, 10**9
-IDLE, SLOW, STALLED, ATTACKERS = 10_000, 500, 100, 5_000
+IDLE, SLOW, STALLED, EAGER, ATTACKERS = 10_000, 500, 100, 100, 5_000
+RELOADS, KEPT, NEW = 20, 50, 10
 _PIECE = b"x" * 65536
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
 _ONE = "zrokd, one daemon"
@@ -42,7 +46,7 @@ _LIMITS = {"max_connections": 12_000, "share_requests": 1000, "write_stall": "30
 
 
 def serve_target() -> None:
-    """A page at /, N bytes at /bytes/N, and at /events the time, sixty times a second."""
+    """A page at /, N bytes at /bytes/N, at /events the time, sixty times a second; /sink takes 10 kB a second."""
     server = StreamServer(("127.0.0.1", 0), _answer)
     server.start()
     print(server.server_port, flush=True)
@@ -60,6 +64,8 @@ def _answer(sock: socket.socket, _address: object) -> None:
                 _send_bytes(sock, int(path.rpartition(b"/")[2]))
             elif path == b"/events":
                 _send_events(sock)
+            elif path == b"/sink":
+                _take_slowly(sock)
             else:
                 sock.sendall(_PAGE)
 
@@ -78,14 +84,19 @@ def _send_events(sock: socket.socket) -> None:
         gevent.sleep(1 / 60)
 
 
+def _take_slowly(sock: socket.socket) -> None:
+    while sock.recv(10_000):
+        gevent.sleep(1)
+
+
 # -- what is measured ---
 
 
 class Site:
     """A running daemon with the shares `one` and `two`."""
 
-    def __init__(self, port: int, pid: int) -> None:
-        self.port, self.pid = port, pid
+    def __init__(self, port: int, pid: int, file: Path) -> None:
+        self.port, self.pid, self.file = port, pid, file
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), 30)
@@ -201,6 +212,30 @@ def stalled(site: Site) -> None:
     row(f"{STALLED} stalled readers", _ONE, figures, ("256 KiB", each <= 256))
 
 
+def uploads(site: Site) -> None:
+    """Memory of each of many uploads that come as fast as they can, to a target that reads slowly."""
+
+    def eager() -> socket.socket:
+        sock = site.connect()
+        sock.sendall(f"POST /sink HTTP/1.1\r\nHost: one.{ZONE}\r\nContent-Length: {GB}\r\n\r\n".encode())
+        gevent.spawn(_push, sock)
+        return sock
+
+    site.times_ms(100)
+    before = site.memory
+    with many(EAGER, eager):
+        gevent.sleep(5)
+        each, others = (site.memory - before) * KIB / EAGER, site.times_ms(600)
+    figures = f"{each:.0f} KiB each for both roles, p99 of another share {p(others, 0.99):.1f} ms"
+    row(f"{EAGER} uploads held back", _ONE, figures, ("1 MiB", each <= KIB))
+
+
+def _push(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            sock.sendall(_PIECE)
+
+
 def huge(site: Site) -> None:
     """Memory while five gigabytes go by."""
     sock, got, most = site.connect(), 0, 0.0
@@ -274,7 +309,43 @@ def _is_gone(sock: socket.socket) -> bool:
     return True
 
 
-FIGURES = {each.__name__: each for each in (idle, fair, stalled, huge, events, slowloris)}
+def reloads(site: Site) -> None:
+    """Requests that fail while limits change again and again: on kept connections, and on new ones."""
+    stop, counts = gevent.event.Event(), {"served": 0, "failed": 0}
+    visitors = [gevent.spawn(_ask_on, site, stop, counts, fresh) for fresh in [False] * KEPT + [True] * NEW]
+    for number in range(RELOADS):
+        gevent.sleep(0.5)
+        configuration = json.loads(site.file.read_text())
+        configuration["roles"]["frontend"]["limits"]["keep_alive_requests"] = 1000 + number
+        site.file.write_text(json.dumps(configuration))
+        os.kill(site.pid, signal.SIGHUP)
+    gevent.sleep(0.5)
+    stop.set()
+    gevent.joinall(visitors)
+    told = site.file.with_suffix(".log").read_text().count("reloaded: ")
+    figures = f"{counts['failed']} of {counts['served'] + counts['failed']} requests failed"
+    goals = ("none failed", not counts["failed"]), ("all reloaded", told == RELOADS)
+    row(f"{told} reloads", _ONE, figures, *goals, beside=f"{KEPT} kept connections, {NEW} visitors with new ones")
+
+
+def _ask_on(site: Site, stop: gevent.event.Event, counts: dict[str, int], fresh: bool) -> None:
+    sock, left = None, 0
+    while not stop.is_set():
+        if sock is None:
+            sock, left = site.connect(), 1 if fresh else 1000  # what the least keep_alive_requests allows
+        try:
+            good = site.page(sock)
+        except OSError:
+            good = False
+        counts["served" if good else "failed"] += 1
+        left -= 1
+        if not (good and left):
+            sock.close()
+            sock = None
+        gevent.sleep(0.02)
+
+
+FIGURES = {each.__name__: each for each in (idle, fair, stalled, uploads, huge, events, slowloris, reloads)}
 
 
 @contextlib.contextmanager
@@ -287,7 +358,7 @@ def site(folder: Path) -> Iterator[Site]:
         chosen = roles(port, api, {"one": at, "two": at}, limits=_LIMITS)
         try:
             with daemon(folder, "all", chosen) as pid:
-                made = Site(port, pid)
+                made = Site(port, pid, folder / "all.yml")
                 _wait(made)
                 yield made
         finally:
