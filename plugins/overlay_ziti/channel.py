@@ -21,6 +21,7 @@ from zrokd.errors import OverlayError, OverlayTimeout
 from .closings import Closings
 from .flow import Flags
 from .frames import Frame, FrameReader, Key, Kind, encode, i32, pack
+from .progress import Progress
 from .sender import Segment
 from .settings import EdgeSettings
 
@@ -85,6 +86,7 @@ class Channel:
         self._circuits: dict[bytes, tuple[Circuit, ...]] = {}  # both ends of one, when we dialled ourselves
         self._sock, self._settings, self._log = sock, settings, log
         self._ids, self._sequences = itertools.count(1), itertools.count(1)
+        self._progress = Progress()
         self._answers: dict[int, AsyncResult[Frame]] = {}
         self._out: list[tuple[int, bytes, bytes]] = []
         self._out_bytes = 0
@@ -201,7 +203,7 @@ class Channel:
         return bool(self._room.wait(timeout_s)) or bool(self.lost)
 
     def request(self, kind: int, headers: Sequence[tuple[int, bytes]], body: bytes, timeout_s: float) -> Frame:
-        """Send it and wait for the answer.
+        """Send it and wait for the answer, as long as what was asked before us is answered within the limit.
 
         :raises OverlayTimeout: no answer in time. :raises OverlayError: the channel is gone.
         """
@@ -210,11 +212,16 @@ class Channel:
         answer = self._answers[sequence] = AsyncResult()
         self._post_numbered(kind, sequence, headers, body)
         try:
-            found: Frame = answer.get(timeout=timeout_s)
-        except gevent.Timeout as error:
-            raise OverlayTimeout(f"router {self.router} did not answer within {timeout_s:g} s") from error
+            until = time.monotonic() + timeout_s
+            while not answer.ready():
+                answer.wait(timeout=max(0.0, until - time.monotonic()))
+                until = max(until, self._progress.ahead_of(kind, sequence) + timeout_s)
+                if time.monotonic() >= until and not answer.ready():
+                    raise OverlayTimeout(f"router {self.router} did not answer within {timeout_s:g} s")
         finally:
             self._answers.pop(sequence, None)
+        found: Frame = answer.get()
+        self._progress.answered(kind, sequence)
         return found
 
     def _post_numbered(self, kind: int, sequence: int, headers: Sequence[tuple[int, bytes]], body: bytes) -> None:

@@ -61,7 +61,10 @@ class EdgeSettings(Settings):
 
     connect_timeout: DurationS = Field(default=5.0, gt=0, description="How long connecting to a router may take.")
     answer_timeout: DurationS = Field(
-        default=1.8, gt=0, description="How long the network may take to answer a dial, once we are connected to it."
+        default=1.8,
+        gt=0,
+        description="How long the network may take to answer a dial, once we are connected to it and those who dialled"
+        " before are answered.",
     )
     request_timeout: DurationS = Field(
         default=8.0, gt=0, description="How long one controller may take to answer one request."

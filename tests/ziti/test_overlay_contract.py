@@ -45,7 +45,8 @@ class TestOverlayZiti(OverlayContract):
     def make_settings(self, tmp_path: Path) -> Any:
         network = self.network
         admin = {"username": network.username, "password": network.password}
-        return self.Component.Settings(controller=network.url, ca=str(network.ca), admin=admin)
+        edge = {"answer_timeout": WAIT_S}  # a thousand dials at once on a busy machine: how soon is not asked here
+        return self.Component.Settings(controller=network.url, ca=str(network.ca), admin=admin, edge=edge)
 
     @pytest.mark.slow
     @pytest.mark.timeout(500)

@@ -67,6 +67,36 @@ def made(zrokd_bench):
     return make
 
 
+def test_who_waits_in_a_crowd_has_patience_while_those_before_are_answered(made):
+    with made() as (channel, router):
+        asking = [gevent.spawn(channel.request, Kind.CONNECT, [], b"", 0.4) for _ in range(5)]
+        for frame in [router.next() for _ in asking]:
+            gevent.sleep(0.2)
+            router.answer(frame, Kind.CONNECTED)
+        gevent.joinall(asking, timeout=WAIT_S, raise_error=True)
+
+
+def test_answers_to_those_behind_give_no_patience(made):
+    with made() as (channel, router):
+        ignored = gevent.spawn(channel.request, Kind.CONNECT, [], b"", 0.4)
+        router.next()
+        while not ignored.ready():
+            asking = gevent.spawn(channel.request, Kind.CONNECT, [], b"", WAIT_S)
+            router.answer(router.next(), Kind.CONNECTED)
+            asking.get()
+            gevent.sleep(0.02)
+        with pytest.raises(OverlayTimeout, match="r1 did not answer within 0.4 s"):
+            ignored.get()
+
+
+def test_a_limit_around_a_request_is_the_callers(made):
+    class Mine(BaseException):
+        pass
+
+    with made() as (channel, _), pytest.raises(Mine), gevent.Timeout(0.05, Mine):
+        channel.request(Kind.CONNECT, [], b"", WAIT_S)
+
+
 def test_a_request_gets_its_own_answer(made):
     with made() as (channel, router):
         asking = [gevent.spawn(channel.request, Kind.HELLO, [], b"%d" % n, WAIT_S) for n in range(3)]
