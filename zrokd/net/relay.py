@@ -1,6 +1,6 @@
 """Bytes both ways between two streams.
 
-Each direction copies through a buffer that exists only while bytes come. A direction that moved a mebibyte between two
+Each direction copies, through a buffer that exists only while many bytes come. One that moved a mebibyte between two
 kernel sockets goes on by splice, through a pipe borrowed for the burst.
 """
 
@@ -17,7 +17,7 @@ from zrokd.errors import StreamError, StreamTimeout
 from zrokd.net.pipes import PIPE_BYTES, PIPES, Pipe, PipePool
 from zrokd.net.stream import SocketStream
 
-_SMALL, _LARGE = 64 * 1024, 256 * 1024
+_PIECE, _SMALL, _LARGE = 16 * 1024, 64 * 1024, 256 * 1024
 _SPLICE_AFTER = 1024 * 1024
 _ROUNDS = 16  # of a burst, then neighbours get their turn
 
@@ -115,7 +115,7 @@ class _Direction:
 
     def _burst(self) -> bool:
         """Move what is there; whether the source goes on."""
-        pipe = self._pipe()
+        pipe = None if self.moved < _SPLICE_AFTER else self._pipe()
         if pipe is None:
             return self._copy()
         empty = False
@@ -127,11 +127,19 @@ class _Direction:
         return goes_on
 
     def _pipe(self) -> Pipe | None:
-        if self.moved < _SPLICE_AFTER or not _in_kernel(self._source) or not _in_kernel(self._target):
+        if not _in_kernel(self._source) or not _in_kernel(self._target):
             return None
         return self._pipes.take()
 
     def _copy(self) -> bool:
+        piece = self._source.recv(_PIECE)  # to make a buffer takes longer than to pass a message on
+        if not piece:
+            return False
+        self._target.send(piece, self._session.idle_s)
+        self._count(len(piece))
+        return len(piece) < _PIECE or self._source.is_idle() or self._copy_much()
+
+    def _copy_much(self) -> bool:
         buffer = memoryview(bytearray(self._size))
         for _ in range(_ROUNDS):
             count = self._source.recv_into(buffer)

@@ -8,7 +8,7 @@ from zrokd.net.http1.replay import PassingStream
 
 GOING_AWAY = b"\x88\x02\x03\xe9"  # a close frame as servers send it, with code 1001
 _CLOSE = 0x8
-_MASK, _LENGTH = 0x80, 0x7F
+_MASK, _LENGTH, _SHORT = 0x80, 0x7F, 126
 _LONGER = {126: 2, 127: 8}  # further bytes of the length
 _SEND_S = 0.2
 
@@ -31,6 +31,8 @@ class FrameFinder:
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes."""
         offset, size = 0, len(data)
+        if self.between and _is_short_message(data, size):
+            return
         while offset < size:
             if self._left:
                 step = min(self._left, size - offset)
@@ -53,6 +55,11 @@ class FrameFinder:
         self._left = int.from_bytes(self._head[2 : 2 + longer]) if longer else self._head[1] & _LENGTH
         self._head = b""
         return size - before
+
+
+def _is_short_message(data: bytes | bytearray | memoryview, size: int) -> bool:
+    """Whether it is one whole frame of less than 126 bytes from a server, and no close, as most are."""
+    return size >= 2 and data[1] == size - 2 < _SHORT and data[0] & 0xF != _CLOSE
 
 
 class FramedStream(PassingStream):

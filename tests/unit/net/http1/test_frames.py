@@ -55,8 +55,21 @@ def test_a_close_frame_is_noticed():
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_break_it(data):
-    FrameFinder().feed(data)
+def test_bytes_mean_the_same_at_once_and_one_by_one(data):
+    at_once, singly = FrameFinder(), FrameFinder()
+    at_once.feed(data)
+    for byte in data:
+        singly.feed(bytes([byte]))
+    assert (at_once.between, at_once.closed) == (singly.between, singly.closed)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.CLOSE, Opcode.PING])
+def test_short_messages_are_seen_whole(opcode):
+    finder = FrameFinder()
+    finder.feed(frame(2, opcode=opcode))
+    assert (finder.between, finder.closed) == (True, opcode == Opcode.CLOSE)
+    finder.feed(frame(2)[:-1])
+    assert not finder.between
 
 
 @pytest.fixture
