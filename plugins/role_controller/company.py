@@ -8,7 +8,7 @@ from collections.abc import Callable
 from zrokd.contracts import Task
 from zrokd.errors import StoreError
 from zrokd.net.signal import Bell
-from zrokd.store import intents, meta
+from zrokd.store import intents, meta, receipts
 from zrokd.store.database import Store
 from zrokd.store.peers import peers_of
 
@@ -70,9 +70,9 @@ class Company:
             self._take_over()
 
     def _take_over(self) -> None:
-        others = self._store.read(intents.workers) - {self._worker}
+        others = self._store.read(_workers) - {self._worker}
         dead = self._store.offload(self._peers.dead, others) if others else set()
-        left = self._store.write(intents.abandon_of, dead) if dead else 0
+        left = self._store.write(_let_go, dead) if dead else 0
         if left:
             self._log.warning("a controller died at its work; we go on with it")
             self.attention.ring()
@@ -82,3 +82,12 @@ class Company:
         if version != self._version:
             self._version = version
             self._news.ring()
+
+
+def _workers() -> set[str]:
+    return intents.workers() | receipts.workers()
+
+
+def _let_go(dead: set[str]) -> int:
+    receipts.drop_of(dead)
+    return intents.abandon_of(dead)

@@ -10,8 +10,9 @@ import time
 
 import gevent
 import pytest
+import requests
 
-from tests.postgres.controllers import ADMIN, BOB, EDGE, ControllerProcess
+from tests.postgres.controllers import ADMIN, ANN, BOB, EDGE, ControllerProcess
 from zrokd.errors import Conflict, LimitReached, Unavailable
 from zrokd.model.limits import UsageSample
 from zrokd.model.share import NameSelection, Permission, ShareDraft, ShareMode
@@ -195,6 +196,42 @@ def test_what_a_killed_controller_was_at_is_free_within_seconds(controllers, pos
         two.client().unshare(home.z_id, token)
     begun = time.monotonic()
     persistently(two.client().unshare, home.z_id, token)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("how", ["the other one", "after a restart"])
+def test_a_request_with_a_key_is_carried_out_once_whoever_is_asked_again(controllers, how):
+    one, two = controllers()
+    headers = {"X-Token": ANN, "Content-Type": "application/zrok.v1+json", "Idempotency-Key": '"the-one-key"'}
+    answers = []
+    for number in range(2):
+        answer = requests.post(
+            f"http://127.0.0.1:{one.port}/api/v2/enable", headers=headers, json={"host": "h"}, timeout=10
+        )
+        answers.append((answer.status_code, answer.text))
+        if number == 0 and how == "the other one":
+            one.kill()
+            one = two
+        elif number == 0:
+            one.kill()
+            one.start()
+    assert answers[0] == answers[1] and answers[0][0] == 201
+    assert len(two.client().environments()) == 1
+
+
+def test_a_request_that_a_killed_controller_did_not_answer_may_be_made_anew_within_seconds(controllers, postgres):
+    one, two = controllers()
+    headers = {"X-Token": ANN, "Content-Type": "application/zrok.v1+json", "Idempotency-Key": '"the-one-key"'}
+    url = f"http://127.0.0.1:{two.port}/api/v2/enable"
+
+    def asked():
+        return requests.post(url, headers=headers, json={"host": "h"}, timeout=10).status_code
+
+    assert asked() == 201
+    undone = "update receipt set answer = '', worker = 'a-run-that-died'"  # as if it had ended before its answer
+    postgres.sql(undone, database=one.database)
+    begun = time.monotonic()
+    eventually(lambda: asked() == 201)
     assert time.monotonic() - begun < 5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from zrokd.store.tables import Receipt
@@ -40,6 +41,16 @@ def finish(digest: str, worker: str, answer: str) -> None:
 def drop(digest: str, worker: str) -> None:
     """It came to nothing: whoever asks again begins anew."""
     Receipt.delete().where(Receipt.digest == digest, Receipt.worker == worker, Receipt.answer == "").execute()
+
+
+def workers() -> set[str]:
+    """The runs that are at something."""
+    return {row.worker for row in Receipt.select(Receipt.worker).where(Receipt.answer == "").distinct()}
+
+
+def drop_of(gone: Collection[str]) -> None:
+    """These runs are at nothing any more: whoever asks again begins anew."""
+    Receipt.delete().where(Receipt.worker << list(gone), Receipt.answer == "").execute()
 
 
 def prune(now_ms: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.postgres.fixtures import only_postgres, only_sqlite
 from zrokd.errors import StartError, StoreError
-from zrokd.store import intents
+from zrokd.store import intents, receipts
 from zrokd.store.peers import Alone, peers_of
 
 
@@ -101,3 +101,14 @@ def test_what_a_dead_run_was_at_is_anybodys(store):
     assert store.read(intents.workers) == {"living"}
     assert store.read(intents.find, intents.SHARE, "a").abandoned
     assert not store.read(intents.find, intents.SHARE, "c").abandoned
+
+
+def test_what_a_dead_run_did_not_answer_may_be_asked_anew(store):
+    for worker, digest in (("dead", "a"), ("dead", "b"), ("living", "c")):
+        store.write(receipts.begin, receipts.Asked(digest=digest, request="r", caller="x"), worker, 1)
+    store.write(receipts.finish, "b", "dead", "sealed")
+    assert store.read(receipts.workers) == {"dead", "living"}
+    store.write(receipts.drop_of, {"dead"})
+    assert store.read(receipts.workers) == {"living"}
+    assert store.read(receipts.find, "a", 1) is None
+    assert store.read(receipts.find, "b", 1).answer == "sealed"
