@@ -43,6 +43,7 @@ class SqliteDatabase(peewee.SqliteDatabase):
         # One thread at a time uses a connection, not the same each time.
         super().__init__(str(path), pragmas=pragmas, check_same_thread=False, cached_statements=_STATEMENTS)
         self._lock = get_original("_thread", "allocate_lock")()
+        self.most_idle = _KEPT
         self._idle: list[tuple[sqlite3.Connection, _FileId]] = []
         self._ids: dict[sqlite3.Connection, _FileId] = {}  # of those in use
 
@@ -67,7 +68,7 @@ class SqliteDatabase(peewee.SqliteDatabase):
 
     def _close(self, conn: sqlite3.Connection) -> None:
         file = self._ids.pop(conn)
-        if conn.in_transaction or len(self._idle) >= _KEPT:
+        if conn.in_transaction or len(self._idle) >= self.most_idle:
             conn.close()
         else:
             self._idle.append((conn, file))
@@ -102,11 +103,14 @@ class SqliteStorage(Storage):
     def open(self) -> None:
         """Make the file, or find out that it can be used. :raises StartError: it cannot; says why."""
         self.ctx.offload(self._open)
+        if self._database is not None:
+            self._database.most_idle = _KEPT
 
     def close(self) -> None:
         """Give the file back. Idempotent."""
         anchor, self._anchor = self._anchor, None
         if self._database is not None:
+            self._database.most_idle = 0  # what is in use now is closed by who uses it: a thread outlives its greenlet
             self.ctx.offload(self._database.close_idle)
         if anchor:
             self.ctx.offload(anchor.close)

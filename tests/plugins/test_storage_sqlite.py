@@ -330,3 +330,18 @@ def test_what_is_kept_ends_with_the_storage(make):
     storage.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         kept.execute("select 1")
+
+
+def test_what_is_in_use_while_the_storage_is_closed_ends_with_its_use(make):
+    storage = make()
+    with storage.database().connection_context():
+        used = storage.database().connection()
+        storage.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        used.execute("select 1")
+    storage.open()
+    with storage.database().connection_context():
+        kept = storage.database().connection()
+    with storage.database().connection_context():
+        assert storage.database().connection() is kept
+    storage.close()
