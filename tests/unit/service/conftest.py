@@ -430,9 +430,15 @@ def furnished(tmp_path):
     """furnished(folder): a House of its own there, furnished, always from the same moment."""
     origin = tmp_path / "origin"
     origin.mkdir()
-    furnish(House(origin))
+    first = House(origin)
+    furnish(first)
+    first.database.close_idle()
+    made = []
 
     def copy(name):
-        return House(shutil.copytree(origin, tmp_path / name), in_pool)
+        made.append(House(shutil.copytree(origin, tmp_path / name), in_pool))
+        return made[-1]
 
-    return copy
+    yield copy
+    for one in made:
+        one.database.close_idle()

@@ -11,7 +11,7 @@ from tests.postgres.fixtures import BOTH
 from zrokd.store import migrate
 from zrokd.store.database import Store
 
-PRAGMAS = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 5000}
+PRAGMAS = {"journal_mode": "wal", "synchronous": 0, "foreign_keys": 1, "busy_timeout": 5000}
 
 
 def new_database(path):
