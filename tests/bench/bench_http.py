@@ -28,8 +28,10 @@ from tests.bench.proxies import OTHER_CORE, Proxy, proxies  # noqa: E402
 from tests.flow.conftest import free_ports  # noqa: E402
 from tests.ziti.daemons import HOST  # noqa: E402
 
-_BROWSERS, _ALONE, _STEADY, _ECHO = (
+_EACH_ANOTHER = Path(__file__).parent / "peers" / "each_another.lua"
+_BROWSERS, _ANOTHER, _ALONE, _STEADY, _ECHO = (
     "1 KiB, browser heads",
+    "the same, no two heads alike",
     "the same, one connection",
     "half the peak",
     "websocket echo",
@@ -56,11 +58,17 @@ _SHOWN = {
 
 
 def small(
-    proxy: Proxy, what: str, seconds: int, fields: dict[str, str], path: str = "/", connections: int = CONNECTIONS
+    proxy: Proxy,
+    what: str,
+    seconds: int,
+    fields: dict[str, str],
+    path: str = "/",
+    connections: int = CONNECTIONS,
+    script: Path | None = None,
 ) -> None:
     """A closed loop of wrk."""
     before = proxy.cpu_s()
-    note(proxy, what, before, kit.wrk(proxy.port, HOST, seconds, fields, connections, path))
+    note(proxy, what, before, kit.wrk(proxy.port, HOST, seconds, fields, connections, path, script))
 
 
 def steady(proxy: Proxy, program: str, seconds: int) -> None:
@@ -103,6 +111,7 @@ def measure(proxy: Proxy, program: str, seconds: int, mib: int) -> None:
     if "io.Copy" not in proxy.name:
         small(proxy, "1 KiB, small heads", seconds, {})
         small(proxy, _BROWSERS, seconds, BROWSER)
+        small(proxy, _ANOTHER, seconds, BROWSER, script=_EACH_ANOTHER)
         small(proxy, _ALONE, seconds, BROWSER, connections=1)
         small(proxy, "10 KB", seconds, BROWSER, "/10k")
         small(proxy, "1 MB", seconds, BROWSER, "/1m")

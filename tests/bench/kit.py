@@ -47,6 +47,7 @@ http {{
     uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
     server {{
         listen 127.0.0.1:{port}; root {folder}/www;
+        location /each {{ add_header X-Request $request_id; try_files /index.html =404; }}
         location /echo {{
             proxy_pass http://127.0.0.1:{echo}; proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection Upgrade;
@@ -58,7 +59,10 @@ http {{
 
 @contextlib.contextmanager
 def origin(folder: Path, mib: int, echo: int = 9) -> Iterator[SimpleNamespace]:
-    """nginx with 1 KiB at /, 10 KB and 1 MB, `mib` at /bulk, an eighth of it at /part; /echo is of port `echo`."""
+    """nginx with 1 KiB at /, 10 KB and 1 MB, `mib` at /bulk, an eighth of it at /part.
+
+    /each is as /, with another head each time; /echo is of port `echo`.
+    """
     (port,) = free_ports(1)
     folder.chmod(0o755)
     (folder / "www").mkdir()
@@ -194,12 +198,20 @@ def forget_most(pid: int) -> None:
 
 
 def wrk(
-    port: int, host: str, seconds: int, headers: dict[str, str], connections: int = CONNECTIONS, path: str = "/"
+    port: int,
+    host: str,
+    seconds: int,
+    headers: dict[str, str],
+    connections: int = CONNECTIONS,
+    path: str = "/",
+    script: Path | None = None,
 ) -> Load:
-    """A closed loop of so many connections."""
+    """A closed loop of so many connections; `script` in Lua may make each request another."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Host: {host}"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
+    if script is not None:
+        command += ["-s", str(script)]
     command.append(f"http://127.0.0.1:{port}{path}")
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     count, took = re.search(r"(\d+) requests in ([\d.]+)s", said).groups()  # type: ignore[union-attr]
