@@ -143,6 +143,10 @@ class TestObserverPolicy(contracts.ObserverContract):
     Component = REGISTRY("observer", "policy")
 
 
+class TestObserverChanges(contracts.ObserverContract):
+    Component = REGISTRY("observer", "changes")
+
+
 class TestObserverAccessLog(contracts.ObserverContract):
     Component = REGISTRY("observer", "access_log")
 
