@@ -131,6 +131,19 @@ def seed(folder: Path, *, accounts: int, shares: int) -> str:
     return home.z_id
 
 
+def fill(store: Store, accounts: int) -> None:
+    """So many accounts in an empty database, each with an environment and a public share."""
+
+    def first() -> None:
+        now = {"created_at_ms": 1, "updated_at_ms": 1}
+        tables.Account.create(email="first@example.com", **now)
+        tables.Namespace.create(token="public", zone="share.example.com", open=True, **now)
+
+    store.write(first)
+    store.write(_fill, accounts)
+    store.write(lambda: _share([row.id for row in tables.Environment.select(tables.Environment.id)]))
+
+
 def _fill(count: int) -> None:
     now = {"created_at_ms": 1, "updated_at_ms": 1}
     first = (tables.Account.select().order_by(tables.Account.id.desc()).get()).id + 1

@@ -64,12 +64,13 @@ def by_token(token: str, *, leaving: bool = False) -> Share | None:
     return _first(_query().where(known if leaving else known & _LIVE))
 
 
-def by_tokens(tokens: Collection[str]) -> dict[str, Share]:
-    """The shares of these tokens, also those on their way, by token; unknown ones are left out."""
+def places_of(tokens: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Account and environment of the shares of these tokens, also of those on their way; unknown ones are left out."""
     some, found = sorted(set(tokens)), {}
     for start in range(0, len(some), _SOME):
-        chosen = _query().where(tables.Share.token << some[start : start + _SOME])
-        found.update({share.token: share for share in _shares(chosen)})
+        query = tables.Share.select(tables.Share.token, Environment.account, Environment.z_id).join(Environment)
+        rows: Any = query.where(tables.Share.token << some[start : start + _SOME]).tuples()
+        found.update({token: (account_id, z_id or "") for token, account_id, z_id in rows})
     return found
 
 
