@@ -215,8 +215,10 @@ class Channel:
             until = time.monotonic() + timeout_s
             while not answer.ready():
                 answer.wait(timeout=max(0.0, until - time.monotonic()))
-                until = max(until, self._progress.ahead_of(kind, sequence) + timeout_s)
-                if time.monotonic() >= until and not answer.ready():
+                if answer.ready() or time.monotonic() < until:
+                    continue
+                until = self._progress.ahead_of(kind, sequence) + timeout_s
+                if time.monotonic() >= until:
                     raise OverlayTimeout(f"router {self.router} did not answer within {timeout_s:g} s")
         finally:
             self._answers.pop(sequence, None)
