@@ -153,12 +153,15 @@ class ZitiAdmin(OverlayAdmin):
 
     def _namesakes(self, z_id: str) -> list[str]:
         """An identity and, where it is a frontend's, those that other controllers made for the same one."""
-        found = self._api.first("identities", id=z_id, tag_zrokd=self._names.instance) or {}
-        name = (found.get("tags") or {}).get(TAG_FRONTEND)
-        if not name:
+        ours, before = {"tag_zrokd": self._names.instance}, f"{self._names.frontends}."
+        found = self._api.first("identities", id=z_id, **ours)
+        if found is None or not _has(found, {TAG_KIND: "frontend"}):
             return [z_id]
-        wanted = {"tag_zrokd": self._names.instance, f"tag_{TAG_FRONTEND}": name}
-        return [str(each["id"]) for each in self._api.find("identities", **wanted)]
+        # Those of older releases carry no such tag: all controllers made one, of this name.
+        name = found["tags"].get(TAG_FRONTEND) or found["name"].removeprefix(before)
+        older = self._api.find("identities", name=before + name, **ours)
+        newer = self._api.find("identities", **ours, **{f"tag_{TAG_FRONTEND}": name})
+        return [str(each["id"]) for each in (*older, *newer)]
 
     def _remove_identity(self, z_id: str) -> None:
         found = self._api.first("identities", id=z_id)
@@ -278,11 +281,12 @@ class ZitiAdmin(OverlayAdmin):
 
         The policy goes last: who is interrupted and asks again still finds whom it was for.
         """
-        service = self._find_service(share_token)
-        policy = self._policy(self._access(token), service)
+        policy = self._policy(self._access(token), self._find_service(share_token))
         if policy is None:
             return
         self._check_ours(policy)
+        # As it says: another controller may have made the share again, and we know the service that was.
+        service = next((str(role).removeprefix("@") for role in policy.get("serviceRoles") or ()), "")
         self._api.patch("service-policies", str(policy["id"]), identityRoles=[])
         z_id = str(policy["tags"].get(TAG_ENVIRONMENT, ""))
         wanted = self._names.tags(**{TAG_KIND: "access", TAG_SHARE: share_token, TAG_ENVIRONMENT: z_id})

@@ -234,6 +234,17 @@ def test_a_frontend_that_goes_takes_along_what_other_controllers_made_for_it(adm
         assert list(controller.things["identities"]) == [other.z_id]
 
 
+@pytest.mark.parametrize("told", ["ours", "older"])
+def test_one_that_was_made_before_controllers_had_their_own_goes_with_them(admins, admin, controller, management, told):
+    older = admin.create_environment("older").z_id
+    tags = {**controller.things["identities"][older]["tags"], "zrokdKind": "frontend"}
+    management.patch("identities", older, name="zrokd.one.frontend.edge", tags=tags)
+    other = admin.create_frontend("edge.other")
+    ours = admins("one", "there").create_frontend("edge")
+    admin.delete_environment(ours.z_id if told == "ours" else older)
+    assert list(controller.things["identities"]) == [other.z_id]
+
+
 def test_frontends_of_two_instances_differ(admins):
     assert admins("one").create_frontend("edge").z_id != admins("two").create_frontend("edge").z_id
 
@@ -374,6 +385,18 @@ def test_a_revoked_access_ends_its_sessions_and_streams_and_no_others(admin, con
         assert not access_policies(controller)
         assert set(controller.things["sessions"]) == {"2", "3"}
         assert set(controller.things["circuits"]) == {"2"}
+
+
+def test_it_ends_them_at_a_share_that_another_controller_made_again(admins, admin, controller, share):
+    there = admins("one", "there")
+    there.delete_share("svc")
+    there.create_share("svc", share, public=False, config={})
+    there.create_access("acc", "svc", "guest")
+    sessions(controller, ("1", "guest", "Dial"), ("2", "other", "Dial"))
+    admin.delete_access("acc", "svc")
+    assert not access_policies(controller)
+    assert set(controller.things["sessions"]) == {"2"}
+    assert set(controller.things["circuits"]) == {"2"}
 
 
 def test_the_right_goes_before_the_sessions_and_the_policy_last(admin, controller, share):
