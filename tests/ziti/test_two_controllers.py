@@ -13,7 +13,7 @@ from tests.ziti.conftest import overlays
 from zrokd.errors import StreamError
 from zrokd.model.share import NameSelection, ShareDraft, ShareMode
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 WAIT_S = 10.0
 
 
