@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from zrokd_plugins.storage_sqlite import SqliteDatabase  # noqa: E402
 
 from tests.bench.control import fill, offload  # noqa: E402
-from tests.bench.kit import loaded  # noqa: E402
+from tests.bench.kit import loaded, row  # noqa: E402
 from tests.postgres.fixtures import open_database  # noqa: E402
 from tests.postgres.server import NoPostgres, Postgres  # noqa: E402
 from zrokd.model.limits import UsageSample  # noqa: E402
@@ -40,7 +40,7 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def measure(name: str, database: Any) -> None:
-    """Print a row."""
+    """Print its rows."""
     offload(migrate.upgrade, database)
     store = Store(database, offload)
     fill(store, _SHARES)
@@ -56,12 +56,10 @@ def measure(name: str, database: Any) -> None:
     wall, cpu = (statistics.median(column) for column in zip(*spent, strict=True))
     judged = timed(lambda: store.read(overruns.to_judge, now_ms, everybody=True))
     pruned = timed(lambda: store.write(usage.prune, now_ms + 7 * 3600 * 1000))
-    print(
-        f"{name:10} a report of {_REPORT} shares {wall:.0f} ms ({cpu:.0f} ms CPU here), so {_SHARES} every 5 s take"
-        f" {wall * _SHARES / _REPORT / 5000:.0%} of the writer; whom to judge {judged[0]:.0f} ms;"
-        f" {_SHARES * _ROUNDS} samples forgotten in {pruned[0]:.0f} ms",
-        flush=True,
-    )
+    writer = f"{_SHARES} every 5 s take {wall * _SHARES / _REPORT / 5000:.0%} of the writer"
+    row(f"a report of {_REPORT} shares", name, f"{wall:.0f} ms, {cpu:.0f} ms CPU here", beside=writer)
+    row("whom to judge", name, f"{judged[0]:.0f} ms")
+    row(f"{_SHARES * _ROUNDS} samples forgotten", name, f"{pruned[0]:.0f} ms")
 
 
 def main() -> None:
