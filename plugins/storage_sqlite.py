@@ -27,6 +27,12 @@ _FileId = tuple[int, int] | None  # device and inode; None: no file
 _BUSY_MS = 1500  # one waits for another program's change; whoever asks us waits no longer than two seconds
 
 
+class _Connection(sqlite3.Connection):
+    """One that knows its file. Nothing else holds it while it is used: it goes with a thread that was left alone."""
+
+    file: _FileId = None
+
+
 class SqliteDatabase(peewee.SqliteDatabase):
     """A file whose connections are made in real threads, and kept for the next use by any of them.
 
@@ -41,37 +47,36 @@ class SqliteDatabase(peewee.SqliteDatabase):
         # at the cost of the last transactions.
         pragmas = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": _BUSY_MS}
         # One thread at a time uses a connection, not the same each time.
-        super().__init__(str(path), pragmas=pragmas, check_same_thread=False, cached_statements=_STATEMENTS)
+        super().__init__(
+            str(path), pragmas=pragmas, check_same_thread=False, cached_statements=_STATEMENTS, factory=_Connection
+        )
         self._lock = get_original("_thread", "allocate_lock")()
         self.most_idle = _KEPT
-        self._idle: list[tuple[sqlite3.Connection, _FileId]] = []
-        self._ids: dict[sqlite3.Connection, _FileId] = {}  # of those in use
+        self._idle: list[_Connection] = []
 
     def close_idle(self) -> None:
         """Close the connections that nobody uses."""
         while self._idle:
-            self._idle.pop()[0].close()
+            self._idle.pop().close()
 
     # -- what peewee calls, holding the lock ---
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> _Connection:
         file = _file_id(self.database)
         while self._idle:
-            connection, its = self._idle.pop()
-            if its == file:
-                self._ids[connection] = file
+            connection = self._idle.pop()
+            if connection.file == file:
                 return connection
             connection.close()  # the file was replaced, or is gone
-        fresh: sqlite3.Connection = super()._connect()  # type: ignore[misc]
-        self._ids[fresh] = _file_id(self.database)
+        fresh: _Connection = super()._connect()  # type: ignore[misc]
+        fresh.file = _file_id(self.database)
         return fresh
 
-    def _close(self, conn: sqlite3.Connection) -> None:
-        file = self._ids.pop(conn)
+    def _close(self, conn: _Connection) -> None:
         if conn.in_transaction or len(self._idle) >= self.most_idle:
             conn.close()
         else:
-            self._idle.append((conn, file))
+            self._idle.append(conn)
 
 
 class SqliteSettings(Settings):

@@ -1,11 +1,13 @@
 """One SQLite file: private, in WAL mode, used by many threads, and clear about what is wrong with it."""
 
+import gc
 import json
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import weakref
 from contextlib import closing
 
 import gevent
@@ -345,3 +347,12 @@ def test_what_is_in_use_while_the_storage_is_closed_ends_with_its_use(make):
     with storage.database().connection_context():
         assert storage.database().connection() is kept
     storage.close()
+
+
+def test_a_connection_that_its_thread_left_open_goes_with_the_thread(tmp_path):
+    database = SqliteDatabase(tmp_path / "a.sqlite3")
+    database.connect()
+    left = weakref.ref(database.connection())
+    database._state.reset()  # as when a thread ends
+    gc.collect()
+    assert left() is None
