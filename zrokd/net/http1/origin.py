@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 from zrokd.model.http import RequestHead
 
 IpAddress = IPv4Address | IPv6Address
+_LONGEST = 45  # bytes of an address: of IPv4 in IPv6, with all digits
+_MOST_CLAIMED = 32  # proxies that a visitor may have come through
 
 
 def address_of(text: str) -> IpAddress | None:
@@ -17,7 +19,8 @@ def address_of(text: str) -> IpAddress | None:
 
     The zone in "fe80::1%eth0" is left out: it is ours alone, and may hold any character.
     """
-    return parsed(host_of(text))
+    host = host_of(text)
+    return parsed(host) if len(host) <= _LONGEST else None  # nothing longer is kept
 
 
 def host_of(text: str) -> str:
@@ -39,9 +42,12 @@ def parsed(host: str) -> IpAddress | None:
 
 
 def claimed(head: RequestHead) -> tuple[IpAddress, ...]:
-    """The addresses of X-Forwarded-For, from the right up to the first thing that is none."""
+    """The last 32 addresses of X-Forwarded-For at most, from the right up to the first thing that is none.
+
+    Whoever is not trusted writes the left of it as he likes, and what is made of it is kept for the next request.
+    """
     texts = [part.strip().decode("latin-1") for value in head.all(b"x-forwarded-for") for part in value.split(b",")]
-    return tuple(reversed(list(_while_addresses(reversed(texts)))))
+    return tuple(reversed(list(_while_addresses(reversed(texts[-_MOST_CLAIMED:])))))
 
 
 def origin(chain: tuple[IpAddress, ...], trusts: Callable[[IpAddress], bool]) -> IpAddress:

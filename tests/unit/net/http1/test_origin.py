@@ -3,7 +3,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from zrokd.model.http import RequestHead
-from zrokd.net.http1.origin import address_of, claimed, origin
+from zrokd.net.http1.origin import address_of, claimed, origin, parsed
 
 OURS = ip_network("10.0.0.0/8")
 
@@ -47,3 +47,16 @@ def test_a_zone_is_no_part_of_a_claim_and_cannot_hide_anything(zone):
 )
 def test_the_last_that_is_not_trusted_is_believed(chain, believed):
     assert origin(tuple(map(ip_address, chain)), lambda each: each in OURS) == ip_address(believed)
+
+
+def test_of_a_chain_without_end_only_the_last_are_believed():
+    told = ", ".join(f"10.0.{number // 256}.{number % 256}" for number in range(3000))
+    head = RequestHead(b"GET", b"/", 1, ((b"X-Forwarded-For", told.encode()),))
+    assert [str(each) for each in claimed(head)] == told.split(", ")[-32:]
+
+
+@pytest.mark.parametrize("text", ["z" * 20_000, f"[{'1:' * 10_000}]:80", "1" * 46])
+def test_what_is_too_long_for_an_address_is_not_kept_in_memory(text):
+    kept = parsed.cache_info().misses
+    assert address_of(text) is None
+    assert parsed.cache_info().misses == kept
