@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ import click
 from zrokd import hookimpl
 from zrokd.contracts import Command
 from zrokd.errors import ConfigError, ZrokdError
-from zrokd.model.audit import Actor, acting
+from zrokd.model.audit import Actor, acting, local_user
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration, Lookup
@@ -132,7 +131,7 @@ def restore(ctx: click.Context, file: Path, source: Path) -> None:
         storage.restore(source)
         for name in migrate.upgrade(storage.database()):
             click.echo(f"applied {name}")
-        with acting(Actor(name=f"user {_user()}", via="zrokd db restore")):
+        with acting(Actor(name=f"user {local_user()}", via="zrokd db restore")):
             Store(storage.database()).write(_tell_restored, source)
     click.echo(f"restored {source}; the controller compares it with the overlay within a minute, or when it starts")
 
@@ -142,13 +141,6 @@ def _tell_restored(source: Path) -> None:
 
     meta.begin_epoch()  # frontends know names that the backup does not
     audit.note("database.restored", source.name)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a number without a name
-        return str(os.getuid())
 
 
 def _line(step: Step, *, as_json: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrokd.errors import ConfigError, ZrokdError
-from zrokd.model.audit import Actor, acting
+from zrokd.model.audit import Actor, acting, local_user
 
 from .desk import Desk, at_desk
 
@@ -41,7 +40,7 @@ def import_zrok(desk: Desk, source: Path, config: Path, *, dry_run: bool, skip_c
         rows = zrok_database.read(source)
         with storage_of(load(config, registry=desk.registry), make=True) as storage:
             migrate.upgrade(storage.database())
-            with acting(Actor(name=f"user {getpass.getuser()}", via="zrokd admin import-zrok")):
+            with acting(Actor(name=f"user {local_user()}", via="zrokd admin import-zrok")):
                 now_ms = int(time.time() * 1000)
                 store = Store(storage.database())
                 report = zrok_import.import_zrok(store, rows, now_ms, dry_run=dry_run, skip=skip_conflicts)

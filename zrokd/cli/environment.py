@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import platform
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import click
 from zrokd.cli import session, standing
 from zrokd.cli.output import JSON, clean, emit, say
 from zrokd.errors import Denied, NotFound, Unavailable, ZrokdError
+from zrokd.model.audit import local_user
 from zrokd.wire.binds import standing_to_wire
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def enable(
     certificates = session.ca_file(given=ca)
     client = Controller(session.controller_url(controller), secret, verify=certificates or True)
     try:
-        identity = client.enable(description or f"{getpass.getuser()}@{platform.node()}", _host())
+        identity = client.enable(description or f"{local_user()}@{platform.node()}", _host())
         fresh = EnabledEnvironment(controller=client.url, account_token=secret, identity=identity, ca=certificates)
         try:
             file.save(fresh)

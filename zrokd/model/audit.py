@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -142,3 +144,11 @@ class Chain:
     def _compare(self, link: Link) -> None:
         if self._expected and link.seq == self._expected.seq and link != self._expected:
             raise Broken(f"record {link.seq} is another than the one seen earlier")
+
+
+def local_user() -> str:
+    """The name of who runs this program; the number where it has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

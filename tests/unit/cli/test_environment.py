@@ -42,6 +42,15 @@ def test_a_token_is_read_from_a_file(site, shell, tmp_path):
     shell("disable")
 
 
+def test_a_user_without_a_name_is_enabled_by_number(site, shell, monkeypatch):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 61999)
+    shell(*at(site, "enable", ACCOUNT_TOKEN))
+    assert "61999" in [row["description"].partition("@")[0] for row in shell.lines("list", "environments")]
+    shell("disable")
+
+
 def test_the_description_is_what_was_given(site, shell):
     shell(*at(site, "enable", ACCOUNT_TOKEN, "-d", "the old laptop"))
     assert "the old laptop" in [row["description"] for row in shell.lines("list", "environments")]
