@@ -115,6 +115,8 @@ def test_all_tests_run_in_parts_and_each_may_fail(dev, tmp_path, monkeypatch, ca
     assert sorted(capfd.readouterr().out.split()) == ["0", "1", "2"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_each_file_is_run_by_one_part_and_no_part_without_one_fails(tmp_path):
     for name in "ab":
         (tmp_path / f"test_{name}.py").write_text("def test_one():\n    pass\n\ndef test_two():\n    pass\n")
