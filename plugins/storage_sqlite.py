@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -56,8 +57,9 @@ class SqliteDatabase(peewee.SqliteDatabase):
 
     def close_idle(self) -> None:
         """Close the connections that nobody uses."""
-        while self._idle:
-            self._idle.pop().close()
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
 
     # -- what peewee calls, holding the lock ---
 
@@ -73,7 +75,9 @@ class SqliteDatabase(peewee.SqliteDatabase):
         return fresh
 
     def _close(self, conn: _Connection) -> None:
-        if conn.in_transaction or len(self._idle) >= self.most_idle:
+        # The traceback of what failed may hold rows read by half, and they the connection at what it saw then.
+        failed = sys.exc_info()[0] is not None
+        if failed or conn.in_transaction or len(self._idle) >= self.most_idle:
             conn.close()
         else:
             self._idle.append(conn)

@@ -312,6 +312,25 @@ def test_none_is_kept_inside_of_a_transaction_that_somebody_left(make):
         database.execute_sql("update meta set value = 'x'")  # nobody holds the lock
 
 
+def test_none_is_kept_with_rows_that_who_failed_has_read_by_half(make):
+    storage = make()
+    database = storage.database()
+    migrate.upgrade(database)
+
+    def read():
+        with database.connection_context(), database.atomic():
+            for name in database.execute_sql("select name from schema_migration"):
+                raise ValueError(name)
+
+    with pytest.raises(ValueError, match="0001") as held:
+        read()
+    with closing(sqlite3.connect(storage.path, isolation_level=None)) as other:
+        other.execute("delete from schema_migration")
+    with database.connection_context(), database.atomic("immediate"):
+        assert database.execute_sql("select count(*) from schema_migration").fetchone() == (0,)
+    assert held.value.__traceback__
+
+
 def test_a_file_that_was_replaced_is_seen_at_once(make, small_ctx, tmp_path):
     storage = make()
     migrate.upgrade(storage.database())
