@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any, Generic, TypeVar
 
 import gevent
@@ -12,6 +13,7 @@ from gevent.event import Event
 
 T = TypeVar("T")
 _MOST_IDLE = 128  # kept for what comes next
+_OUR_REFERENCES = 4  # to one who is idle: of its two frames, and of the look at it
 
 
 class Crew(Generic[T]):
@@ -37,14 +39,27 @@ class Crew(Generic[T]):
 
     def begin(self, thing: T) -> None:
         """Have somebody work on it, soon. Does not switch greenlets."""
-        if self._idle:
-            member = self._idle.pop()
+        member: Any = self._rested()
+        if member is not None:
             get_hub().loop.run_callback(member.switch, thing)
         else:
             member = Greenlet.spawn(self._serve, thing)
         self._busy.add(member)
         if self._rest.is_set():
             self._rest.clear()
+
+    def _rested(self) -> Greenlet | None:
+        """One who is idle, and who is done with what it did before.
+
+        Whom somebody else still knows, as a timeout that was never closed does, may be thrown an exception later: that
+        must not end what it does next, for somebody else.
+        """
+        while self._idle:
+            member = self._idle.pop()
+            if getrefcount(member) <= _OUR_REFERENCES:
+                return member
+            member.kill(block=False)
+        return None
 
     def _serve(self, thing: T) -> None:
         member: Any = getcurrent()

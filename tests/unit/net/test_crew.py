@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextvars
+from weakref import ref
 
 import gevent
 import pytest
@@ -12,13 +13,20 @@ SAID: contextvars.ContextVar[str] = contextvars.ContextVar("said", default="noth
 
 
 class Work:
-    """Waits for each thing, an Event, and notes who did it."""
+    """Waits for each thing, an Event, and notes who did it, without keeping hold of them."""
 
     def __init__(self) -> None:
-        self.by: list[gevent.Greenlet] = []
+        self.by: list[ref[gevent.Greenlet]] = []
+
+    @property
+    def alive(self) -> list[gevent.Greenlet]:
+        """Those that did things and did not end, in order."""
+        return [member for who in dict.fromkeys(self.by) if (member := who()) is not None and not member.dead]
 
     def __call__(self, thing: Event) -> None:
-        self.by.append(gevent.getcurrent())
+        who = ref(gevent.getcurrent())
+        hash(who)  # to be told from others when they are gone, too
+        self.by.append(who)
         thing.wait()
 
 
@@ -89,6 +97,28 @@ def test_each_thing_is_done_in_a_context_of_its_own() -> None:
     assert heard == ["nothing", "nothing"]
 
 
+@pytest.mark.parametrize("fault", [gevent.Timeout(), gevent.GreenletExit()])
+def test_who_can_still_be_thrown_something_for_what_it_did_does_nothing_more(fault) -> None:
+    left: list[gevent.Greenlet] = []  # as a timeout has its greenlet until it is closed
+    done = []
+
+    def work(thing: str) -> None:
+        if thing == "leaves":
+            left.append(gevent.getcurrent())
+            return
+        left[0].throw(fault)
+        gevent.sleep(0)
+        done.append(thing)
+
+    crew = Crew(work, 1)
+    for thing in ("leaves", "next"):
+        crew.begin(thing)
+        assert crew.wait(5)
+    crew.kill()
+    assert done == ["next"]
+    assert left[0].dead
+
+
 def test_what_work_raises_ends_its_greenlet_alone(crew, work, monkeypatch) -> None:
     monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda *_: None)
     crew.begin(None)
@@ -97,7 +127,7 @@ def test_what_work_raises_ends_its_greenlet_alone(crew, work, monkeypatch) -> No
     assert crew.wait(5)
     gevent.idle()
     assert len(set(work.by)) == 2
-    assert work.by[0].dead
+    assert len(work.alive) == 1
 
 
 def test_dismissed_the_idle_end_now_and_the_busy_with_what_they_do(crew, work) -> None:
@@ -106,10 +136,11 @@ def test_dismissed_the_idle_end_now_and_the_busy_with_what_they_do(crew, work) -
     crew.begin(last)
     gevent.idle()
     crew.dismiss()
-    assert [member.dead for member in work.by] == [True, False]
+    (busy,) = work.alive
+    assert busy is work.by[1]()
     last.set()
-    work.by[1].join(5)
-    assert work.by[1].dead
+    busy.join(5)
+    assert busy.dead
 
 
 def test_killed_all_end_those_who_did_not_begin_too(crew, work) -> None:
@@ -118,7 +149,7 @@ def test_killed_all_end_those_who_did_not_begin_too(crew, work) -> None:
     crew.begin(Event())
     crew.kill()
     assert len(work.by) == 1
-    assert work.by[0].dead
+    assert not work.alive
     assert (len(crew), crew.wait(0)) == (0, True)
     crew.kill()
 
@@ -129,5 +160,5 @@ def test_a_crowd_that_is_gone_is_not_kept(work) -> None:
         crew.begin(done())
     assert crew.wait(5)
     gevent.idle()
-    assert sum(not member.dead for member in set(work.by)) <= 128
+    assert len(work.alive) <= 128
     crew.kill()
