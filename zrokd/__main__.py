@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from typing import TextIO
 
 #: Whatever a thread makes, every thread waits while cycles are looked for among it. In Python's own measure that is all
 #: objects of the process, several times while one long list is read (0.1 s each); so, mostly the latest few thousand.
@@ -33,6 +34,18 @@ def _end_quietly() -> None:
     Hub.NOT_ERROR += (KeyboardInterrupt,)
 
 
+def _let_go(stream: TextIO | None) -> None:
+    """What a terminal that was closed did not take is lost; Python would try again at its end, and exit with 120."""
+    if stream is None or stream.closed:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 def main() -> None:
     """Entry point of `zrokd`. Does not return."""
     heard = signal.getsignal(signal.SIGINT)
@@ -45,7 +58,10 @@ def main() -> None:
     from zrokd.cli.main import run_program
 
     signal.signal(signal.SIGINT, heard)
-    sys.exit(run_program(last=True))
+    code = run_program(last=True)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -31,6 +32,9 @@ _COMMANDS = {
     "completion": ("zrokd.cli.completion:completion", "Print a shell's completion script."),
     "version": ("zrokd.cli.version:version", "Print the version."),
 }
+
+#: Of an output: its disk is full, it is above its quota, its terminal was closed.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 @click.group(
@@ -71,6 +75,11 @@ def run_program(arguments: list[str] | None = None, *, last: bool = False) -> in
         return FAILED
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads; say nothing more
+        return FAILED
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        click.echo(f"zrokd: the output cannot be written: {error.strerror}", err=True)
         return FAILED
     return code if isinstance(code, int) else 0
 

@@ -29,11 +29,30 @@ class BindsFile:
 
     def __init__(self, folder: Path, key: str) -> None:
         self._data, self._lock = folder / (key + _DATA), folder / (key + _LOCK)
-        self._held = -1
+        self._held: list[int] = []  # the descriptor of the lock
+        self._ended = False
 
     def write(self, document: dict[str, Any]) -> None:
-        """Put `document` there, whole. It need not outlive a power cut."""
-        if self._held < 0:
+        """Put `document` there, whole. It need not outlive a power cut. After `remove`, or beside it, nothing stays."""
+        if self._ended:
+            return
+        try:
+            self._put(document)
+        except FileNotFoundError:
+            if not self._ended:
+                raise
+        finally:
+            if self._ended:  # meanwhile, by another thread
+                self._let_go()
+
+    def remove(self) -> None:
+        """Take it away. Idempotent."""
+        self._ended = True
+        if self._held:
+            self._let_go()
+
+    def _put(self, document: dict[str, Any]) -> None:
+        if not self._held:
             self._hold()
         fresh = self._data.with_suffix(".new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -43,18 +62,16 @@ class BindsFile:
 
     def _hold(self) -> None:
         self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._held.append(held)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def remove(self) -> None:
-        """Take it away. Idempotent."""
-        if self._held < 0:
-            return
-        held, self._held = self._held, -1
+    def _let_go(self) -> None:
         try:
             _sweep(self._lock)
         finally:
-            os.close(held)
+            with contextlib.suppress(IndexError):
+                os.close(self._held.pop())
 
 
 def read_binds(folder: Path) -> list[dict[str, Any]]:

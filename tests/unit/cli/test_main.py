@@ -1,11 +1,13 @@
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from zrokd import __version__
-from zrokd.__main__ import _needs_hub
+from zrokd.__main__ import _let_go, _needs_hub
 from zrokd.cli import main
 from zrokd.errors import ConfigError, Problem, ZrokdError
 
@@ -193,3 +195,26 @@ print(is_module_patched("socket"), is_module_patched("threading"))
 def test_a_start_patches_without_asking_what_is_installed():
     done = subprocess.run([sys.executable, "-c", PATCHED], capture_output=True, text=True, timeout=20, check=False)
     assert (done.stdout, done.stderr) == ("True True\n", "")
+
+
+def test_an_output_without_room_is_one_sentence():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "zrokd", "version"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20
+        )
+    assert (done.returncode, done.stderr) == (1, "zrokd: the output cannot be written: No space left on device\n")
+
+
+def test_what_nobody_reads_any_more_does_not_fail_the_end():
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        stream.write("the drain goes on\n")
+        os.close(reader)
+        _let_go(stream)
+
+
+def test_an_output_that_was_closed_needs_nothing():
+    with Path(os.devnull).open("w") as stream:
+        pass
+    _let_go(stream)
+    _let_go(None)

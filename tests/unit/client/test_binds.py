@@ -68,3 +68,17 @@ def test_where_it_cannot_be_written_that_is_told(tmp_path):
 def test_they_are_beside_the_environment_when_that_can_be_written(tmp_path):
     assert binds_folder(tmp_path, tmp_path / "own") == tmp_path / "binds"
     assert binds_folder(tmp_path / "nowhere", tmp_path / "own") == tmp_path / "own" / "binds"
+
+
+def test_what_is_written_while_it_is_taken_away_does_not_stay(folder, monkeypatch):
+    file = BindsFile(folder, "k3y")
+    real = json.dump
+
+    def dump(document, out):
+        file.remove()  # as another thread may
+        real(document, out)
+
+    monkeypatch.setattr(json, "dump", dump)
+    file.write({"pid": 1})
+    file.write({"pid": 2})
+    assert list(folder.iterdir()) == []
