@@ -177,7 +177,7 @@ def short_limits(monkeypatch):
     monkeypatch.setattr("zrokd.host.plugins._LIMIT_S", 0.2)
     monkeypatch.setattr("zrokd.proxy.rules._GATE_LIMIT_S", 0.2)
     monkeypatch.setattr("zrokd.host.health._LIMIT_S", 0.2)
-    monkeypatch.setattr("zrokd.host.components._CLOSE_S", 0.2)
+    monkeypatch.setattr("zrokd.host.components._CLOSE_S", 2.0)
     monkeypatch.setattr("zrokd_plugins.role_controller.identify._LIMIT_S", 0.2)
 
 
