@@ -168,8 +168,8 @@ def demo(arguments: argparse.Namespace) -> int:
             **os.environ,
             "ZROKD_DEMO_DIR": f"{state}/state",
             "ZROKD_DEMO_FOLDER": str(folder),
-            "ZROKD_DEMO_PORT": str(free_port(8080)),
-            "ZROKD_DEMO_API": str(free_port(18080)),
+            "ZROKD_DEMO_PORT": os.environ.get("ZROKD_DEMO_PORT") or str(free_port(8080)),
+            "ZROKD_DEMO_API": os.environ.get("ZROKD_DEMO_API") or str(free_port(18080)),
         }
         command = [str(PYTHON), "-m", "zrokd", "run", "conf/demo.yml", "--screen"]
         return demo_once(command, environ) if arguments.once else demo_until_interrupt(command, environ)

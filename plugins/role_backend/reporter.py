@@ -10,7 +10,7 @@ from itertools import islice
 
 from zrokd.client.binds import BindsFile
 from zrokd.contracts import Context
-from zrokd.errors import NotFound, ZrokdError
+from zrokd.errors import NotFound, Unavailable, ZrokdError
 from zrokd.model.bind import Bind, BindReport, Reach
 from zrokd.model.naming import new_token
 
@@ -18,6 +18,7 @@ from .office import Office
 from .supervisor import Supervisor
 
 _LOOK_S = 0.5
+_PAUSE_S = 2.0  # after a failure
 _ALIVE_S = 4.0  # the controller takes nine seconds of silence for the end
 _UNHEARD_S = 60.0  # before a controller that does not know this call is asked again
 _MOST, _MOST_GONE = 1000, 100  # in one report
@@ -127,11 +128,15 @@ class Reporter:
         except NotFound:  # zrok's own controller, or one that has forgotten the environment
             self._mute_until = now + _UNHEARD_S
         except ZrokdError as error:
-            if str(error) != self._trouble:
+            self._mute_until = now + _PAUSE_S
+            if isinstance(error, Unavailable):
+                self._office.link.lost(str(error))
+            elif str(error) != self._trouble:
                 self._ctx.log.debug("the controller is not told how the shares stand: %s", error)
             self._trouble = str(error)
         else:
             self._told_at, self._trouble = now, ""
+            self._office.link.back()
 
     def _note(self, report: BindReport, wanted: dict[str, Seen]) -> None:
         self._known = True

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from zrokd_plugins.role_backend import reporter as module
+from zrokd_plugins.role_backend.office import Link
 from zrokd_plugins.role_backend.reporter import Reporter
 
 from zrokd.client.binds import BindsFile, read_binds
@@ -28,7 +29,7 @@ class Place:
     def __init__(self, ctx, folder):
         self.shares, self.told, self.failing, self.again = [share("app"), share("docs")], [], None, False
         self.folder = folder
-        self.office = SimpleNamespace(z_id="z1", controller=self)
+        self.office = SimpleNamespace(z_id="z1", controller=self, link=Link(ctx.log))
         self.reporter = Reporter(lambda: self.shares, self.office, BindsFile(folder, "a"), ctx)
         self.now = 1000.0
 
@@ -121,7 +122,22 @@ def test_what_did_not_arrive_is_told_again(place):
     place.failing = Unavailable("away")
     place.after(0)
     place.failing = None
-    assert len(place.after(0.5)) == 1
+    assert place.after(1) == []
+    assert len(place.after(1)) == 1
+
+
+def test_that_the_controller_went_away_and_came_back_is_said_once(place, caplog):
+    caplog.set_level("INFO")
+    place.failing = Unavailable("nobody answers at http://c")
+    for _ in range(5):
+        place.after(2)
+    place.failing = None
+    place.after(2)
+    place.after(60)
+    assert [record.getMessage() for record in caplog.records] == [
+        "nobody answers at http://c; what is shared stays so, and we keep trying",
+        "the controller answers again",
+    ]
 
 
 def test_a_controller_without_this_call_is_left_alone_for_a_while(place):

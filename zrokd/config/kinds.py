@@ -19,6 +19,7 @@ _NAMES = {
     str: "text", int: "integer", float: "number", bool: "true or false", Address: "address", Secret: "secret",
 }  # fmt: skip
 _UNITS = {"_duration": "duration", "_size": "size", "_address": "address", "_secret": "secret", "_url": "URL"}
+_DAY_S = 86400
 _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -87,7 +88,7 @@ def _written(value: Any, kind: str) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_written(item, kind) for item in value)}]"
     if kind == "duration":
-        return f"{value:g}s"
+        return f"{value / _DAY_S:g}d" if value and value % _DAY_S == 0 else f"{value:g}s"
     if kind == "size":
         return next((f"{value // size}{unit}" for size, unit in _SIZES if value and value % size == 0), str(value))
     return str(value)
