@@ -203,12 +203,7 @@ def stalled(site: Site) -> None:
         site.ask(sock, "one", f"/bytes/{GB}")
         return sock
 
-    site.times_ms(100)
-    before = site.memory
-    with many(STALLED, deaf):
-        gevent.sleep(3)
-        each, others = (site.memory - before) * KIB / STALLED, site.times_ms(600)
-    figures = f"{each:.0f} KiB each for both roles, p99 of another share {p(others, 0.99):.1f} ms"
+    each, figures = _held(site, STALLED, deaf, 3)
     row(f"{STALLED} stalled readers", _ONE, figures, ("256 KiB", each <= 256))
 
 
@@ -221,13 +216,18 @@ def uploads(site: Site) -> None:
         gevent.spawn(_push, sock)
         return sock
 
+    each, figures = _held(site, EAGER, eager, 5)
+    row(f"{EAGER} uploads held back", _ONE, figures, ("1 MiB", each <= KIB))
+
+
+def _held(site: Site, count: int, make: Callable[[], socket.socket], settled_s: float) -> tuple[float, str]:
+    """KiB that each of `count` connections holds once they stand, and that with what another share meets meanwhile."""
     site.times_ms(100)
     before = site.memory
-    with many(EAGER, eager):
-        gevent.sleep(5)
-        each, others = (site.memory - before) * KIB / EAGER, site.times_ms(600)
-    figures = f"{each:.0f} KiB each for both roles, p99 of another share {p(others, 0.99):.1f} ms"
-    row(f"{EAGER} uploads held back", _ONE, figures, ("1 MiB", each <= KIB))
+    with many(count, make):
+        gevent.sleep(settled_s)
+        each, others = (site.memory - before) * KIB / count, site.times_ms(600)
+    return each, f"{each:.0f} KiB each for both roles, p99 of another share {p(others, 0.99):.1f} ms"
 
 
 def _push(sock: socket.socket) -> None:

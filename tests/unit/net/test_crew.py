@@ -82,6 +82,15 @@ def test_there_is_room_again_when_one_is_done(crew) -> None:
     assert len(crew) == 2
 
 
+def one_after_another(work, *things: str) -> None:
+    """All by a crew of one."""
+    crew = Crew(work, 1)
+    for thing in things:
+        crew.begin(thing)
+        assert crew.wait(5)
+    crew.kill()
+
+
 def test_each_thing_is_done_in_a_context_of_its_own() -> None:
     heard = []
 
@@ -89,11 +98,7 @@ def test_each_thing_is_done_in_a_context_of_its_own() -> None:
         heard.append(SAID.get())
         SAID.set(thing)
 
-    crew = Crew(work, 1)
-    for thing in ("a", "b"):
-        crew.begin(thing)
-        assert crew.wait(5)
-    crew.kill()
+    one_after_another(work, "a", "b")
     assert heard == ["nothing", "nothing"]
 
 
@@ -110,11 +115,7 @@ def test_who_can_still_be_thrown_something_for_what_it_did_does_nothing_more(fau
         gevent.sleep(0)
         done.append(thing)
 
-    crew = Crew(work, 1)
-    for thing in ("leaves", "next"):
-        crew.begin(thing)
-        assert crew.wait(5)
-    crew.kill()
+    one_after_another(work, "leaves", "next")
     assert done == ["next"]
     assert left[0].dead
 
