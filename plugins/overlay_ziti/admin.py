@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -63,7 +63,7 @@ class ZitiAdmin(OverlayAdmin):
 
     def adopt_environment(self, z_id: str) -> None:
         """One that the network has already, and that is no administrator's and of no other instance."""
-        found = self._api.first("identities", id=z_id)
+        found = self._api.known("identities", z_id)
         if found is None or found.get("isAdmin"):
             raise UnknownService(f"the network has no identity {z_id!r} that may be taken over")
         tags = found.get("tags") or {}
@@ -112,8 +112,7 @@ class ZitiAdmin(OverlayAdmin):
         """The identity in a file of ours, when it still is on the network; else a new one of that name."""
         path = self._folder / file
         kept = _read(path)
-        ours = {"tag_zrokd": self._names.instance}
-        if kept is not None and self._api.first("identities", id=kept.z_id, **ours) is not None:
+        if kept is not None and _has(self._api.known("identities", kept.z_id) or {}, self._names.tags()):
             return kept
         identity = self._enrol(*self._identity(name, [self._names.all, attribute], **tags))
         _write(path, identity)
@@ -146,16 +145,23 @@ class ZitiAdmin(OverlayAdmin):
 
     def delete_environment(self, z_id: str) -> None:
         """Take the identity away with its shares and policies, also a frontend's."""
-        for service in list(self._api.find("services", tag_zrokd=self._names.instance, tag_zrokdEnvironment=z_id)):
+        for service in self._made_for(z_id, "services"):
             self.delete_share(str(service["name"]))
         for each in self._namesakes(z_id):
             self._remove_identity(each)
 
+    def _made_for(self, z_id: str, kind: str) -> Sequence[dict[str, Any]]:
+        """What is for an identity alone. While the identity stands, it leads to all of it."""
+        ours = {"tag_zrokd": self._names.instance, f"tag_{TAG_ENVIRONMENT}": z_id}
+        if self._api.known("identities", z_id) is not None:
+            return self._api.related("identities", z_id, kind, **ours)
+        return list(self._api.find(kind, **ours))
+
     def _namesakes(self, z_id: str) -> list[str]:
         """An identity and, where it is a frontend's, those that other controllers made for the same one."""
         ours, before = {"tag_zrokd": self._names.instance}, f"{self._names.frontends}."
-        found = self._api.first("identities", id=z_id, **ours)
-        if found is None or not _has(found, {TAG_KIND: "frontend"}):
+        found = self._api.known("identities", z_id) or {}
+        if not _has(found, self._names.tags(**{TAG_KIND: "frontend"})):
             return [z_id]
         # Those of older releases carry no such tag: all controllers made one, of this name.
         name = found["tags"].get(TAG_FRONTEND) or found["name"].removeprefix(before)
@@ -164,12 +170,12 @@ class ZitiAdmin(OverlayAdmin):
         return [str(each["id"]) for each in (*older, *newer)]
 
     def _remove_identity(self, z_id: str) -> None:
-        found = self._api.first("identities", id=z_id)
+        policies = self._made_for(z_id, "service-policies")
+        found = self._api.known("identities", z_id)
         if found is not None:
             self._check_ours(found)
             self._api.delete("identities", z_id)
-        tags = {"tag_zrokd": self._names.instance, "tag_zrokdEnvironment": z_id}
-        for policy in list(self._api.find("service-policies", **tags)):
+        for policy in policies:
             self._api.delete("service-policies", str(policy["id"]))
 
     # -- agents ---

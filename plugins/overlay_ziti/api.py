@@ -181,6 +181,12 @@ class Api:
         return self.web.request(method, target, data, headers)
 
 
+def quoted(value: str) -> str:
+    """A text as it stands in a filter."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _pauses() -> Any:
     pause_s = _PAUSE_S
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import gevent
@@ -13,13 +13,15 @@ from gevent.event import Event
 from zrokd.contracts import Health, Task
 from zrokd.errors import OverlayError, UnknownService
 
-from .api import Api, Refused, Single
+from .api import Api, Refused, Single, quoted
+from .batch import Batch
 from .identity import CLIENT_API, IdentityFile
 from .settings import EdgeSettings
 from .web import Web
 
 CONFIG_TYPE = "zrok.proxy.v1"  # what clients of zrok look for in a service
 _CLOSE_S = 1.0
+_NAMES_MOST = 100  # in one query
 
 Kind = Literal["Dial", "Bind"]
 
@@ -75,7 +77,7 @@ class EdgeApi:
         self._api.on_login = self._logged_in
         self._back, self._web.on_back = Event(), self._came_back
         self._log, self._spawn, self._every_s = log, spawn, settings.check_every
-        self._single = Single()
+        self._single, self._asked_for = Single(), Batch(self._fetch_services, _NAMES_MOST)
         self._services: dict[str, Service] = {}
         self._sessions: dict[tuple[str, Kind], Session] = {}
         self._keeper: Task | None = None
@@ -122,15 +124,18 @@ class EdgeApi:
 
     def service(self, name: str) -> Service:
         """A service, from memory when it is known. :raises UnknownService: none, or not ours to see."""
-        return self._services.get(name) or self._single.run(("service", name), lambda: self._fetch_service(name))
-
-    def _fetch_service(self, name: str) -> Service:
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        found = self._api.call("GET", "/services", query={"filter": f'name="{quoted}"', "limit": 1})
-        if not found:
+        service = self._services.get(name) or self._asked_for.get(name)
+        if service is None:
             raise UnknownService(f"no service {name!r} on the network, or not ours to use")
-        service = self._services[name] = _service(found[0])
         return service
+
+    def _fetch_services(self, names: list[str]) -> dict[str, Service]:
+        """The controller looks at every service that is ours to use, however many names it is asked for."""
+        words = f"name in [{', '.join(map(quoted, names))}]"
+        found = self._api.call("GET", "/services", query={"filter": words, "limit": len(names)})
+        services = {service.name: service for service in map(_service, found)}
+        self._services.update(services)
+        return services
 
     def session(self, name: str, kind: Kind) -> Session:
         """The right to dial or bind, from memory when it is known. :raises UnknownService: not ours to use."""
@@ -153,20 +158,14 @@ class EdgeApi:
 
     def routers(self, name: str, kind: Kind) -> tuple[Router, ...]:
         """The routers of a session, asked for anew: some may have come. :raises UnknownService: as `session`."""
-        session = self._sessions.get((name, kind))
-        if session is None:
-            return self.session(name, kind).routers
+        known = (name, kind) in self._sessions
         try:
-            found = self._api.call("GET", f"/sessions/{session.id}")
-        except Refused as error:
-            if not error.absent:
+            # Asked for what is there it tells it as it is now; asked by the id it looks at the sessions of everybody.
+            return self._single.run(("session", name, kind), lambda: self._fetch_session(name, kind)).routers
+        except UnknownService:
+            if not known:
                 raise
-            self.forget(name)
-            return self.session(name, kind).routers
-        fresh = replace(session, routers=_routers(found))
-        if fresh.routers and (name, kind) in self._sessions:
-            self._sessions[name, kind] = fresh
-        return fresh.routers
+            return self.session(name, kind).routers  # the service may have been made again
 
     def forget(self, name: str, kind: Kind | None = None) -> None:
         """It was refused: drop the service and its session (`kind` None: both) from memory; the next call fetches."""

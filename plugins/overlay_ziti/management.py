@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gevent.lock import BoundedSemaphore
 
 from zrokd.errors import OverlayError
 
-from .api import Api, Refused
+from .api import Api, Refused, quoted
 from .identity import make_context
 from .settings import AdminSettings
 from .web import Web
@@ -80,9 +81,11 @@ class Management:
                 return found
 
     def find(self, kind: str, **wanted: str) -> Iterator[dict[str, Any]]:
-        """Objects of a kind (`services`, ...) whose fields are as wanted; `tag_X` is tag X."""
-        words = " and ".join(f'{_field(name)}="{_escape(value)}"' for name, value in wanted.items())
-        return iter(self.list(f"/{kind}", words))
+        """Objects of a kind (`services`, ...) whose fields are as wanted; `tag_X` is tag X.
+
+        The controller looks at every object of that kind, one after the other, and knows no shorter way to any field.
+        """
+        return iter(self.list(f"/{kind}", _words(wanted)))
 
     def first(self, kind: str, **wanted: str) -> dict[str, Any] | None:
         """The first of `find`, or None."""
@@ -90,8 +93,14 @@ class Management:
 
     def get(self, kind: str, id_: str) -> dict[str, Any]:
         """One object. :raises Refused: there is none."""
-        found: dict[str, Any] = self.call("GET", f"/{kind}/{id_}")
+        found: dict[str, Any] = self.call("GET", _path(kind, id_))
         return found
+
+    def known(self, kind: str, id_: str) -> dict[str, Any] | None:
+        """One object, or None."""
+        with _absent_is_fine():
+            return self.get(kind, id_) if id_ else None
+        return None
 
     def create(self, kind: str, **fields: Any) -> str:
         """The id of a new object. :raises Refused: with `taken` when its name is another's."""
@@ -99,25 +108,25 @@ class Management:
 
     def patch(self, kind: str, id_: str, **fields: Any) -> None:
         """Change fields of an object."""
-        self.call("PATCH", f"/{kind}/{id_}", fields)
+        self.call("PATCH", _path(kind, id_), fields)
 
     def delete(self, kind: str, id_: str) -> None:
         """Take an object away. Idempotent."""
         with _absent_is_fine():
-            self.call("DELETE", f"/{kind}/{id_}")
+            self.call("DELETE", _path(kind, id_))
 
-    def related(self, kind: str, id_: str, other: str) -> Sequence[dict[str, Any]]:
-        """All objects of another kind that an object has to do with; none when there is no such object.
+    def related(self, kind: str, id_: str, other: str, **wanted: str) -> Sequence[dict[str, Any]]:
+        """Objects of another kind that an object has to do with, of those the ones as wanted; none without the object.
 
-        The controller follows links here. By `find` it looks at every object of that kind, one after the other.
+        The controller follows links here, and looks at nothing else.
         """
         with _absent_is_fine():
-            return self.list(f"/{kind}/{id_}/{other}")
+            return self.list(f"{_path(kind, id_)}/{other}", _words(wanted))
         return []
 
     def end_circuits(self, service_id: str, z_id: str) -> int:
         """End what an identity has open to a service, at once; how many."""
-        found = self.list("/circuits", f'service="{_escape(service_id)}"', _FABRIC)
+        found = self.list("/circuits", f"service={quoted(service_id)}", _FABRIC)
         theirs = [each for each in found if (each.get("tags") or {}).get("clientId") == z_id]
         for circuit in theirs:
             with self._room, _absent_is_fine():
@@ -138,12 +147,16 @@ def _absent_is_fine() -> Iterator[None]:
             raise
 
 
+def _path(kind: str, id_: str) -> str:
+    return f"/{kind}/{quote(id_, safe='')}"
+
+
+def _words(wanted: Mapping[str, str]) -> str:
+    return " and ".join(f"{_field(name)}={quoted(value)}" for name, value in wanted.items())
+
+
 def _field(name: str) -> str:
     return f"tags.{name.removeprefix('tag_')}" if name.startswith("tag_") else name
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _login(admin: AdminSettings) -> tuple[str, Mapping[str, Any]]:

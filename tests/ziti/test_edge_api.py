@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
@@ -100,6 +101,17 @@ def test_services_and_sessions_are_those_of_the_network(ziti_network, identity, 
     assert [each.url for each in session.routers] == [f"tls://127.0.0.1:{port}" for port in ziti_network.router_ports]
     assert api.session(service, "Dial") is session
     assert api.routers(service, "Dial") == session.routers
+
+
+def test_names_of_all_kinds_are_found_together(ziti_network, identity, apis):
+    names = [f"{name()}{end}" for end in ("", ' "quoted"', " back\\slash", " ünï, [x]")]
+    with contextlib.ExitStack() as ends:
+        for each in names:
+            ends.enter_context(ziti_network.prepared(each))
+        api = apis(identity)
+        asking = [gevent.spawn(api.service, each) for each in names]
+        gevent.joinall(asking, timeout=10, raise_error=True)
+        assert [each.value.name for each in asking] == names
 
 
 def test_what_is_not_ours_is_unknown(ziti_network, identity, apis):

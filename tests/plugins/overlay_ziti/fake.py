@@ -24,7 +24,8 @@ from gevent.pool import Pool
 from zrokd_plugins.overlay_ziti.authority import Authority, certificate_of
 
 CLIENT, MANAGEMENT, FABRIC = "/edge/client/v1", "/edge/management/v1", "/fabric/v1"
-_TERM = re.compile(r'([\w.-]+)="((?:[^"\\]|\\.)*)"')
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_TERM = re.compile(rf"([\w.-]+)(=| in )({_STRING}|\[{_STRING}(?:, {_STRING})*\])")
 
 
 @dataclass
@@ -160,6 +161,8 @@ class FakeController:
         things = self.things.setdefault(kind, {})
         if id_ and id_ not in things:
             raise No(404, "NOT_FOUND")
+        if asked.method == "POST" and kind == "sessions":
+            return 201, {"data": self._session(things, {**asked.json, "apiSessionId": asked.headers["zt-session"]})}
         if asked.method == "POST":
             return 201, {"data": self._make(kind, things, asked.json)}
         if asked.method == "PATCH":
@@ -170,30 +173,47 @@ class FakeController:
             return 200, {"data": {}}
         if id_ and not related:
             return 200, {"data": things[id_]}
-        known = self._related(things[id_], related) if related else list(things.values())
+        known = self._related(kind, things[id_], related) if related else list(things.values())
         fits = [each for each in known if _fits(each, asked.query.get("filter", ""))]
         offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 10))
         return 200, {"data": fits[offset : offset + limit], "meta": {}}
 
-    def _related(self, service: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-        if kind == "configs":
-            return [each for each in self.things[kind].values() if each["id"] in service["configs"]]
-        assert kind == "service-policies"
-        roles = {f"@{service['id']}", *(f"#{attribute}" for attribute in service["roleAttributes"])}
-        return [each for each in self.things[kind].values() if roles & set(each.get("serviceRoles", ()))]
+    def _related(self, kind: str, thing: dict[str, Any], other: str) -> list[dict[str, Any]]:
+        if other == "configs":
+            return [each for each in self.things[other].values() if each["id"] in thing["configs"]]
+        if other == "services":
+            policies = self._related(kind, thing, "service-policies")
+            return [each for each in self.things.get(other, {}).values() if self._meets(policies, "serviceRoles", each)]
+        assert other == "service-policies"
+        roles = {"services": "serviceRoles", "identities": "identityRoles"}[kind]
+        return [each for each in self.things.get(other, {}).values() if self._meets([each], roles, thing)]
+
+    def _meets(self, policies: list[dict[str, Any]], roles: str, thing: dict[str, Any]) -> bool:
+        names = {f"@{thing['id']}", *(f"#{attribute}" for attribute in thing["roleAttributes"])}
+        return any(names & set(each.get(roles, ())) for each in policies)
 
     def _make(self, kind: str, things: dict[str, dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
-        if kind != "sessions" and any(each["name"] == body["name"] for each in things.values()):
+        if any(each["name"] == body["name"] for each in things.values()):
             raise No(400, "COULD_NOT_VALIDATE", "name", "duplicate value")
         self._check_roles(body)
         id_ = f"id{next(self._ids)}"
         thing = things[id_] = {**body, "id": id_}
         if kind == "identities":
             thing["enrollment"] = {"ott": {"jwt": self.token(id_)}}
-        if kind == "sessions":
-            router = {"name": "r1", "supportedProtocols": {"tls": "tls://127.0.0.1:1"}}
-            thing.update(token=f"token-{id_}", edgeRouters=[router, {"name": "no tls", "supportedProtocols": {}}])
-        return {"id": id_, **({"token": thing["token"]} if kind == "sessions" else {}), **thing}
+        return thing
+
+    def _session(self, things: dict[str, dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
+        """As the real one: each API session has one a service and a kind, and is told it again."""
+        for each in things.values():
+            if body.items() <= each.items():
+                return each
+        id_ = f"id{next(self._ids)}"
+        routers = [
+            {"name": "r1", "supportedProtocols": {"tls": "tls://127.0.0.1:1"}},
+            {"name": "no tls", "supportedProtocols": {}},
+        ]
+        things[id_] = {**body, "id": id_, "token": f"token-{id_}", "edgeRouters": routers}
+        return things[id_]
 
     def _check_roles(self, body: dict[str, Any]) -> None:
         for role in body.get("serviceRoles", ()):
@@ -251,10 +271,9 @@ def _read(environ: dict[str, Any]) -> Asked:
 def _fits(thing: dict[str, Any], words: str) -> bool:
     """Whether a thing fits a filter of terms joined by `and`."""
     terms = _TERM.findall(words)
-    assert not words or " and ".join(f'{name}="{value}"' for name, value in terms) == words, words
-    for name, quoted in terms:
-        value = re.sub(r"\\(.)", r"\1", quoted)
+    assert not words or " and ".join("".join(term) for term in terms) == words, words
+    for name, _, text in terms:
         found = (thing.get("tags") or {}).get(name[5:]) if name.startswith("tags.") else thing.get(name)
-        if found != value:
+        if found not in [re.sub(r"\\(.)", r"\1", each[1:-1]) for each in re.findall(_STRING, text)]:
             return False
     return True

@@ -72,6 +72,14 @@ def test_a_service_is_fetched_once_and_told_whole(api, controller):
     assert found.permissions == {"Dial", "Bind"}
 
 
+def test_services_that_are_wanted_at_once_are_asked_for_together(api, controller):
+    controller.things["services"] |= {f"id{n}": service(id=f"id{n}", name=f"more{n}") for n in range(20)}
+    asking = [gevent.spawn(api.service, f"more{n}") for n in range(20)]
+    gevent.joinall(asking, timeout=10, raise_error=True)
+    assert [each.value.id for each in asking] == [f"id{n}" for n in range(20)]
+    assert controller.count("GET", "/services") == 2  # the first, and all that came meanwhile
+
+
 @pytest.mark.parametrize("changes", [{"config": None}, {"config": {}}, {"config": {CONFIG_TYPE: None}}])
 def test_a_service_without_config_has_an_empty_one(apis, controller, changes):
     controller.things["services"] = {"s1": service(**changes)}
@@ -156,6 +164,7 @@ def test_other_refusals_are_no_unknown_service(api, controller):
 
 def test_what_was_refused_is_forgotten_and_made_anew(api, controller):
     dial, bind = api.session("svc", "Dial"), api.session("svc", "Bind")
+    controller.things["sessions"].clear()
     api.forget("svc", "Dial")
     assert api.session("svc", "Dial").token != dial.token
     assert api.session("svc", "Bind") is bind
@@ -185,6 +194,25 @@ def test_routers_of_a_session_that_is_gone_are_those_of_a_new_one(api, controlle
     controller.things["sessions"].clear()
     assert api.routers("svc", "Bind")
     assert api.session("svc", "Bind").token != old.token
+
+
+def test_routers_of_a_service_that_was_made_again_are_those_of_the_new_one(api, controller):
+    api.session("svc", "Bind")
+    controller.things["services"] = {"s9": service(id="s9")}
+
+    def forgotten(asked):
+        if asked.method == "POST" and asked.path.endswith("/sessions") and asked.json["serviceId"] == "s1":
+            raise No(404, "NOT_FOUND")
+
+    controller.faults.append(forgotten)
+    assert api.routers("svc", "Bind")
+    assert api.service("svc").id == "s9"
+
+
+def test_routers_of_an_unknown_service_are_asked_for_once(api, controller):
+    with pytest.raises(UnknownService):
+        api.routers("new", "Bind")
+    assert controller.count("GET", "/services") == 1
 
 
 # -- the API session ---

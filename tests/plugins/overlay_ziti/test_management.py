@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zrokd_plugins.overlay_ziti import management as module
-from zrokd_plugins.overlay_ziti.api import Refused
-from zrokd_plugins.overlay_ziti.management import Management, _escape
+from zrokd_plugins.overlay_ziti.api import Refused, quoted
+from zrokd_plugins.overlay_ziti.management import Management
 from zrokd_plugins.overlay_ziti.settings import AdminSettings
 
 from tests.plugins.overlay_ziti.fake import No
@@ -91,7 +91,7 @@ def test_any_value_is_looked_for_as_it_is(management, controller, value):
 
 @pytest.mark.parametrize(("value", "escaped"), [('a"b', 'a\\"b'), ("a\\", "a\\\\"), ("plain", "plain")])
 def test_quotes_do_not_end_a_value(value, escaped):
-    assert _escape(value) == escaped
+    assert quoted(value) == f'"{escaped}"'
 
 
 def test_a_name_that_is_taken_is_told_as_such(management):
