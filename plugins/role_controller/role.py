@@ -298,9 +298,10 @@ class ControllerRole(Role):
             self._trouble = ""
 
     def _keep_up(self) -> None:
-        """Take up what the overlay counted, forget what is too old."""
+        """Take up what the overlay counted, add up, forget what is too old."""
         try:
             self.services.usage.collect()
+            self.services.usage.roll_up()
             self.services.usage.prune()
             self.services.registrations.prune()
             self.services.tokens.prune()

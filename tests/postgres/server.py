@@ -67,6 +67,12 @@ class Postgres:
             time.sleep(0.02)
         return self
 
+    @property
+    def pid(self) -> int:
+        """Of the first process of a running server; each connection has one below it."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: int = signal.SIGINT) -> None:
         """Ended when this returns. SIGINT: open connections are cut. SIGQUIT: as a crash."""
         if self._process is not None and self._process.poll() is None:

@@ -10,7 +10,9 @@ from zrokd.model.limits import UsageReport, UsageSample
 from zrokd.service.core import Core, account_of
 from zrokd.service.environments import require_environment
 from zrokd.service.saga import on_overlay
-from zrokd.store import mappings, shares, usage, usage_reports
+from zrokd.store import mappings, shares, usage, usage_periods, usage_reports
+
+_SOME_SHARES, _SOME_ROWS = 500, 4000  # in one transaction, so that it takes some 50 ms
 
 
 class Usage:
@@ -49,10 +51,30 @@ class Usage:
         self.ingest(samples)
         return samples
 
+    def roll_up(self) -> int:
+        """Make the sums of the periods that are over. How many times a period was made of some shares.
+
+        Killed midway, it is done again from there. A few shares at a time, so that whoever writes waits for moments.
+        """
+        return sum(self.roll_up_span(span_s) for span_s in usage_periods.SPANS_S)
+
+    def roll_up_span(self, span_s: int) -> int:
+        """The same of the periods of one span."""
+        store, last, times = self._core.store, "", 0
+        begin_ms, end_ms = store.write(usage_periods.seal, span_s, self._core.clock.now_ms())
+        if begin_ms == end_ms:
+            return 0
+        while last := store.write(usage_periods.roll_some, span_s, begin_ms, end_ms, last, _SOME_SHARES):
+            times += 1
+        store.write(usage_periods.note_rolled, span_s, end_ms)
+        return times
+
     def prune(self) -> int:
-        """Forget what is too old to be asked for. How many."""
-        now_ms = self._core.clock.now_ms()
-        return self._core.store.write(lambda: usage.prune(now_ms) + usage_reports.prune(now_ms))
+        """Forget what is too old to be asked for, some at a time. How many."""
+        now_ms, gone = self._core.clock.now_ms(), 0
+        while some := self._core.store.write(usage.prune_some, now_ms, _SOME_ROWS):
+            gone += some
+        return gone + self._core.store.write(usage_reports.prune, now_ms)
 
     def _report_environment(self, z_id: str, report: UsageReport, account_id: int) -> tuple[str, ...]:
         environment = require_environment(z_id, account_id)

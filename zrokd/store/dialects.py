@@ -21,6 +21,7 @@ class Dialect:
     writing: tuple[str, ...] = ()
     alone: bool = True  # whether the database is for one controller
     exclusive: str = ""  # a statement that returns when nobody else writes until this transaction ends
+    told: str = "json_each({value}) told"  # rows whose column `value` is an element of the JSON array in a parameter
 
     def exclude_writers(self, database: Any) -> None:
         """To be called first in a transaction that writes."""
@@ -37,6 +38,7 @@ _POSTGRES = Dialect(
     writing=("READ COMMITTED",),
     alone=False,
     exclusive=f"select pg_advisory_xact_lock({WRITER})",
+    told="json_array_elements(cast({value} as json)) told(value)",
 )
 
 

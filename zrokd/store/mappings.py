@@ -9,13 +9,17 @@ import peewee
 
 from zrokd.model.naming import Mapping, MappingChanges
 from zrokd.model.share import Gating, Share
-from zrokd.store import grants, meta, names, shares, tables
+from zrokd.store import grants, meta, names, shares, tables, told
 from zrokd.store.tables import NamespaceFrontend
 
 PAGE = 1000  # mappings an answer has at most, so that no site is too large for one
-_SOME = 500  # tokens per query: databases limit how many values one may carry
 _NEVER_WARNED = "drive"  # WebDAV clients show no pages
 _AFTER = "/"  # between epoch and version in the `next` of a page
+_SERVED = """
+SELECT DISTINCT mapping.token FROM {told} JOIN mapping ON mapping.token = told.value ->> 0
+JOIN namespace_frontend ON namespace_frontend.namespace_id = mapping.namespace_id
+JOIN frontend ON frontend.id = namespace_frontend.frontend_id WHERE frontend.name = {value}
+"""
 _Wanted = dict[str, tuple[int, Mapping]]  # host -> namespace row and mapping (its version not yet given)
 
 
@@ -75,17 +79,7 @@ def changes(frontend_id: int, epoch: str, since: int) -> MappingChanges:
 
 def served_tokens(frontend: str, tokens: Collection[str]) -> set[str]:
     """Those of the share tokens that a frontend (by name) is told of."""
-    rows = (
-        tables.Mapping.select(tables.Mapping.token)
-        .join(NamespaceFrontend, on=(NamespaceFrontend.namespace == tables.Mapping.namespace))
-        .join(tables.Frontend)
-        .where(tables.Frontend.name == frontend)
-    )
-    some = sorted(tokens)
-    found: set[str] = set()
-    for start in range(0, len(some), _SOME):
-        found |= {row.token for row in rows.where(tables.Mapping.token << some[start : start + _SOME])}
-    return found
+    return {token for (token,) in told.run(_SERVED, ((token,) for token in sorted(tokens)), frontend).fetchall()}
 
 
 def prune(before_ms: int) -> int:

@@ -93,6 +93,17 @@ def set_audit_checkpoint(checkpoint: Link) -> None:
     _set(_AUDIT_CHECKPOINT, str(checkpoint))
 
 
+def usage_marks() -> dict[str, int]:
+    """Unix milliseconds up to which what is done with usage; what is not there is not done yet."""
+    rows = _quick("select key, value from meta where key like ?", "usage %").fetchall()
+    return {key.removeprefix("usage "): int(value) for key, value in rows}
+
+
+def set_usage_mark(name: str, at_ms: int) -> None:
+    """It is done up to there now."""
+    _set(f"usage {name}", str(at_ms))
+
+
 def _link(key: str) -> Link:
     seq, _, digest = (_quick("select value from meta where key = ?", key).fetchone() or ("0:",))[0].partition(":")
     return Link(seq=int(seq), digest=digest)

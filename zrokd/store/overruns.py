@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from zrokd.model.limits import LimitAction, Overrun
-from zrokd.store import limit_classes, tables
-from zrokd.store.tables import AppliedLimitClass, LimitClass, UsagePeriod
+from zrokd.store import limit_classes, tables, usage
+from zrokd.store.tables import AppliedLimitClass, LimitClass
 
 _BYTES = (LimitClass.rx_bytes >= 0) | (LimitClass.tx_bytes >= 0) | (LimitClass.total_bytes >= 0)
-_SHORTEST_S = 300  # of the periods of usage
 
 
 def to_judge(since_ms: int, *, everybody: bool) -> list[int]:
@@ -18,15 +17,10 @@ def to_judge(since_ms: int, *, everybody: bool) -> list[int]:
 
     Those are in a class that counts bytes; or `everybody` may.
     """
-    recent = UsagePeriod.select(UsagePeriod.account).where(
-        UsagePeriod.span_s == _SHORTEST_S, UsagePeriod.begin_ms > since_ms - _SHORTEST_S * 1000
-    )
-    if not everybody:
-        classed = AppliedLimitClass.select(AppliedLimitClass.account).join(LimitClass).where(_BYTES)
-        recent = recent.where(UsagePeriod.account << classed)
-    standing = tables.Overrun.select(tables.Overrun.account)
-    queries: tuple[Any, ...] = (recent, standing)
-    return sorted({int(row[0]) for query in queries for row in query.distinct().tuples()})
+    classed = AppliedLimitClass.select(AppliedLimitClass.account).join(LimitClass).where(_BYTES)
+    moved = usage.active_accounts(since_ms, None if everybody else classed)
+    standing: Any = tables.Overrun.select(tables.Overrun.account).distinct().tuples()
+    return sorted(moved | {int(row[0]) for row in standing})
 
 
 def of_account(account_id: int) -> tuple[Overrun, ...]:

@@ -11,13 +11,16 @@ from peewee import ColumnBase, Function, fn
 
 from zrokd.errors import LimitReached
 from zrokd.model.share import Gating, Permission, Share, ShareDraft, ShareMode
-from zrokd.store import accounts, environments, names, tables
+from zrokd.store import accounts, environments, names, tables, told
 from zrokd.store.failures import taken
 from zrokd.store.tables import AccessGrant, AwaitedGrant, Environment
 
-_SOME = 500  # tokens in one statement
 MOST_GRANTS = 1000  # of a share, to addresses without an account
 
+_IN_ENVIRONMENT = """
+SELECT DISTINCT share.token FROM {told} JOIN share ON share.token = told.value ->> 0
+WHERE share.environment_id = {value}
+"""
 _LIVE = tables.Share.live == True  # noqa: E712 - an SQL expression
 
 
@@ -62,16 +65,6 @@ def by_token(token: str, *, leaving: bool = False) -> Share | None:
     """The live share of this token; with `leaving` also one on its way. Whoever owns it."""
     known = tables.Share.token == token
     return _first(_query().where(known if leaving else known & _LIVE))
-
-
-def places_of(tokens: Collection[str]) -> dict[str, tuple[int, str]]:
-    """Account and environment of the shares of these tokens, also of those on their way; unknown ones are left out."""
-    some, found = sorted(set(tokens)), {}
-    for start in range(0, len(some), _SOME):
-        query = tables.Share.select(tables.Share.token, Environment.account, Environment.z_id).join(Environment)
-        rows: Any = query.where(tables.Share.token << some[start : start + _SOME]).tuples()
-        found.update({token: (account_id, z_id or "") for token, account_id, z_id in rows})
-    return found
 
 
 def by_id(share_id: int) -> Share | None:
@@ -135,8 +128,8 @@ def limited_of_environment(environment_id: int) -> tuple[str, ...]:
 
 def tokens_of(environment_id: int, tokens: Collection[str]) -> set[str]:
     """Those of the tokens that are of shares in the environment, live or on their way."""
-    chosen = (tables.Share.environment == environment_id) & (tables.Share.token << sorted(tokens))
-    return {row.token for row in tables.Share.select(tables.Share.token).where(chosen).namedtuples()}
+    rows = told.run(_IN_ENVIRONMENT, ((token,) for token in sorted(tokens)), environment_id)
+    return {token for (token,) in rows.fetchall()}
 
 
 def limits_of_account(account_id: int) -> tuple[tuple[str, str, bool], ...]:

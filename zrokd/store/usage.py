@@ -1,29 +1,25 @@
-"""Usage samples."""
+"""Usage samples, and what they add up to. Sums of what is long enough ago stand in `usage_periods`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import peewee
 
 from zrokd.model.limits import Traffic, UsageSample
-from zrokd.store import shares, tables
-from zrokd.store.tables import UsagePeriod
+from zrokd.store import tables, told, usage_periods
+from zrokd.store.usage_periods import SHORTEST_MS, SPANS_S, Part
 
-SPANS_S = (300, 3600, 86400)
-_DAY_MS = 86400 * 1000
-_SOME = 500  # rows in one statement
-_SAMPLES = "INSERT INTO usage_sample (account_id, env_z_id, share_token, rx_bytes, tx_bytes, at_ms) VALUES {rows}"
-_PERIODS = """
-INSERT INTO usage_period (account_id, env_z_id, share_token, span_s, begin_ms, rx_bytes, tx_bytes) VALUES {rows}
-ON CONFLICT (share_token, span_s, begin_ms) DO UPDATE SET
-  rx_bytes = usage_period.rx_bytes + excluded.rx_bytes, tx_bytes = usage_period.tx_bytes + excluded.tx_bytes
+_HOUR_MS = 3600 * 1000
+_KEEP_MS = _HOUR_MS + SHORTEST_MS  # windows of less than an hour are counted in samples
+_ADD = """
+INSERT INTO usage_sample (account_id, env_z_id, share_token, rx_bytes, tx_bytes, at_ms)
+SELECT environment.account_id, coalesce(environment.z_id, ''), share.token, cast(told.value ->> 1 AS bigint),
+  cast(told.value ->> 2 AS bigint), cast(told.value ->> 3 AS bigint)
+FROM {told} JOIN share ON share.token = told.value ->> 0 JOIN environment ON environment.id = share.environment_id
 """
-_KEEP_SAMPLES_MS = _DAY_MS // 4
-_KEEP_MS = {300: 31 * _DAY_MS, 3600: 93 * _DAY_MS, 86400: 3 * 366 * _DAY_MS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,36 +43,14 @@ class Scope:
 def add(samples: Sequence[UsageSample]) -> int:
     """Keep those of shares that we know, live or on their way. How many.
 
-    In SQL of our own, as there may be tens of thousands in five seconds, and a query of peewee's costs more to make
-    than to carry out.
+    One of a time whose sums are made already counts as of the time after it.
     """
-    places = shares.places_of({sample.share_token for sample in samples})
-    kept = [sample for sample in samples if sample.share_token in places]
-    _insert(
-        _SAMPLES,
-        [(*places[one.share_token], one.share_token, one.rx_bytes, one.tx_bytes, one.at_ms) for one in kept],
-    )
-    _insert(_PERIODS, _periods(kept, places))
-    return len(kept)
-
-
-def _periods(kept: Iterable[UsageSample], places: Mapping[str, tuple[int, str]]) -> list[tuple[Any, ...]]:
-    """A row a share and period, in one order for all writers, so that no two wait for each other."""
-    sums: dict[tuple[str, int, int], tuple[int, int]] = {}
-    for sample in kept:
-        for span_s in SPANS_S:
-            key = (sample.share_token, span_s, sample.at_ms // (span_s * 1000) * span_s * 1000)
-            rx_bytes, tx_bytes = sums.get(key, (0, 0))
-            sums[key] = rx_bytes + sample.rx_bytes, tx_bytes + sample.tx_bytes
-    return [(*places[key[0]], *key, *sums[key]) for key in sorted(sums)]
-
-
-def _insert(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    database: Any = tables.database
-    for start in range(0, len(rows), _SOME):
-        some = rows[start : start + _SOME]
-        row = f"({', '.join([database.param] * len(some[0]))})"
-        database.execute_sql(statement.format(rows=", ".join([row] * len(some))), [*chain.from_iterable(some)])
+    earliest_ms = usage_periods.sealed_ms()
+    rows = [
+        (one.share_token, one.rx_bytes, one.tx_bytes, max(one.at_ms, earliest_ms))
+        for one in sorted(samples, key=lambda one: one.share_token)  # beside each other in the index, too
+    ]
+    return int(told.run(_ADD, rows).rowcount)
 
 
 def series(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> tuple[Traffic, ...]:
@@ -102,58 +76,38 @@ def total(account_id: int, since_ms: int, now_ms: int) -> tuple[int, int]:
     part in short ones and the rest in long ones: a month is some 60 rows a share.
     """
     whose = Scope(account_id=account_id)
-    if now_ms - since_ms < SPANS_S[1] * 1000:
-        table = tables.UsageSample
-        return _sum(table, whose.of(table) & (table.at_ms > since_ms))
-    rx_bytes, tx_bytes, begin_ms = 0, 0, since_ms
-    for span_s, longer_s in zip(SPANS_S, (*SPANS_S[1:], None), strict=True):
-        end_ms = -(-begin_ms // (longer_s * 1000)) * longer_s * 1000 if longer_s else now_ms + 1
-        here = (UsagePeriod.span_s == span_s) & UsagePeriod.begin_ms.between(begin_ms, end_ms - 1)
-        received, sent = _sum(UsagePeriod, whose.of(UsagePeriod) & here)
-        rx_bytes, tx_bytes, begin_ms = rx_bytes + received, tx_bytes + sent, end_ms
-    return rx_bytes, tx_bytes
+    if now_ms - since_ms < _HOUR_MS:
+        parts = iter([Part(span_s=0, begin_ms=since_ms + 1, end_ms=None)])
+    else:
+        parts = usage_periods.parts(-(-since_ms // SHORTEST_MS) * SHORTEST_MS, None)
+    sums = [_sum(part, whose) for part in parts]
+    return sum(rx for rx, _ in sums), sum(tx for _, tx in sums)
 
 
 def active_shares(account_id: int, since_ms: int) -> set[str]:
     """Tokens of the account's shares through which bytes went since then (to five minutes)."""
-    span_ms = SPANS_S[0] * 1000
-    rows = UsagePeriod.select(UsagePeriod.share_token).where(
-        UsagePeriod.account == account_id,
-        UsagePeriod.span_s == SPANS_S[0],
-        UsagePeriod.begin_ms > since_ms - span_ms,
-        (UsagePeriod.rx_bytes > 0) | (UsagePeriod.tx_bytes > 0),
-    )
-    return {row.share_token for row in rows.distinct().namedtuples()}
+    whose, found = Scope(account_id=account_id), set()
+    for part in usage_periods.parts(since_ms // SHORTEST_MS * SHORTEST_MS, None, longest_s=SPANS_S[0]):
+        table = part.table
+        moved = (table.rx_bytes > 0) | (table.tx_bytes > 0)
+        rows = table.select(table.share_token).where(whose.of(table), part.within(), moved)
+        found |= {row.share_token for row in rows.distinct().namedtuples()}
+    return found
 
 
-def prune(now_ms: int) -> int:
-    """Forget samples and periods that are too old to be asked for. How many."""
-    gone = int(tables.UsageSample.delete().where(tables.UsageSample.at_ms < now_ms - _KEEP_SAMPLES_MS).execute())
-    for span_s, keep_ms in _KEEP_MS.items():
-        old = (UsagePeriod.span_s == span_s) & (UsagePeriod.begin_ms < now_ms - keep_ms)
-        gone += int(UsagePeriod.delete().where(old).execute())
-    return gone
+def active_accounts(since_ms: int, among: peewee.ModelSelect[Any] | None = None) -> set[int]:
+    """Accounts through whose shares bytes went since then (to five minutes); of those that `among` selects, or all."""
+    found: set[int] = set()
+    for part in usage_periods.parts(since_ms // SHORTEST_MS * SHORTEST_MS, None, longest_s=SPANS_S[0]):
+        moved = part.table.select().where(part.table.account == tables.Account.id, part.within())
+        rows = tables.Account.select(tables.Account.id).where(peewee.fn.EXISTS(moved))
+        found |= {row.id for row in (rows if among is None else rows.where(tables.Account.id << among)).namedtuples()}
+    return found
 
 
-def _sum(table: Any, where: peewee.Expression) -> tuple[int, int]:
-    row = table.select(peewee.fn.SUM(table.rx_bytes), peewee.fn.SUM(table.tx_bytes)).where(where).tuples().get()
-    return int(row[0] or 0), int(row[1] or 0)
-
-
-def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterable[tuple[int, int, int]]:
-    spans_s = [span_s for span_s in SPANS_S if span_s * 1000 <= step_ms and step_ms % (span_s * 1000) == 0]
-    if step_ms >= SPANS_S[0] * 1000:
-        span_s = max(spans_s, default=SPANS_S[0])
-        rows: Any = UsagePeriod.select(UsagePeriod.begin_ms, UsagePeriod.rx_bytes, UsagePeriod.tx_bytes).where(
-            scope.of(UsagePeriod), UsagePeriod.span_s == span_s, UsagePeriod.begin_ms > since_ms - span_s * 1000,
-            UsagePeriod.begin_ms <= until_ms,
-        )  # fmt: skip
-        return [(int(at), int(rx), int(tx)) for at, rx, tx in rows.tuples()]
-    table = tables.UsageSample
-    samples: Any = table.select(table.at_ms, table.rx_bytes, table.tx_bytes).where(
-        scope.of(table), table.at_ms > since_ms, table.at_ms <= until_ms
-    )
-    return [(int(at) - 1, int(rx), int(tx)) for at, rx, tx in samples.tuples()]
+def prune_some(now_ms: int, most: int) -> int:
+    """Forget some samples and periods that are too old to be asked for. How many; 0: there are no more."""
+    return _prune_samples(now_ms, most) or usage_periods.prune_some(now_ms, most)
 
 
 def of_share(share_token: str, since_ms: int = 0) -> tuple[UsageSample, ...]:
@@ -163,3 +117,34 @@ def of_share(share_token: str, since_ms: int = 0) -> tuple[UsageSample, ...]:
         UsageSample(share_token=row.share_token, rx_bytes=row.rx_bytes, tx_bytes=row.tx_bytes, at_ms=row.at_ms)
         for row in tables.UsageSample.select().where(known).order_by(tables.UsageSample.at_ms, tables.UsageSample.id)
     )
+
+
+def _prune_samples(now_ms: int, most: int) -> int:
+    """By their numbers, which grow with time: an index of times alone would cost more than all else that is done."""
+    table = tables.UsageSample
+    before_ms = min(now_ms - _KEEP_MS, usage_periods.rolled_ms(SPANS_S[0]))
+    oldest = table.select(table.id).order_by(table.id).limit(most)
+    return int(table.delete().where(table.id << oldest, table.at_ms < before_ms).execute())
+
+
+def _sum(part: Part, whose: Scope) -> tuple[int, int]:
+    table = part.table
+    columns = (peewee.fn.SUM(table.rx_bytes), peewee.fn.SUM(table.tx_bytes))
+    row = table.select(*columns).where(whose.of(table), part.within()).tuples().get()
+    return int(row[0] or 0), int(row[1] or 0)
+
+
+def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterable[tuple[int, int, int]]:
+    if step_ms < SHORTEST_MS:  # one that ends with a step is the step's
+        found = _rows(scope, Part(span_s=0, begin_ms=since_ms + 1, end_ms=until_ms + 1))
+        return ((at_ms - 1, rx, tx) for at_ms, rx, tx in found)
+    longest_s = max((span_s for span_s in SPANS_S if step_ms % (span_s * 1000) == 0), default=SPANS_S[0])
+    begin_ms = since_ms // (longest_s * 1000) * longest_s * 1000
+    parts = usage_periods.parts(begin_ms, until_ms + 1, longest_s=longest_s)
+    return (row for part in parts for row in _rows(scope, part))
+
+
+def _rows(scope: Scope, part: Part) -> Iterator[tuple[int, int, int]]:
+    table = part.table
+    rows: Any = table.select(part.column, table.rx_bytes, table.tx_bytes).where(scope.of(table), part.within())
+    return ((int(at_ms), int(rx), int(tx)) for at_ms, rx, tx in rows.tuples())

@@ -4,7 +4,8 @@ import pytest
 
 from zrokd.errors import OverlayError
 from zrokd.model.limits import UsageSample
-from zrokd.store import usage
+from zrokd.service import usage as service
+from zrokd.store import tables, usage
 
 
 @pytest.fixture
@@ -13,8 +14,8 @@ def share(house, ann):
     return house.share(ann, house.env(ann))
 
 
-def sample(token, rx=1, tx=2):
-    return UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=10)
+def sample(token, rx=1, tx=2, at_ms=10):
+    return UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=at_ms)
 
 
 def test_samples_of_known_shares_are_kept(house, share):
@@ -42,3 +43,38 @@ def test_an_overlay_that_breaks_while_it_tells_is_one_of_our_errors(house, monke
     monkeypatch.setattr(house.overlay, "usage", broken)
     with pytest.raises(OverlayError, match="the overlay failed: gone"):
         house.usage.collect()
+
+
+def periods(house):
+    columns = (tables.UsagePeriod.span_s, tables.UsagePeriod.rx_bytes)
+    return sorted(house.store.read(lambda: list(tables.UsagePeriod.select(*columns).tuples())))
+
+
+def test_sums_are_made_some_shares_at_a_time_and_once(house, ann, share, monkeypatch):
+    monkeypatch.setattr(service, "_SOME_SHARES", 2)
+    others = [house.share(ann, share.env_z_id).token for _ in range(4)]
+    day_ms = 86_400_000
+    for token in (share.token, *others):
+        at_ms = house.clock.now_ms() // day_ms * day_ms
+        house.usage.ingest([UsageSample(share_token=token, rx_bytes=3, tx_bytes=0, at_ms=at_ms)])
+    house.clock.ahead_ms += day_ms
+    assert house.usage.roll_up() == 9
+    assert periods(house) == [(span, 3) for span in (300, 3600, 86400) for _ in range(5)]
+    assert house.usage.roll_up() == 0
+
+
+def test_others_write_between_two_pieces_of_what_is_forgotten(house, share, monkeypatch):
+    monkeypatch.setattr(service, "_SOME_ROWS", 2)
+    now_ms = house.clock.now_ms()
+    house.usage.ingest([sample(share.token, at_ms=now_ms)] * 7)
+    house.clock.ahead_ms += 86_400_000
+    house.usage.roll_up()
+    written, write = [], house.store.write
+
+    def noted(function, *args):
+        written.append(function)
+        return write(function, *args)
+
+    monkeypatch.setattr(house.store, "write", noted)
+    assert house.usage.prune() == 7 and len(written) == 6
+    assert house.store.read(usage.of_share, share.token) == ()

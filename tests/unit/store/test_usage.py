@@ -1,12 +1,12 @@
 """Usage samples."""
 
-from zrokd.model.limits import UsageSample
+from zrokd.model import limits
 from zrokd.store import shares, usage
-from zrokd.store.tables import UsagePeriod
+from zrokd.store.tables import UsageSample
 
 
 def sample(token="tok1", rx=1, tx=2, at_ms=10):
-    return UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=at_ms)
+    return limits.UsageSample(share_token=token, rx_bytes=rx, tx_bytes=tx, at_ms=at_ms)
 
 
 def test_samples_of_known_shares_are_kept_and_others_dropped(store, rows):
@@ -26,21 +26,24 @@ def test_samples_outlive_their_share(store, rows):
     assert len(store.read(usage.of_share, "tok1")) == 2
 
 
-def test_a_batch_of_many_shares_is_kept_whole_and_summed_by_period(store, rows, monkeypatch):
-    monkeypatch.setattr(usage, "_SOME", 7)
-    monkeypatch.setattr(shares, "_SOME", 7)
+def test_a_sample_is_kept_under_its_shares_account_and_environment(store, rows):
+    ann, bob = rows.account(), rows.account("bob@example.com")
+    rows.share(rows.environment(ann), "ann's 'own'")
+    rows.share(rows.environment(bob, "z2"), "bobs")
+    assert store.write(usage.add, [sample("bobs"), sample("ann's 'own'")]) == 2
+    columns = (UsageSample.share_token, UsageSample.account, UsageSample.env_z_id)
+    kept = store.read(lambda: sorted(UsageSample.select(*columns).tuples()))
+    assert kept == [("ann's 'own'", ann.id, "z1"), ("bobs", bob.id, "z2")]
+
+
+def test_nothing_is_kept_of_nothing(store):
+    assert store.write(usage.add, []) == 0
+
+
+def test_a_batch_of_many_shares_is_kept_whole(store, rows):
     environment = rows.environment(rows.account())
     tokens = [f"many{number}" for number in range(40)]
     for token in tokens:
         rows.share(environment, token=token)
     assert store.write(usage.add, [sample(token, rx=3) for token in tokens for _ in range(2)]) == 80
-    sums = store.read(lambda: list(UsagePeriod.select(UsagePeriod.rx_bytes).tuples()))
-    assert sums == [(6,)] * (40 * len(usage.SPANS_S))
-
-
-def test_periods_grow_by_what_is_added(store, rows):
-    rows.share(rows.environment(rows.account()))
-    for _ in range(3):
-        store.write(usage.add, [sample(rx=5, tx=7)])
-    sums = store.read(lambda: list(UsagePeriod.select(UsagePeriod.rx_bytes, UsagePeriod.tx_bytes).tuples()))
-    assert sums == [(15, 21)] * len(usage.SPANS_S)
+    assert [len(store.read(usage.of_share, token)) for token in tokens] == [2] * 40
