@@ -206,8 +206,8 @@ class Service:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
-            if caller:
-                sock.bind(f"{_SAID}{secrets.token_hex(8)}-{caller}")
+            # Without a word to say, a name that the kernel chooses: it tells who accepts in this process whose it is.
+            sock.bind(f"{_SAID}{secrets.token_hex(8)}-{caller}" if caller else "")
             with self._entry(name) as path:
                 # A full backlog is EAGAIN at once here; a blocking connect would wait for it without a limit.
                 failure = sock.connect_ex(path)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import random
 import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from weakref import WeakValueDictionary
 
 from zrokd.contracts import Caller, Listener, Node, Stream
 from zrokd.errors import OverlayError, StreamClosed, UnknownService
-from zrokd.net.stream import SocketStream
+from zrokd.net.twins import TwinStream
 
 from .folder import Folder, said_by
 from .guests import Guests
@@ -23,6 +25,7 @@ _PAUSE_S = 0.1
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PASSING = {errno.ECONNABORTED, errno.EINTR, errno.EAGAIN}
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid; Source: unix(7), SO_PEERCRED
+_DIALLED: WeakValueDictionary[object, TwinStream] = WeakValueDictionary()  # in this process, by their sockets' names
 
 
 class LocalNode(Node):
@@ -39,7 +42,8 @@ class LocalNode(Node):
             names = [terminator] if terminator is not None else opened.sockets()
             random.shuffle(names)
             sock, name = opened.dial(names, timeout_s, caller)
-        stream = SocketStream(sock, f"local:{service}")
+        address = sock.getsockname()
+        stream = _DIALLED[address] = TwinStream(sock, f"local:{service}")
         stream.terminator = name
         self._guests.add(service, stream)
         return stream
@@ -148,4 +152,8 @@ class LocalListener(Listener):
 def _given(sock: socket.socket, address: object) -> tuple[Stream, Caller]:
     pid, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     caller = Caller(identity=f"uid:{uid}", address=f"pid:{pid}", said=said_by(address))
-    return SocketStream(sock, caller.address), caller
+    stream = TwinStream(sock, caller.address)
+    dialled = _DIALLED.get(address) if pid == os.getpid() else None
+    if dialled is not None:
+        stream.join(dialled)
+    return stream, caller

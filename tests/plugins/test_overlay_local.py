@@ -18,6 +18,7 @@ from zrokd_plugins.overlay_local.folder import Folder
 
 from zrokd.contracts import Overlay
 from zrokd.errors import NoTerminator, OverlayError, OverlayTimeout, StreamClosed, StreamError, UnknownService
+from zrokd.net.twins import Shortcut
 
 SERVER = """
 import json, sys
@@ -103,6 +104,20 @@ def test_the_module_provides_the_overlay():
 
 
 # -- dial and bind ---
+
+
+@pytest.mark.parametrize("caller", ["", "frontend"])
+def test_both_ends_in_one_process_know_each_other(node, service, caller):
+    """So that a long body need not pass the stream between them."""
+    listener = node.bind(service)
+    near = node.dial(service, caller=caller)
+    far, _ = listener.accept()
+    resting = gevent.spawn(near.take_shortcut, Shortcut(None, lambda _count: None), 10, 5.0)
+    gevent.sleep(0)
+    far.send(b"a")
+    assert resting.get(timeout=5) == 0, "it rested until bytes came by the stream"
+    near.close()
+    far.close()
 
 
 def test_bytes_go_both_ways_and_each_direction_ends_by_itself(node, service):

@@ -162,12 +162,19 @@ class SocketStream(Stream):
     def send_pipe(self, pipe: Pipe, count: int, timeout_s: float | None = None) -> None:
         """As `send`, the `count` bytes that a pipe holds."""
         while count:
-            try:
-                count -= os.splice(pipe.reader, self._sock.fileno(), count, flags=_SPLICE)
-            except BlockingIOError:
+            sent = self.drain_some(pipe, count)
+            count -= sent
+            if not sent:
                 self.wait_writable(timeout_s)
-            except (OSError, ValueError) as error:
-                raise self._broken(error) from error
+
+    def drain_some(self, pipe: Pipe, count: int) -> int:
+        """As `send_some`, of the `count` bytes that a pipe holds."""
+        try:
+            return os.splice(pipe.reader, self._sock.fileno(), count, flags=_SPLICE)
+        except BlockingIOError:
+            return 0
+        except (OSError, ValueError) as error:
+            raise self._broken(error) from error
 
     # -- ending ---
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from gevent import Greenlet
@@ -16,6 +17,7 @@ from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded, forward
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.stream import SocketStream, pair
+from zrokd.net.twins import TwinStream
 
 Spawn = Callable[..., Greenlet]
 Pair = tuple[SocketStream, SocketStream]
@@ -35,12 +37,19 @@ def tcp_pair() -> Pair:
     return SocketStream(left, "left"), SocketStream(right, "right")
 
 
+def twin_pair() -> tuple[TwinStream, TwinStream]:
+    left, right = (TwinStream(each) for each in socket.socketpair())
+    left.join(right)
+    return left, right
+
+
 @pytest.fixture
 def make_pair() -> Iterator[Callable[[str], Pair]]:
+    makers = {"unix": pair, "tcp": tcp_pair, "twins": twin_pair}
     made: list[SocketStream] = []
 
     def make(kind: str = "unix") -> Pair:
-        both = pair() if kind == "unix" else tcp_pair()
+        both = makers[kind]()
         made.extend(both)
         return both
 
@@ -99,14 +108,42 @@ class Proxy:
         return self.results[0]
 
 
+def serve(
+    client: HttpConnection, upstream: HttpConnection, results: list[Forwarded | MessageError], how: dict[str, Any]
+) -> None:
+    """Forward until one of both cannot be used again."""
+    while True:
+        try:
+            head = client.read_request()
+            if head is None:
+                return
+            result = forward(client, head, upstream, **how)
+        except MessageError as error:
+            results.append(error)
+            refuse(client, error.status, str(error))
+            return
+        results.append(result)
+        if not result.status and result.answer:
+            refuse(client, result.answer, "no answer")
+        if not (result.reusable_client and result.reusable_upstream):
+            return
+
+
 @pytest.fixture
 def proxy(make_pair, spawn) -> Callable[..., Proxy]:
     """Makes proxies that serve one client and one upstream stream until one cannot be used again."""
 
-    def make(limits: HttpLimits | None = None, kind: str = "unix", **how: object) -> Proxy:
+    def make(
+        limits: HttpLimits | None = None,
+        kind: str = "unix",
+        client: Pair | None = None,
+        backend: Pair | None = None,
+        **how: Any,
+    ) -> Proxy:
+        """`client` and `backend`: the far and the near end of its streams, where these are no pairs of `kind`."""
         limits = limits or HttpLimits()
-        client_far, client_near = make_pair(kind)
-        backend_near, backend_far = make_pair(kind)
+        client_far, client_near = client or make_pair(kind)
+        backend_far, backend_near = backend or make_pair(kind)
         results: list[Forwarded | MessageError] = []
         connections: list[HttpConnection] = []
 
@@ -114,27 +151,10 @@ def proxy(make_pair, spawn) -> Callable[..., Proxy]:
             client, upstream = HttpConnection(client_near, limits), HttpConnection(backend_near, limits)
             connections.append(client)
             try:
-                serve_one(client, upstream)
+                serve(client, upstream, results, how)
             finally:
                 client_near.close()
                 backend_near.close()
-
-        def serve_one(client: HttpConnection, upstream: HttpConnection) -> None:
-            while True:
-                try:
-                    head = client.read_request()
-                    if head is None:
-                        return
-                    result = forward(client, head, upstream, **how)  # type: ignore[arg-type]
-                except MessageError as error:
-                    results.append(error)
-                    refuse(client, error.status, str(error))
-                    return
-                results.append(result)
-                if not result.status and result.answer:
-                    refuse(client, result.answer, "no answer")
-                if not (result.reusable_client and result.reusable_upstream):
-                    return
 
         return Proxy(client_far, Backend(backend_far), results, spawn(run), connections)
 

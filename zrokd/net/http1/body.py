@@ -14,6 +14,7 @@ from zrokd.net.http1.framing import Framing
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.pipes import PIPE_BYTES, Pipe
 from zrokd.net.stream import SocketStream
+from zrokd.net.twins import Shortcut, TwinStream
 
 _LONG = 256 * 1024  # what is left of a body, when a pipe is worth its price
 
@@ -43,7 +44,7 @@ class Pace:
 
     def __init__(self, source: Source, idle_s: float, *, least: bool) -> None:
         self._source = source
-        self._idle_s = idle_s
+        self.idle_s = idle_s
         self._least = source.limits.body_rate_bytes_s if least else 0
         self._waited_s = 0.0
         self._came = 0
@@ -51,7 +52,7 @@ class Pace:
     def take(self, max_bytes: int) -> bytes:
         """As the source's. :raises StreamTimeout: nothing came in time, or too little."""
         since = time.monotonic()
-        data = self._source.take(max_bytes, self._idle_s)
+        data = self._source.take(max_bytes, self.idle_s)
         self._came += len(data)
         self._note(since)
         return data
@@ -69,8 +70,8 @@ class Pace:
     def wait(self, sock: SocketStream) -> None:
         """Until bytes are there. :raises StreamTimeout: as `take`."""
         since = time.monotonic()
-        if not sock.wait_readable(self._idle_s):
-            raise StreamTimeout(f"the body stopped for {self._idle_s:g} s")
+        if not sock.wait_readable(self.idle_s):
+            raise StreamTimeout(f"the body stopped for {self.idle_s:g} s")
         self._note(since)
 
     def count(self, moved: int) -> None:
@@ -97,6 +98,10 @@ class BodyReader(ABC):
         """Wait for bytes to `fill` a pipe with; whether there will be any. :raises StreamError: none in time."""
         return False
 
+    def rest(self, shortcut: Shortcut) -> bool:  # noqa: ARG002
+        """Let bytes go past us, where their writer is in this process; whether some did. As `wait`."""
+        return False
+
     def fill(self, pipe: Pipe) -> int:  # noqa: ARG002
         """As `read`, into an empty pipe: how many bytes, 0 when none are here now. Never switches."""
         return 0
@@ -118,6 +123,7 @@ class LengthReader(BodyReader):
     def __init__(self, pace: Pace, length: int) -> None:
         self._pace = pace
         self._left = length
+        self._alone = False  # its writer, if it is in this process, does not write by pipe
         self.done = not length
 
     def read(self, max_bytes: int = 65536) -> bytes:
@@ -144,6 +150,18 @@ class LengthReader(BodyReader):
         self._pace.wait(sock)
         return True
 
+    def rest(self, shortcut: Shortcut) -> bool:
+        """As the base says."""
+        sock = self._pace.socket()
+        if self._alone or not isinstance(sock, TwinStream):
+            return False
+        moved = sock.take_shortcut(shortcut, self._left, self._pace.idle_s)
+        if moved is None:
+            return False
+        self._note(moved)
+        self._alone = not self.done
+        return True
+
     def fill(self, pipe: Pipe) -> int:
         """As the base says."""
         sock = self._pace.socket()
@@ -154,10 +172,13 @@ class LengthReader(BodyReader):
             return 0
         if not count:
             raise StreamError(f"the body ended {self._left} bytes short")
-        self._pace.count(count)
-        self._left -= count
-        self.done = not self._left
+        self._note(count)
         return count
+
+    def _note(self, moved: int) -> None:
+        self._pace.count(moved)
+        self._left -= moved
+        self.done = not self._left
 
 
 class ChunkedReader(BodyReader):

@@ -11,6 +11,7 @@ from typing import Protocol
 from zrokd.net.http1.body import BodyWriter
 from zrokd.net.pipes import PIPES, Pipe, PipePool
 from zrokd.net.turns import Turns
+from zrokd.net.twins import Shortcut
 
 _ROUNDS = 16  # of a burst, then neighbours get their turn
 
@@ -32,6 +33,9 @@ class Body(Protocol):
     def wait(self) -> bool:
         """Wait for bytes to `fill` a pipe with; whether there will be any."""
 
+    def rest(self, shortcut: Shortcut) -> bool:
+        """Let bytes go past us, where their writer is in this process; whether some did."""
+
     def fill(self, pipe: Pipe) -> int:
         """As `read`, into an empty pipe."""
 
@@ -45,10 +49,19 @@ def copy(body: Body, writer: BodyWriter, tell: Callable[[int], None], pipes: Pip
     while piece := body.read():
         tell(len(piece))
         writer.write(piece)
-        while body.in_kernel and writer.in_kernel and body.wait() and _burst(body, writer, tell, pipes):
+        while body.in_kernel and writer.in_kernel and _move(body, writer, tell, pipes):
             pass
         if not body.done:
             turns.pass_on()
+
+
+def _move(body: Body, writer: BodyWriter, tell: Callable[[int], None], pipes: PipePool) -> bool:
+    """Wait for bytes and move them within the kernel. False when it cannot be done."""
+    shortcut = Shortcut(writer, tell)
+    if body.rest(shortcut):
+        shortcut.check()
+        return True
+    return body.wait() and _burst(body, writer, tell, pipes)
 
 
 def _burst(body: Body, writer: BodyWriter, tell: Callable[[int], None], pipes: PipePool) -> bool:

@@ -14,6 +14,7 @@ from zrokd.net.http1.body import BodyReader, BodyWriter
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.copying import copy
 from zrokd.net.pipes import Pipe
+from zrokd.net.twins import Shortcut
 
 T = TypeVar("T")
 
@@ -112,6 +113,9 @@ class _Watched:
 
     def wait(self) -> bool:
         return self._try(self._reader.wait, False)
+
+    def rest(self, shortcut: Shortcut) -> bool:
+        return self._try(partial(self._reader.rest, shortcut), False)
 
     def fill(self, pipe: Pipe) -> int:
         return self._try(partial(self._reader.fill, pipe), 0)
