@@ -50,12 +50,8 @@ class _Share:
     """Whom the overlay names; beside them, who was reached otherwise."""
 
     ends: dict[str, Terminator]
-    named: Sequence[str] = ()
+    named: Sequence[Terminator] = ()
     looked_s: float = _NEVER
-
-    def known(self) -> list[Terminator]:
-        """Those named."""
-        return [self.ends[name] for name in self.named]
 
 
 class Terminators:
@@ -86,22 +82,19 @@ class Terminators:
         """
         now_s = self._clock()
         share = self._share(token)
-        if now_s - share.looked_s >= _LOOK_S:
-            self._look(token, share, now_s)
-        known = share.known()
-        if known and known[0].out and now_s - share.looked_s >= _LOOK_AGAIN_S and all(end.out for end in known):
-            self._look(token, share, now_s)
-            known = share.known()
+        known, since_s = share.named, now_s - share.looked_s
+        all_out = known and known[0].out and all(end.out for end in known)
+        if since_s >= _LOOK_S or (all_out and since_s >= _LOOK_AGAIN_S):
+            known = self._look(token, share, now_s)
         if not known:
-            known = [end for end in {*warm} if not end.out] or [self.reached(token, "")]
-        end = self._chosen(known, now_s, spare, but)
+            known = [end for end in warm if not end.out] or [self.reached(token, "")]
+        only = known[0] if len(known) == 1 else None
+        end = self._chosen(known, now_s, spare, but) if only is None or only.out else only
         self._turns += 1
         end.turn, end.used_s = self._turns, now_s
         return end
 
-    def _chosen(self, known: list[Terminator], now_s: float, spare: bool, but: Terminator | None) -> Terminator:  # noqa: FBT001
-        if len(known) == 1 and not known[0].out:
-            return known[0]
+    def _chosen(self, known: Sequence[Terminator], now_s: float, spare: bool, but: Terminator | None) -> Terminator:  # noqa: FBT001
         fit = [end for end in known if not end.out and end is not but]
         rested = [end for end in known if end.out and now_s - end.tried_s >= self.limits.rest_s and end is not but]
         if rested and spare and fit:
@@ -159,7 +152,7 @@ class Terminators:
     def gone(self, end: Terminator) -> None:
         """Nobody serves the share under this name any more."""
         share = self._share(end.token)
-        share.named = [name for name in share.named if name != end.name]
+        share.named = [other for other in share.named if other is not end]
         share.ends.pop(end.name, None)
         if not share.named:
             share.looked_s = _NEVER
@@ -177,16 +170,17 @@ class Terminators:
             share = self._shares[token] = _Share({})
         return share
 
-    def _look(self, token: str, share: _Share, now_s: float) -> None:
+    def _look(self, token: str, share: _Share, now_s: float) -> Sequence[Terminator]:
+        """Those whom the overlay names now."""
         share.looked_s = now_s
         try:
-            share.named = tuple(self._names(token))
+            names = tuple(self._names(token))
         except OverlayError:
-            share.named = ()  # a dial will tell what is wrong
-        for name in share.named:
-            self.reached(token, name)
-        for name in [name for name, end in share.ends.items() if name not in share.named and _is_done(end, now_s)]:
+            names = ()  # a dial will tell what is wrong
+        share.named = [self.reached(token, name) for name in names]
+        for name in [name for name, end in share.ends.items() if name not in names and _is_done(end, now_s)]:
             del share.ends[name]
+        return share.named
 
     def _tried(self, end: Terminator, now_s: float) -> Terminator:
         end.tried_s = now_s

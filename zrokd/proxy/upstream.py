@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Reversible, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import (
@@ -59,6 +58,16 @@ class Upstream:
     tunnel: bool = False  # it was upgraded, and is no exchange any more
 
 
+@dataclass(slots=True, eq=False)
+class _Share:
+    """What leads to one share."""
+
+    idle: dict[Terminator, list[Upstream]] = field(default_factory=dict)  # the one used last, which likely lives, last
+    idle_count: int = 0
+    lent: set[Upstream] = field(default_factory=set)
+    busy: int = 0  # exchanges, those that dial included; tunnels are not
+
+
 class UpstreamPool:
     """Lends connections to shares. A connection comes back only when its exchange ended cleanly."""
 
@@ -80,10 +89,8 @@ class UpstreamPool:
         self.http, self._limits = http, limits
         self._dial, self._allows, self._clock = dial, allows, clock
         self._ends = Terminators(terminators, limits.breaker, log=log, clock=clock)
-        self._idle: defaultdict[str, deque[Upstream]] = defaultdict(deque)
+        self._shares: dict[str, _Share] = {}  # by token; those to which nothing leads are not in it
         self._by_age: dict[Upstream, None] = {}  # every idle one, the longest idle first
-        self._lent: defaultdict[str, set[Upstream]] = defaultdict(set)
-        self._busy: defaultdict[str, int] = defaultdict(int)
         self._closed = False
 
     @property
@@ -104,18 +111,18 @@ class UpstreamPool:
         :raises Unavailable: too many exchanges with this share run already, or all who serve it fail.
         :raises OverlayError: it cannot be dialled.
         """
-        self._admit(token)
-        upstream = self._found(token, spare, instead)
-        if isinstance(upstream, Terminator):
-            self._busy[token] += 1  # counts while it dials
-            try:
-                upstream = self._dialled(upstream, spare)
-            finally:
-                self._release(token)
-        upstream.trial = upstream.end.out
-        upstream.end.busy += 1
-        self._busy[token] += 1
-        self._lent[token].add(upstream)
+        share = self._admitted(token)
+        share.busy += 1  # counts while it dials
+        try:
+            upstream = self._found(token, share, spare, instead)
+        except BaseException:
+            share.busy -= 1
+            self._tidy(token)
+            raise
+        end = upstream.end
+        upstream.trial = end.out
+        end.busy += 1
+        share.lent.add(upstream)
         return upstream
 
     def answered(self, upstream: Upstream) -> None:
@@ -126,7 +133,7 @@ class UpstreamPool:
     def failed(self, upstream: Upstream, why: str) -> None:
         """The exchange got no answer, for which its terminator is to blame. Never switches greenlets."""
         if self._ends.failed(upstream.end, why):
-            for idle in [each for each in self._idle.get(upstream.token, ()) if each.end is upstream.end]:
+            for idle in tuple(self._shares[upstream.token].idle.get(upstream.end, ())):
                 self._discard(idle)
 
     def has_other(self, upstream: Upstream) -> bool:
@@ -134,33 +141,45 @@ class UpstreamPool:
         return self._ends.others(upstream.end)
 
     def give(self, upstream: Upstream) -> None:
-        """Take back a connection whose exchange ended cleanly, both messages read to their end."""
-        if not self._return(upstream) or not self._keeps(upstream.token) or not _is_clean(upstream):
+        """Take back a connection whose exchange ended cleanly, both messages read to their end.
+
+        Whether more came, or its end, is looked at when it is taken.
+        """
+        share = self._returned(upstream)
+        if not self._keeps(upstream, share):
             upstream.connection.stream.close()
+            self._tidy(upstream.token)
             return
         upstream.reused, upstream.idle_since_s = True, self._clock()
-        self._idle[upstream.token].append(upstream)
+        kept = share.idle.get(upstream.end)
+        if kept is None:
+            share.idle[upstream.end] = [upstream]
+        else:
+            kept.append(upstream)
+        share.idle_count += 1
         self._by_age[upstream] = None
-        if len(self._by_age) > self.limits.idle_total:
+        if len(self._by_age) > self._limits.idle_total:
             self._discard(next(iter(self._by_age)))
 
     def drop(self, upstream: Upstream) -> None:
         """Take back a connection that cannot be used again, and break it. Idempotent."""
-        self._return(upstream)
+        self._returned(upstream)
+        self._tidy(upstream.token)
         upstream.connection.stream.abort()
 
     def mark_tunnel(self, upstream: Upstream) -> None:
         """It was upgraded: it no longer counts as an exchange, and is still cut when its share goes away."""
         if not upstream.tunnel:
             upstream.tunnel = True
-            self._release(upstream.token)
+            self._shares[upstream.token].busy -= 1
 
     def forget(self, tokens: Iterable[str]) -> None:
         """Cut everything to these shares, running exchanges and tunnels too. Never switches greenlets."""
         for token in tokens:
-            for upstream in tuple(self._idle.get(token, ())):
+            share = self._shares.get(token, _NOTHING)
+            for upstream in [each for kept in share.idle.values() for each in kept]:
                 self._discard(upstream)
-            for upstream in tuple(self._lent.get(token, ())):
+            for upstream in tuple(share.lent):
                 upstream.connection.stream.abort()
 
     def sweep(self) -> None:
@@ -168,13 +187,13 @@ class UpstreamPool:
         self._ends.sweep()
         until = self._clock() - self.limits.idle_s
         for upstream in tuple(self._by_age):
-            if upstream.idle_since_s <= until or not _is_clean(upstream):
+            if upstream.idle_since_s <= until or not upstream.connection.stream.is_idle():
                 self._discard(upstream)
 
     def close(self) -> None:
         """Close what is idle and break what is lent; nothing can be taken any more. Idempotent."""
         self._closed = True
-        self.forget({*self._idle, *self._lent})
+        self.forget(tuple(self._shares))
 
     @property
     def idle(self) -> int:
@@ -184,15 +203,21 @@ class UpstreamPool:
     @property
     def lent(self) -> int:
         """Connections lent now."""
-        return sum(len(lent) for lent in self._lent.values())
+        return sum(len(share.lent) for share in self._shares.values())
 
-    def _admit(self, token: str) -> None:
+    def _admitted(self, token: str) -> _Share:
+        """The share, which may be asked now."""
         if self._closed:
             raise StreamClosed("this frontend is closing")
         if not self._allows(token):
             raise NotFound("the share went away")
-        if self._busy.get(token, 0) >= self.limits.busy_each:
-            raise Unavailable(f"{self.limits.busy_each} requests to this share run already", retry_after_s=1.0)
+        share = self._shares.get(token)
+        if share is None:
+            share = self._shares[token] = _Share()
+        if share.busy >= self._limits.busy_each:
+            self._tidy(token)
+            raise Unavailable(f"{self._limits.busy_each} requests to this share run already", retry_after_s=1.0)
+        return share
 
     def _dialled(self, end: Terminator, spare: bool) -> Upstream:  # noqa: FBT001
         """A new connection; when a terminator is not there, to another."""
@@ -231,65 +256,58 @@ class UpstreamPool:
             raise error
         return following
 
-    def _found(self, token: str, spare: bool, instead: Upstream | None) -> Upstream | Terminator:  # noqa: FBT001
-        """A connection, or to whom one is to be made."""
+    def _found(self, token: str, share: _Share, spare: bool, instead: Upstream | None) -> Upstream:  # noqa: FBT001
         if instead is not None:
-            return self._ends.choose(token, (), spare=spare, but=instead.end)
+            return self._dialled(self._ends.choose(token, (), spare=spare, but=instead.end), spare)
         while True:
-            kept = self._idle.get(token, ())
-            end = self._ends.choose(token, (each.end for each in kept), spare=spare)
-            upstream = _last_to(end, kept)
-            if upstream is None:
-                return end
-            self._forget_idle(upstream)
-            if _is_clean(upstream):
+            end = self._ends.choose(token, share.idle, spare=spare)
+            kept = share.idle.get(end)
+            if kept is None:
+                return self._dialled(end, spare)
+            upstream = kept[-1]
+            self._forget_idle(share, upstream)
+            if upstream.connection.stream.is_idle():  # nothing (bytes nobody asked for, end, error) came since
                 return upstream
             upstream.connection.stream.close()
 
-    def _return(self, upstream: Upstream) -> bool:
-        """Whether it was lent."""
-        lent = self._lent.get(upstream.token, set())
-        if upstream not in lent:
-            return False
-        lent.discard(upstream)
+    def _returned(self, upstream: Upstream) -> _Share:
+        """Its share, of which it counts no more; one of nobody when it was not lent."""
+        share = self._shares.get(upstream.token, _NOTHING)
+        if upstream not in share.lent:
+            return _NOTHING
+        share.lent.remove(upstream)
         upstream.end.busy -= 1
-        if not lent:
-            del self._lent[upstream.token]
         if not upstream.tunnel:
-            self._release(upstream.token)
-        return True
+            share.busy -= 1
+        return share
 
-    def _release(self, token: str) -> None:
-        self._busy[token] -= 1
-        if not self._busy[token]:
-            del self._busy[token]
-
-    def _keeps(self, token: str) -> bool:
-        return not self._closed and self._allows(token) and len(self._idle.get(token, ())) < self.limits.idle_each
+    def _keeps(self, upstream: Upstream, share: _Share) -> bool:
+        if share is _NOTHING or self._closed or upstream.connection.buffered:
+            return False
+        return share.idle_count < self._limits.idle_each and self._allows(upstream.token)
 
     def _discard(self, upstream: Upstream) -> None:
-        self._forget_idle(upstream)
+        share = self._shares[upstream.token]
+        self._forget_idle(share, upstream)
+        self._tidy(upstream.token)
         upstream.connection.stream.close()
 
-    def _forget_idle(self, upstream: Upstream) -> None:
+    def _forget_idle(self, share: _Share, upstream: Upstream) -> None:
         del self._by_age[upstream]
-        kept = self._idle[upstream.token]
+        share.idle_count -= 1
+        kept = share.idle[upstream.end]
         if kept[-1] is upstream:  # as nearly always
             kept.pop()
         else:
             kept.remove(upstream)
         if not kept:
-            del self._idle[upstream.token]
+            del share.idle[upstream.end]
+
+    def _tidy(self, token: str) -> None:
+        """Forget a share to which nothing leads any more."""
+        share = self._shares.get(token)
+        if share is not None and not (share.busy or share.lent or share.idle_count):
+            del self._shares[token]
 
 
-def _last_to(end: Terminator, kept: Reversible[Upstream]) -> Upstream | None:
-    """The one used last of those that lead to a terminator: it is the likeliest to live."""
-    for each in reversed(kept):
-        if each.end is end:
-            return each
-    return None
-
-
-def _is_clean(upstream: Upstream) -> bool:
-    """Whether nothing (bytes nobody asked for, end, error) came since the last exchange."""
-    return not upstream.connection.buffered and upstream.connection.stream.is_idle()
+_NOTHING = _Share()  # leads nowhere, and stays so

@@ -107,6 +107,10 @@ def test_a_fresh_one_is_dialled_although_one_is_idle(make, overlay):
     assert pool.idle == 2
 
 
+def busy(pool):
+    return sum(share.busy for share in pool._shares.values())
+
+
 def end(overlay):
     overlay.far[0].close()
 
@@ -128,12 +132,27 @@ def test_one_that_ended_or_talked_while_idle_is_never_taken(make, overlay, spoil
 
 
 @pytest.mark.parametrize("spoil", [end, talk])
-def test_one_that_is_not_drained_is_never_kept(make, overlay, spoil):
+def test_one_that_is_not_drained_is_never_lent_again(make, overlay, spoil):
     pool = make()
     first = pool.take("a")
     spoil(overlay)
     pool.give(first)
+    second = pool.take("a")
+    assert second is not first
     assert pool.idle == 0
+    pool.give(second)
+
+
+def test_what_leads_nowhere_any_more_is_forgotten_and_what_lives_is_not(make):
+    pool = make()
+    kept, cut = pool.take("a"), pool.take("a")
+    pool.give(kept)
+    pool.drop(cut)
+    pool.drop(cut)
+    assert pool.take("a") is kept
+    assert pool.lent == 1
+    pool.drop(kept)
+    assert (pool.lent, pool.idle) == (0, 0)
 
 
 def test_bytes_read_too_much_are_never_left_to_the_next(make):
@@ -160,7 +179,7 @@ def test_giving_twice_keeps_it_once_at_most(make):
     pool.give(first)
     pool.give(first)
     assert pool.idle <= 1
-    assert not pool._busy
+    assert not busy(pool)
 
 
 def test_so_many_are_kept_for_one_share(make, overlay):
@@ -231,7 +250,7 @@ def test_a_share_that_goes_away_while_it_is_dialled_is_not_reached(make, overlay
     with pytest.raises(NotFound):
         pool.take("a")
     assert overlay.far[0].recv(1, 1) == b""
-    assert not pool._busy
+    assert not busy(pool)
 
 
 def test_what_comes_back_after_its_share_went_away_is_not_kept(make, overlay):
@@ -247,7 +266,7 @@ def test_a_failed_dial_takes_no_place(make):
     for _ in range(3):
         with pytest.raises(NoTerminator):
             pool.take("down")
-    assert not pool._busy
+    assert not busy(pool)
 
 
 def test_a_share_gets_so_many_requests_at_once_and_others_are_free(make):
@@ -287,7 +306,7 @@ def test_a_tunnel_is_no_request_any_more(make):
     with pytest.raises(Unavailable):
         pool.take("a")
     pool.give(second)
-    assert not pool._busy
+    assert not busy(pool)
 
 
 def test_a_closed_pool_lends_nothing_and_cuts_everything(make):
