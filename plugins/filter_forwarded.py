@@ -11,7 +11,7 @@ from pydantic import Field
 
 from zrokd import hookimpl
 from zrokd.contracts import Filter, NetworkSetting, Settings
-from zrokd.model.block import Block, Fields, remembered
+from zrokd.model.block import Block, Fields, remembered, remembered_apart
 from zrokd.model.http import RequestHead, Route
 from zrokd.net.http1.origin import IpAddress, claimed, host_of, origin, parsed
 
@@ -43,13 +43,10 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        address, text = _address(host_of(peer))
+        address, text = _address(peer)
         if address is not None and self._trusts(address):
             return head.edited(_managed(head.names), self._continued(head, address))
-        chain = (text,) if text else ()
-        block = _unclaimed(head.block)
-        told = _fields(chain, text, _proto(head.secure), block.get(b"host") or b"")
-        return head.having(block.edited(_NOTHING, told))
+        return head.having(_told(head.block, text, head.secure))
 
     def _continued(self, head: RequestHead, address: IpAddress) -> Fields:
         chain = (*claimed(head), address)
@@ -64,11 +61,19 @@ class ForwardedFilter(Filter):
         return bool(self._trusted) and any(address in network for network in self._trusted)
 
 
-@lru_cache(maxsize=1024)
-def _address(host: str) -> tuple[IpAddress | None, str]:
+@lru_cache(maxsize=4096)
+def _address(peer: str) -> tuple[IpAddress | None, str]:
     """The address of a connection, and its text; (None, "") for a UNIX socket."""
-    address = parsed(host)
+    address = parsed(host_of(peer))
     return address, "" if address is None else str(address)
+
+
+@remembered_apart
+def _told(block: Block, text: str, secure: bool) -> Block:  # noqa: FBT001
+    """`block` with what we know of the visitor in the place of what it says."""
+    unclaimed = _unclaimed(block)
+    fields = _fields((text,) if text else (), text, _proto(secure), unclaimed.get(b"host") or b"")
+    return unclaimed.edited(_NOTHING, fields)
 
 
 @remembered

@@ -5,6 +5,8 @@ from pydantic import ValidationError
 from zrokd_plugins.filter_forwarded import ForwardedFilter, ForwardedSettings, zrokd_provide_filters
 
 from zrokd.model.http import RequestHead, Route
+from zrokd.net.http1.head import RequestJudge
+from zrokd.net.http1.limits import HttpLimits
 
 ROUTE = Route(host="a.example", token="t")
 TRUSTED = ["10.0.0.0/8", "fd00::/8", "127.0.0.1"]
@@ -49,6 +51,18 @@ def test_what_came_inside_tls_is_https_unless_a_trusted_proxy_says_otherwise(pee
     head = made.on_request(RequestHead(b"GET", b"/", 1, ((b"Host", b"a.example"), *said), secure=True), ROUTE, peer)
     assert head.get(b"X-Forwarded-Proto") == proto
     assert head.get(b"Forwarded").endswith(b";proto=" + proto)
+
+
+def test_each_visitor_is_told_of_although_all_send_the_same():
+    made = ForwardedFilter(ForwardedSettings(trusted_proxies=TRUSTED), None)
+    data = b"GET / HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
+    judges = {peer: RequestJudge() for peer in ("203.0.113.9:4711", "203.0.113.8:4711", "10.0.0.1:80")}
+    for _ in range(4):
+        told = [
+            made.on_request(judge.judge(data, HttpLimits())[0], ROUTE, peer).all(b"X-Forwarded-For")
+            for peer, judge in judges.items()
+        ]
+        assert told == [[b"203.0.113.9"], [b"203.0.113.8"], [b"6.6.6.6, 10.0.0.1"]]
 
 
 FORGED = [

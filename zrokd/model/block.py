@@ -3,8 +3,9 @@
 A block that was read keeps its lines as they came; an edit cuts lines out of them and puts others at their end. So most
 of a head is never taken apart and put together again. Lines, fields and index are each made when somebody asks.
 
-Requests mostly say the same, so a block is met again (zrokd.net.http1.memory). What is a function of it alone is found
-out once then, and kept with it. What tells visitors apart, and is theirs alone, stands apart: it is never kept.
+Requests mostly say the same, so a block is met again: on its connection, with all of its fields (RequestJudge), or on
+another (zrokd.net.http1.memory), where what tells visitors apart, and is theirs alone, stands apart and is never kept.
+What is a function of a block alone is found out once then, and kept with it.
 """
 
 from __future__ import annotations
@@ -33,19 +34,40 @@ def remembered(look: Callable[[Block, *Ts], T]) -> Callable[[Block, *Ts], T]:
     """
 
     @wraps(look)
-    def known(whole: Block, *given: *Ts) -> T:
-        block = whole.common or whole
+    def known(block: Block, *given: *Ts) -> T:
         facts = block.facts
+        fact = _UNKNOWN if facts is None else facts.get((look, given), _UNKNOWN)
+        if fact is _UNKNOWN:
+            common = block.common
+            fact = look(block, *given) if common is None else _with_apart(known(common, *given), block)
+            if facts is not None:
+                _keep(facts, (look, given), _ITSELF if fact is block else fact)
+        return block if fact is _ITSELF else fact  # type: ignore[return-value]
+
+    return known
+
+
+def remembered_apart(look: Callable[[Block, *Ts], T]) -> Callable[[Block, *Ts], T]:
+    """As `remembered`, of the whole block: kept where its fields apart are, and nowhere for a block without."""
+
+    @wraps(look)
+    def known(block: Block, *given: *Ts) -> T:
+        facts = None if block.common is None else block.facts
         fact = _UNKNOWN if facts is None else facts.get((look, given), _UNKNOWN)
         if fact is _UNKNOWN:
             fact = look(block, *given)
             if facts is not None:
                 _keep(facts, (look, given), _ITSELF if fact is block else fact)
-        if fact is _ITSELF or fact is block:
-            return whole  # type: ignore[return-value]
-        return fact.before(whole.apart) if whole.apart and isinstance(fact, Block) else fact  # type: ignore[return-value]
+        return block if fact is _ITSELF else fact  # type: ignore[return-value]
 
     return known
+
+
+def _with_apart(fact: Any, whole: Block) -> Any:
+    """What was found out about the rest of `whole`, as it is of all of it."""
+    if fact is whole.common:
+        return whole
+    return fact.before(whole.apart) if isinstance(fact, Block) else fact
 
 
 def _keep(facts: dict[Any, Any], key: Any, fact: Any) -> None:
@@ -69,7 +91,7 @@ class Block:
         self.apart: Fields = ()  # ... these, which stand at its end, and of which common has none
 
     def before(self, apart: Fields) -> Block:
-        """This block with valid fields of other names apart, at its end. No look that is remembered sees them."""
+        """This block with valid fields of other names apart, at its end. What is kept with it stays without them."""
         whole = Block()
         whole.common, whole.apart = self, apart
         return whole

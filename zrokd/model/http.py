@@ -55,12 +55,9 @@ class _Head(ABC):
         """
         return self.having(self.block.edited(drop, add))
 
+    @abstractmethod
     def having(self, block: Block) -> Self:
         """A copy with these fields. Itself when they are its own."""
-        return self if block is self.block else self._having(block)
-
-    @abstractmethod
-    def _having(self, block: Block) -> Self: ...
 
 
 H = TypeVar("H", bound=_Head)
@@ -104,7 +101,10 @@ class RequestHead(_Head):
         _secure(head, secure)
         return head
 
-    def _having(self, block: Block) -> RequestHead:
+    def having(self, block: Block) -> RequestHead:
+        """A copy with these fields. Itself when they are its own."""
+        if block is self.block:
+            return self
         return RequestHead.of(self.method, self.target, self.minor, block, secure=self.secure)
 
 
@@ -128,8 +128,9 @@ class ResponseHead(_Head):
         _response_block(head, block)
         return head
 
-    def _having(self, block: Block) -> ResponseHead:
-        return ResponseHead.of(self.status, self.reason, self.minor, block)
+    def having(self, block: Block) -> ResponseHead:
+        """A copy with these fields. Itself when they are its own."""
+        return self if block is self.block else ResponseHead.of(self.status, self.reason, self.minor, block)
 
 
 def _setters(cls: Any, *names: str) -> list[Any]:

@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from zrokd.model.block import Block, Fields, remembered
+from zrokd.model.block import Block, Fields, remembered, remembered_apart
 
 FIELDS: Fields = ((b"A", b"1"), (b"B", b"2"))
 
@@ -127,3 +127,28 @@ def test_an_edit_sees_them_as_any_other(common, drop) -> None:
     assert edited.index == alike.edited(frozenset([drop]), add).index
     assert edited.fields == alike.edited(frozenset([drop]), add).fields
     assert whole.edited(frozenset([b"none"])) is whole
+
+
+@remembered_apart
+def told(block: Block, who: bytes) -> Block:
+    return block.edited(frozenset([b"a"]), ((b"Who", who),))
+
+
+def test_what_is_found_out_about_a_whole_block_is_kept_with_it_alone(common) -> None:
+    whole, other = common.before(COOKIE), common.before(())
+    for each in (whole, other):
+        each.remember()
+    assert told(whole, b"x") is told(whole, b"x")
+    assert told(whole, b"x").fields == ((b"B", b"2"), *COOKIE, (b"Who", b"x"))
+    assert told(other, b"y").fields == ((b"B", b"2"), (b"Who", b"y"))
+    assert told(common, b"z") is not told(common, b"z")
+    assert not common.facts
+
+
+def test_a_whole_block_that_remembers_keeps_what_the_rest_knows(common, looks, length) -> None:
+    whole = common.before(COOKIE)
+    whole.remember()
+    assert [length(whole, 1), length(whole, 1)] == [3, 3]
+    assert looks == [1]
+    assert without_a(whole) is without_a(whole)
+    assert without_a(whole).fields == ((b"B", b"2"), (b"C", b"3"), *COOKIE)

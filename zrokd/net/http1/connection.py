@@ -12,7 +12,7 @@ from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.body import BodyReader, BodyWriter, LimitedReader, make_reader, too_large
 from zrokd.net.http1.framing import NONE, Framing
-from zrokd.net.http1.head import check_request_line, judge_request, judge_response
+from zrokd.net.http1.head import RequestJudge, check_request_line, judge_response
 from zrokd.net.http1.hops import keeps_alive
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.replay import ReplayStream
@@ -30,7 +30,7 @@ class HttpConnection:
     def __init__(self, stream: Stream, limits: HttpLimits) -> None:
         self.stream = stream
         self.limits = limits
-        self._secure = stream.secure
+        self._judge = RequestJudge(secure=stream.secure)
         self.keep_alive = True  # what the last head read allows; a caller may set it to False
         self.idle = True  # between two exchanges: may be closed without loss
         self.framing = NONE  # of the body that follows the head read last
@@ -61,7 +61,7 @@ class HttpConnection:
             self._take_turns()
         self.idle = False
         data = self._read_head(self.limits.head_s, request=True)
-        head, self.framing = judge_request(data, self.limits, secure=self._secure)
+        head, self.framing = self._judge.judge(data, self.limits)
         self.requests += 1
         self.keep_alive &= keeps_alive(head) and self.requests < self.limits.keep_alive_requests
         return head

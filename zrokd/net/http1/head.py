@@ -18,7 +18,7 @@ from zrokd.net.http1.memory import MEMORY
 DEFAULTS = HttpLimits()
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([!\"$-~]++) HTTP/([0-9])\.([0-9])\r\n")
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([!\"$-~]++) HTTP/([0-9]\.[0-9])\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r\n")
 # What a request line may look like while its end has not come.
 _BEGUN_LINE = re.compile(rb"(?:" + _TOKEN + rb"(?: [!\"$-~]*+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
@@ -32,6 +32,10 @@ _NOT_A_FIELD = "a header line is not NAME: VALUE"
 _PORT = rb"(?:[0-5]?[0-9]{0,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]++|\[[0-9A-Fa-f.]*+:[0-9A-Fa-f:.]*+\])(?::" + _PORT + rb")?")
 _REFUSED = frozenset({b"CONNECT", b"TRACE"})
+_USUAL = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+_SLASH, _ONE = b"/1"
+_MOST_KEPT = 2048  # bytes of the fields that a connection holds on to
+_EMPTY = Block(())
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+)://([^/?]*+)(.*)", re.DOTALL)
 
 
@@ -45,21 +49,61 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
 
 def judge_request(data: bytes, limits: HttpLimits, *, secure: bool = False) -> tuple[RequestHead, Framing]:
     """As `parse_request`, and how the body that follows is framed. `secure`: it came inside TLS."""
-    line = _REQUEST_LINE.match(data)
-    if line is None or line.end() > limits.request_line_bytes:
-        raise refused_line(data, limits)
-    method, target, major, minor = line.groups()
-    if major != b"1":
+    return RequestJudge(secure=secure).judge(data, limits)
+
+
+class RequestJudge:
+    """Judges the requests of one connection, of which each mostly says what the one before it said.
+
+    So the fields of the last one stay, with what was found out about them, until others come.
+    """
+
+    __slots__ = ("_again", "_block", "_framing", "_lines", "_minor", "_secure")
+
+    def __init__(self, *, secure: bool = False) -> None:
+        self._secure = secure
+        self._lines = b""  # of the last request that may be met again, to which the others belong
+        self._again = False  # whether it was
+        self._minor, self._block, self._framing = 1, _EMPTY, NONE
+
+    def judge(self, data: bytes, limits: HttpLimits) -> tuple[RequestHead, Framing]:
+        """As `judge_request`. The limits must be those of the request before, if there was one."""
+        line = _REQUEST_LINE.match(data)
+        if line is None or line.end() > limits.request_line_bytes:
+            raise refused_line(data, limits)
+        method, target, version = line.groups()
+        if method not in _USUAL:
+            _check_method(method)
+        minor = _minor_of(version)
+        lines = _lines_of(data, line.end(), limits.head_bytes)
+        if lines == self._lines and minor == self._minor and target[0] == _SLASH:
+            return RequestHead.of(method, target, minor, self._met_again(), secure=self._secure), self._framing
+        block = _few(_block_of(lines), limits.fields)
+        _check_host(block, minor)
+        head = RequestHead.of(method, target, minor, block, secure=self._secure)
+        if target[0] != _SLASH:
+            head = _origin_form(head)
+        framing = declared_framing(head.block, minor) or NONE
+        MEMORY.keep(block)
+        if head.block is block and len(lines) <= _MOST_KEPT:
+            self._lines, self._minor, self._block, self._framing = lines, minor, block, framing
+            self._again = False
+        return head, framing
+
+    def _met_again(self) -> Block:
+        """The block of the last request. What is found out about it from now on is not for others who send the same."""
+        if not self._again:
+            self._again = True
+            self._block = self._block if self._block.common else self._block.before(())
+            self._block.remember()
+        return self._block
+
+
+def _minor_of(version: bytes) -> int:
+    """Whether it is HTTP/1.0 or a later one. :raises MessageError: 505"""
+    if version[0] != _ONE:
         raise MessageError(505, "this version of HTTP is not spoken here")
-    _check_method(method)
-    block = _parse_block(data, line.end(), limits.head_bytes, limits.fields)
-    head = RequestHead.of(method, target, 0 if minor == b"0" else 1, block, secure=secure)
-    _check_host(block, head.minor)
-    if not target.startswith(b"/"):
-        head = _origin_form(head)
-    framing = declared_framing(head.block, head.minor) or NONE
-    MEMORY.keep(block)
-    return head, framing
+    return 0 if version == b"1.0" else 1
 
 
 def check_request_line(data: bytes, limits: HttpLimits = DEFAULTS) -> None:
@@ -128,7 +172,7 @@ def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> t
         raise MessageError(502, "the first line is not HTTP/1.1 STATUS REASON")
     minor, status, reason = line.groups()
     try:
-        block = _parse_block(data, line.end(), limits.response_head_bytes, limits.response_fields)
+        block = _few(_known(_lines_of(data, line.end(), limits.response_head_bytes)), limits.response_fields)
         head = ResponseHead.of(int(status), (reason or b"").strip(b" \t"), 0 if minor == b"0" else 1, block)
         if head.status < 200 or head.status == 204:  # they carry no body whatever they say
             return head, NONE
@@ -139,22 +183,30 @@ def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> t
     return head, NONE if method == b"HEAD" or head.status == 304 else framing
 
 
-def _parse_block(data: bytes, at: int, max_bytes: int, max_fields: int) -> Block:
-    """The fields in `data`, whose lines begin at `at`; those that are a visitor's own stand apart."""
-    if len(data) > max_bytes:
-        raise MessageError(431, f"the head is larger than {max_bytes} bytes")
+def _lines_of(data: bytes, at: int, most: int) -> bytes:
+    """The lines of the fields in `data`, which begin at `at`, with the CRLF before them."""
+    if len(data) > most:
+        raise MessageError(431, f"the head is larger than {most} bytes")
     if not data.endswith(b"\r\n\r\n"):
         raise MessageError(400, _NOT_A_FIELD)
-    block = _block_of(data[at - 2 : -2])
-    if len(block.fields) > max_fields:
-        raise MessageError(431, f"there are more than {max_fields} fields")
+    return data[at - 2 : -2]
+
+
+def _few(block: Block, most: int) -> Block:
+    if len(block.fields) > most:
+        raise MessageError(431, f"there are more than {most} fields")
     return block
 
 
+def _known(lines: bytes) -> Block:
+    """The block of `lines`, which was met before or is new."""
+    return MEMORY.find(lines) or _parse_lines(lines)
+
+
 def _block_of(lines: bytes) -> Block:
-    """The block of `lines`, which begin with CRLF, known or not."""
+    """As `_known`, where fields of one visitor alone stand apart."""
     rest, apart = _without_own(lines)
-    block = MEMORY.find(rest) or _parse_lines(rest)
+    block = _known(rest)
     if not apart:
         return block
     return block.before(apart) if _spares_own(block) else _parse_lines(lines)

@@ -1,8 +1,8 @@
 """Blocks that came more than once, so that the next of the same bytes need not be judged again.
 
 Only a memory of a function of the bytes: what was refused is not in it, no connection, address or setting is, and every
-verdict is the same as without it. Nor are secrets: they live as long as the request that carries them. So who measures
-how long an answer takes learns at most that somebody sends the same ordinary fields, Host included.
+verdict is the same as without it. Nor are secrets: they live as long as the connection that carries them. So who
+measures how long an answer takes learns at most that somebody sends the same ordinary fields, Host included.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from zrokd.errors import MessageError
 from zrokd.model.block import Block, Fields
 from zrokd.net.http1 import head as heads
 from zrokd.net.http1.framing import Framing
-from zrokd.net.http1.hops import hop_by_hop, keeps_alive
+from zrokd.net.http1.hops import hop_by_hop, keeps_alive, without_hops
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.memory import BlockMemory
 
@@ -165,3 +165,59 @@ def test_visitors_that_differ_by_their_cookies_are_known_without_them(monkeypatc
     assert [head.get(b"authorization") for head in read] == [b"Basic 0", b"Basic 1", b"Basic 2"]
     assert len(heads.MEMORY) == 1
     assert heads.MEMORY.find(b"\r\nHost: a\r\nX: y\r\n") is read[2].block.common
+
+
+# -- what one connection remembers ---
+
+
+def told_of(judge: heads.RequestJudge, data: bytes) -> object:
+    try:
+        head, framing = judge.judge(data, LIMITS)
+    except MessageError as error:
+        return error.status, str(error)
+    clean = without_hops(head.block) if b"connection" not in head.names else None
+    return head, head.block.lines, framing, keeps_alive(head), clean and clean.fields
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"GET / HTTP/1.1", b"GET /b HTTP/1.1", b"GET / HTTP/1.0", b"HEAD http://c/ HTTP/1.1"]),
+            st.sampled_from([(), LINES[:1], LINES[:3], [*LINES[:1], LINES[13]], [*LINES[:1], LINES[16]], LINES[4:6]]),
+        ),
+        max_size=8,
+    )
+)
+def test_each_request_of_a_connection_is_judged_as_if_it_were_the_first(requests) -> None:
+    judge = heads.RequestJudge()
+    for line, fields in requests:
+        data = b"\r\n".join([line, *fields, b"", b""])
+        assert told_of(judge, data) == told_of(heads.RequestJudge(), data)
+
+
+def test_the_fields_of_a_request_that_came_again_are_known_until_others_come() -> None:
+    judge = heads.RequestJudge()
+    data = b"GET /%d HTTP/1.1\r\nHost: a\r\nCookie: %s\r\n\r\n"
+    _, one, other, again, next_one = [
+        judge.judge(data % (number, cookie), LIMITS)[0] for number, cookie in enumerate([b"x", b"x", b"x", b"y", b"x"])
+    ]
+    assert one.block is other.block
+    assert (one.target, other.target) == (b"/1", b"/2")
+    assert [head.get(b"cookie") for head in (other, again, next_one)] == [b"x", b"y", b"x"]
+    assert next_one.block is not one.block
+
+
+def test_what_one_connection_found_out_is_not_told_to_another(monkeypatch) -> None:
+    monkeypatch.setattr(heads, "MEMORY", BlockMemory())
+    judges = [heads.RequestJudge(), heads.RequestJudge()]
+    blocks = [[judge.judge(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", LIMITS)[0].block for judge in judges] for _ in "1234"]
+    assert blocks[2][0] is blocks[3][0] is not blocks[3][1]
+    assert blocks[3][0].facts is not blocks[3][1].facts
+
+
+def test_a_connection_holds_no_large_head() -> None:
+    judge = heads.RequestJudge()
+    data = b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"x" * 2048)
+    first, second = judge.judge(data, LIMITS)[0], judge.judge(data, LIMITS)[0]
+    assert first == second
+    assert first.block is not second.block
