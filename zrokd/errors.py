@@ -68,6 +68,10 @@ class Invalid(ZrokdError):
     """The input breaks a rule; the text says which."""
 
 
+class Misused(Invalid):
+    """What a person gave can be right nowhere: that is seen before anybody is asked."""
+
+
 class BadName(Invalid):
     """A name or token that can be none; the text says the rule."""
 
@@ -144,6 +148,10 @@ class StoreError(Unavailable):
 
 class StoreLocked(StoreError):
     """Somebody else holds the database."""
+
+
+class StoreUnfit(StoreError):
+    """The database takes no changes until its operator sees to it: full, read-only, damaged."""
 
 
 class OverlayError(Unavailable):

@@ -13,7 +13,7 @@ import zrokd
 from zrokd.api.app import create_app
 from zrokd.api.call import Settings as ApiSettings
 from zrokd.contracts import Health, OverlayAdmin, Role, Task
-from zrokd.errors import RestartNeeded, Unavailable, ZrokdError
+from zrokd.errors import RestartNeeded, StoreError, StoreUnfit, Unavailable, ZrokdError
 from zrokd.model.account import Credentials, Principal
 from zrokd.model.naming import new_token
 from zrokd.model.passwords import hash_password
@@ -76,6 +76,7 @@ class ControllerRole(Role):
         self._posting: Task | None = None
         self._noting: Task | None = None
         self._limiting: Task | None = None
+        self._mending: Task | None = None
         self._trouble = ""  # what the last comparison with the overlay said
 
     # -- life ---
@@ -109,13 +110,14 @@ class ControllerRole(Role):
         self._posting = self.ctx.spawn(self._post.run, lambda: self.services.outbox.send, self._leads, name="mail")
         self._noting = self.ctx.spawn(self._note_uses_forever, name="token uses")
         self._limiting = self.ctx.spawn(self._limit_forever, name="limits of bytes")
+        self._mending = self.ctx.spawn(self._look_again_forever, name="look at the database")
         if self._company is not None:
             self._company.stay(self.ctx.spawn, lambda: self.settings.beat_every, lambda: self.settings.news_every)
 
     def drain(self, deadline_s: float) -> None:
         """Close the port, send away who waits for news, let requests end."""
         until = time.monotonic() + deadline_s
-        for task in (self._reconciling, self._posting, self._noting, self._limiting):
+        for task in (self._reconciling, self._posting, self._noting, self._limiting, self._mending):
             if task is not None:
                 task.kill()
         for listener in self._listeners:
@@ -138,9 +140,11 @@ class ControllerRole(Role):
             self._company.leave()
 
     def health(self) -> Health:
-        """Whether the API is answered, and what the last comparison of store and overlay said."""
+        """Whether the API is answered and the database takes changes, and how store and overlay compared last."""
         if not self._listeners or not self._listeners[-1].accepting:
             return Health(ok=False, detail="the API is not answered")
+        if self._store.trouble:
+            return Health(ok=False, detail=f"the database takes no changes: {self._store.trouble}")
         return Health(ok=not self._trouble, detail=self._trouble)
 
     @property
@@ -309,7 +313,7 @@ class ControllerRole(Role):
             self.services.trail.prune(self.settings.audit_keep)
             self.services.binds.prune()
         except ZrokdError as error:
-            self.ctx.log.warning("the controller cannot tidy up now: %s", error)
+            self._grumble("the controller cannot tidy up now", error)
 
     def _limit_forever(self) -> None:
         while True:
@@ -322,7 +326,7 @@ class ControllerRole(Role):
             for verdict in self.services.bandwidth.enforce():
                 self.ctx.log.warning("%s", verdict)
         except ZrokdError as error:
-            self.ctx.log.warning("bytes cannot be compared with their limits now: %s", error)
+            self._grumble("bytes cannot be compared with their limits now", error)
         except Exception:  # the next round may fare better
             self.ctx.log.exception("comparing bytes with their limits failed")
 
@@ -335,7 +339,19 @@ class ControllerRole(Role):
         try:
             self._directory.keep_uses()
         except ZrokdError as error:
-            self.ctx.log.warning("when tokens were used cannot be kept now: %s", error)
+            self._grumble("when tokens were used cannot be kept now", error)
+
+    def _look_again_forever(self) -> None:
+        while True:
+            time.sleep(_AGAIN_S)
+            try:
+                self._store.look_again()
+            except StoreError as error:
+                self.ctx.log.debug("%s", error)  # the store has told it
+
+    def _grumble(self, what: str, error: ZrokdError) -> None:
+        if not isinstance(error, StoreUnfit):  # the store tells that, once
+            self.ctx.log.warning("%s: %s", what, error)
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:

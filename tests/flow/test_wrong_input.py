@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
@@ -111,8 +111,9 @@ class Running:
 
 
 class Site:
-    def __init__(self, folder):
+    def __init__(self, folder, says_in=None):
         self.folder, self.api, self.port = folder, free_port(), free_port()
+        self.says_in = says_in or folder
         self.file = folder / "server.yml"
         self.file.write_text(SERVER.format(api=self.api, port=self.port))
         self.file.chmod(0o600)
@@ -120,7 +121,7 @@ class Site:
         self.start()
 
     def start(self):
-        self.daemon = Running(self.folder, "run", self.file, "--set", "log.format=text")
+        self.daemon = Running(self.says_in, "run", self.file, "--set", "log.format=text")
         self.daemon.until("serving controller, frontend")
 
     def get(self, host, path="/"):
@@ -130,6 +131,24 @@ class Site:
             return connection.getresponse().status
         finally:
             connection.close()
+
+    def ready(self):
+        """Status and body of /readyz."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(self.folder / "state" / "health.sock"))
+            sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            with contextlib.closing(HTTPResponse(sock)) as answer:
+                answer.begin()
+                return answer.status, json.loads(answer.read())
+
+    def create_name(self, name):
+        """The status."""
+        connection = HTTPConnection("127.0.0.1", self.api, timeout=WAIT_S)
+        with contextlib.closing(connection):
+            body = json.dumps({"name": name, "namespaceToken": "public"})
+            head = {"Content-Type": "application/zrok.v1+json", "X-TOKEN": "ann-token-0001"}
+            connection.request("POST", "/api/v2/share/name", body, head)
+            return connection.getresponse().status
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +238,7 @@ def test_a_name_that_is_taken(site, ann, tmp_path_factory):
 
 def test_a_name_that_is_not_allowed(site, ann):
     refused(zrokd(ann, "create", "name", "-no-"), 2)
-    refused(zrokd(ann, "create", "name", "No_Name"), 1, "'No_Name' is not a valid name: 3 to 63 of a-z, 0-9 and -")
+    refused(zrokd(ann, "create", "name", "No_Name"), 2, "'No_Name' is not a valid name: 3 to 63 of a-z, 0-9 and -")
 
 
 def test_a_controller_that_is_away_is_one_line_until_it_is_back(site, ann):
@@ -251,19 +270,34 @@ def test_a_file_that_is_no_configuration(tmp_path, content, said):
         assert len(re.findall(r"zrokd\.yml", done.stderr)) == 1
 
 
-def test_a_full_disk_while_state_is_written_keeps_what_was_there(site, tmp_path):
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of so much, as the folder `disk`; skipped where this user may not mount one."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    disk = tmp_path / "disk"
+    disk = folder / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
         pytest.skip("this machine does not let us mount a small disk")
     try:
-        filler = disk / "filler"
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
+
+
+def fill(disk):
+    """The file that takes all room."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
+def test_a_full_disk_while_state_is_written_keeps_what_was_there(site, tmp_path):
+    with small_disk(tmp_path, "16k") as disk:
+        filler = fill(disk)
         done = zrokd(disk, "enable", "-", "--controller", site.url, given="ann-token-0001\n")
         assert done.returncode == 1
         assert "No space left" in done.stderr
@@ -273,5 +307,29 @@ def test_a_full_disk_while_state_is_written_keeps_what_was_there(site, tmp_path)
         kept = json.loads((disk / ".zrokd" / "environment.json").read_text())
         assert kept["controller"] == site.url
         zrokd(disk, "disable")
-    finally:
-        subprocess.run(["umount", str(disk)], check=False)
+
+
+def test_a_full_disk_under_the_database_is_told_by_readyz_until_there_is_room(tmp_path, tmp_path_factory):
+    with small_disk(tmp_path, "4m") as disk:
+        one = Site(disk, tmp_path)
+        home = tmp_path_factory.mktemp("home")
+        try:
+            refused(zrokd(home, "enable", "-", "--controller", one.url, given="ann-token-0001\n"), 0)
+            filler = fill(disk)
+            answers = [one.create_name(f"name-{number}") for number in range(200)]
+            assert answers[-1] == 503
+            status, told = one.ready()
+            assert status == 503
+            assert "the disk under the database is full" in told["components"]["role.controller"]["detail"]
+            assert [name for name, state in told["components"].items() if not state["ok"]] == ["role.controller"]
+            filler.unlink()
+            stop = time.monotonic() + WAIT_S
+            while one.ready()[0] != 200:
+                assert time.monotonic() < stop, one.ready()
+                time.sleep(0.05)
+            assert one.create_name("there-is-room") == 201
+            said = one.daemon.text().splitlines()
+            for text in ("takes no changes", "is full", "takes changes again"):
+                assert sum(text in line for line in said) == 1, said
+        finally:
+            one.daemon.end(signal.SIGTERM)

@@ -16,6 +16,7 @@ from gevent.event import Event
 from gevent.monkey import get_original
 from pydantic import ValidationError
 from zrokd_plugins.role_controller import ControllerRole, zrokd_provide_roles
+from zrokd_plugins.role_controller import role as role_module
 from zrokd_plugins.role_controller.company import Company
 from zrokd_plugins.role_controller.declared import bandwidth_of, limits_of
 from zrokd_plugins.role_controller.identify import Identifier
@@ -23,7 +24,8 @@ from zrokd_plugins.role_controller.settings import BandwidthSettings, Controller
 
 from zrokd.client.controller import Controller
 from zrokd.config.load import from_tree
-from zrokd.errors import Conflict, Denied, RestartNeeded, StartError, StoreError, Unavailable
+from zrokd.contracts import Health
+from zrokd.errors import Conflict, Denied, RestartNeeded, StartError, StoreError, StoreUnfit, Unavailable
 from zrokd.host.daemon import Daemon
 from zrokd.host.registry import Registry
 from zrokd.model.account import Credentials, Principal
@@ -672,6 +674,44 @@ def test_guessed_tokens_stand_in_a_line_of_their_own(caplog):
     end.set()
     gevent.joinall(guesses)
     assert len(asking) == 50
+
+
+# -- a full disk ---
+
+
+def test_a_full_disk_is_told_by_health_until_it_is_over(start, monkeypatch, caplog):
+    monkeypatch.setattr(role_module, "_AGAIN_S", 0.02)
+    daemon, role = start()
+    store, end = role._store, Event()
+
+    def full(*_args, **_kwargs):
+        if not end.is_set():
+            raise StoreUnfit("the disk under the database is full")
+        return work(*_args, **_kwargs)
+
+    work = store.offload
+    store.offload = full
+    for number in range(3):
+        answer = requests.post(
+            f"http://{role.address}/api/v2/share/name",
+            json={"name": f"blog{number}", "namespaceToken": "public"},
+            headers={"X-TOKEN": "anns-own-token"},
+            timeout=10,
+        )
+        assert answer.status_code == 503
+    assert role.health() == Health(
+        ok=False, detail="the database takes no changes: the disk under the database is full"
+    )
+    assert "database" in daemon._health.report("/readyz/controller")[1]["components"]["role.controller"]["detail"]
+    end.set()
+    with gevent.Timeout(10):
+        while not role.health().ok:
+            gevent.sleep(0.01)
+    assert [line for line in caplog.messages if "takes" in line] == [
+        "the database takes no changes: the disk under the database is full",
+        "the database takes changes again",
+    ]
+    assert "Unavailable" not in caplog.text
 
 
 # -- several controllers ---

@@ -20,6 +20,7 @@ from zrokd.errors import (
     LimitReached,
     NotEnough,
     NotFound,
+    StoreUnfit,
     TooMany,
     Unavailable,
     WeakPassword,
@@ -68,7 +69,7 @@ def _ours(request: falcon.Request, response: falcon.Response, error: ZrokdError,
     response.data = json.dumps(str(error)).encode()
     if isinstance(error, Unavailable | TooMany):
         response.set_header("Retry-After", str(max(1, round(error.retry_after_s))))
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) and not isinstance(error, StoreUnfit):  # the store tells that, once
         LOG.warning("%s %s: %s", request.method, request.uri_template or "?", error)
     return None
 

@@ -11,9 +11,10 @@ from typing import ParamSpec, Protocol, TypeVar
 import peewee
 
 from zrokd.contracts import Storage
-from zrokd.store import audit, tables
+from zrokd.store import audit, meta, tables
 from zrokd.store.dialects import dialect_of
 from zrokd.store.failures import translated
+from zrokd.store.fitness import Fitness
 from zrokd.store.line import Line
 
 P = ParamSpec("P")
@@ -42,12 +43,25 @@ class Store:
         self._dialect = dialect_of(database)
         # In a line of ours: databases let whoever asks at the right moment go first, and a thread is held meanwhile.
         self._line = Line(_LONGEST_S, _PAUSE_S if self._dialect.alone else 0.0)
+        self._fitness = Fitness()
         tables.database.initialize(database)
 
     @property
     def alone(self) -> bool:
         """Whether no controller but ours works on this database: SQLite is for one."""
         return self._dialect.alone
+
+    @property
+    def trouble(self) -> str:
+        """Why the database takes no changes, for its operator; "" while it does."""
+        return self._fitness.trouble
+
+    def look_again(self) -> None:
+        """Find out whether a trouble is over. Switches greenlets. :raises StoreError: it is not."""
+        if self.trouble:
+            self.write(meta.begin_trial)
+            self.write(meta.end_trial)
+            self._fitness.over()
 
     @classmethod
     def over(cls, storage: Storage, offload: Offload) -> Store:
@@ -68,7 +82,7 @@ class Store:
 
         :raises Conflict: somebody else changed the same at the same time. :raises StoreError: as `read`.
         """
-        with self._line.turn():
+        with self._line.turn(), self._fitness.watched():
             return self.offload(contextvars.copy_context().run, self._write, partial(function, *args, **kwargs))
 
     def _read(self, work: Callable[[], T]) -> T:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import peewee
 
-from zrokd.errors import Conflict, Invalid, StoreError, StoreLocked
+from zrokd.errors import Conflict, Invalid, StoreError, StoreLocked, StoreUnfit
 
 #: SQLite's primary result codes. Source: https://sqlite.org/rescode.html
 _SENTENCES = {
@@ -22,6 +22,8 @@ _SENTENCES = {
     sqlite3.SQLITE_NOTADB: "the file is not a database",
 }
 _LOCKS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_UNFIT = _SENTENCES.keys() - _LOCKS
+_UNFIT_STATES = {"53100", "25006", "42501", "42P01", "42703"}
 _AWAY = "the database does not answer; try again"
 _LOCKED = "the database is busy with somebody else's change; try again"
 _FULL = "the disk under the database is full"
@@ -51,6 +53,7 @@ def translated() -> Iterator[None]:
 
     :raises Conflict: a rule of the schema was broken that nobody put into better words (see `taken`).
     :raises Invalid: a value does not fit any column.
+    :raises StoreLocked: somebody else holds it. :raises StoreUnfit: its operator must see to it.
     :raises StoreError: everything else.
     """
     try:
@@ -60,8 +63,7 @@ def translated() -> Iterator[None]:
     except (peewee.DataError, OverflowError, UnicodeEncodeError) as error:
         raise Invalid("a value cannot be stored: it is too long, too large or not text") from error
     except peewee.PeeweeException as error:
-        locked = not _LOCKS.isdisjoint(_codes(error))
-        raise (StoreLocked if locked else StoreError)(sentence(error)) from error
+        raise _kind(error)(sentence(error)) from error
 
 
 @contextmanager
@@ -87,6 +89,13 @@ def sentence(error: BaseException) -> str:
     if getattr(error.__context__, "sqlstate", "none") is None and isinstance(error, peewee.OperationalError):
         return _AWAY  # PostgreSQL's driver without a code: no server was there to give one
     return f"the database does not do it: {error}"
+
+
+def _kind(error: BaseException) -> type[StoreError]:
+    codes = set(_codes(error))
+    if codes & _LOCKS:
+        return StoreLocked
+    return StoreUnfit if codes & _UNFIT or _UNFIT_STATES.intersection(_states(error)) else StoreError
 
 
 def _codes(error: BaseException | None) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from zrokd.model.audit import Link
@@ -10,7 +11,8 @@ from zrokd.store.base import database
 from zrokd.store.tables import Meta
 
 _INSTANCE, _EPOCH, _VERSION, _PRUNED = "instance", "epoch", "mapping_version", "mapping_pruned"
-_BOOT = "boot"
+_BOOT, _TRIAL = "boot", "trial"
+_TRIAL_BYTES = 64 * 1024  # more than any change of ours: a full disk may still have room for a small one
 _AUDIT_HEAD, _AUDIT_CHECKPOINT = "audit_head", "audit_checkpoint"
 
 
@@ -70,6 +72,16 @@ def pruned_version() -> int:
 def set_pruned_version(value: int) -> None:
     """Deletions up to `value` are forgotten now."""
     _set(_PRUNED, str(value))
+
+
+def begin_trial() -> None:
+    """Write something of size, to find out whether the database takes it. For `Store.write`, as `end_trial`."""
+    _set(_TRIAL, secrets.token_hex(_TRIAL_BYTES // 2))
+
+
+def end_trial() -> None:
+    """Take it away again. Idempotent."""
+    Meta.delete().where(Meta.key == _TRIAL).execute()
 
 
 def audit_head() -> Link:

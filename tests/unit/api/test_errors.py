@@ -12,6 +12,7 @@ from zrokd.errors import (
     OverlayTimeout,
     Problem,
     StoreError,
+    StoreUnfit,
     Unavailable,
 )
 from zrokd.wire.fields import NotOneOf
@@ -61,6 +62,13 @@ def test_a_value_that_does_not_exist_is_422_with_zroks_code(failing):
     assert answer.status_code == 422
     assert answer.json == {"code": 606, "message": "shareMode must be one of public, private"}
     assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(("error", "lines"), [(StoreError("locked"), 1), (StoreUnfit("the disk is full"), 0)])
+def test_what_the_store_tells_once_is_not_told_with_every_request(failing, caplog, error, lines):
+    for _ in range(3):
+        assert failing(error).status_code == 503
+    assert len([record for record in caplog.records if record.name == "zrokd.api"]) == 3 * lines
 
 
 @pytest.mark.parametrize(("retry_after_s", "told"), [(0.2, "1"), (2.0, "2"), (30.4, "30")])

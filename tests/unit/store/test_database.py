@@ -14,7 +14,7 @@ import peewee
 import pytest
 
 from tests.postgres.fixtures import only_postgres, only_sqlite
-from zrokd.errors import Conflict, Invalid, StoreError, ZrokdError
+from zrokd.errors import Conflict, Invalid, StoreError, StoreLocked, StoreUnfit, ZrokdError
 from zrokd.store import accounts, meta, tables
 from zrokd.store.database import Store, direct
 
@@ -264,6 +264,69 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(small_disk, open_datab
     assert len(emails(store)) == kept > 10
     with database.connection_context():
         assert database.execute_sql("pragma integrity_check").fetchone() == ("ok",)
+
+
+# -- a trouble for the operator ---
+
+
+@pytest.fixture
+def full(store):
+    """full(yes): whether the file may grow."""
+    pages = []
+
+    def limit(yes):
+        with store.database.connection_context():
+            pages[:] = [store.database.execute_sql("pragma page_count").fetchone()[0] if yes else 2**30]
+
+    connect = store.database._connect
+
+    def limited():
+        connection = connect()
+        if pages:
+            connection.execute(f"pragma max_page_count = {pages[0]}").fetchall()
+        return connection
+
+    store.database._connect = limited
+    return limit
+
+
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "zrokd.store"]
+
+
+@only_sqlite
+def test_a_trouble_is_told_once_and_once_when_it_is_over(store, full, caplog):
+    full(True)
+    for number in range(3):
+        with pytest.raises(StoreUnfit):
+            store.write(accounts.add, f"{number}@example.com", "x" * 50000, 1)
+    store.write(meta.instance_id)  # a small change finds room, which is no end of the trouble
+    assert store.trouble == "the disk under the database is full"
+    with pytest.raises(StoreUnfit):
+        store.look_again()
+    assert told(caplog) == ["the database takes no changes: the disk under the database is full"]
+    full(False)
+    assert store.trouble
+    store.look_again()
+    store.look_again()
+    assert store.trouble == ""
+    assert told(caplog)[1:] == ["the database takes changes again"]
+    assert store.read(lambda: tables.Meta.select().where(tables.Meta.key == "trial").count()) == 0
+
+
+def test_who_has_no_trouble_tries_nothing(store):
+    store.write = lambda *_: pytest.fail("it tried")
+    store.look_again()
+
+
+@pytest.mark.parametrize("refusal", [StoreLocked("locked"), StoreError("away"), Conflict("taken"), KeyError("ours")])
+def test_what_is_no_operators_business_is_no_trouble(store, refusal, caplog):
+    def refuse():
+        raise refusal
+
+    with pytest.raises(type(refusal)):
+        store.write(refuse)
+    assert (store.trouble, told(caplog)) == ("", [])
 
 
 def test_foreign_errors_do_not_leave_the_store(store):

@@ -5,7 +5,7 @@ import sqlite3
 import peewee
 import pytest
 
-from zrokd.errors import Conflict, Invalid, StoreError
+from zrokd.errors import Conflict, Invalid, StoreError, StoreLocked, StoreUnfit
 from zrokd.store.failures import sentence, taken, translated
 
 
@@ -63,6 +63,11 @@ def test_the_first_cause_counts_when_the_rollback_fails_too():
         (peewee.DataError("too long"), Invalid),
         (OverflowError("int too large"), Invalid),
         (peewee.OperationalError("no such table: x"), StoreError),
+        (wrapped(driver(sqlite3.SQLITE_BUSY)), StoreLocked),
+        (wrapped(driver(sqlite3.SQLITE_FULL)), StoreUnfit),
+        (wrapped(driver(sqlite3.SQLITE_IOERR_WRITE)), StoreUnfit),
+        (wrapped(driver(sqlite3.SQLITE_READONLY)), StoreUnfit),
+        (wrapped(driver(sqlite3.SQLITE_INTERRUPT)), StoreError),
         (peewee.InterfaceError("connection closed"), StoreError),
         (peewee.ProgrammingError("syntax"), StoreError),
         (KeyError("ours to fix"), KeyError),
@@ -72,6 +77,7 @@ def test_the_first_cause_counts_when_the_rollback_fails_too():
 def test_what_the_driver_raises_becomes_ours(raised, told):
     with pytest.raises(told) as caught, translated():
         raise raised
+    assert type(caught.value) is told
     if not isinstance(raised, told):
         assert caught.value.__cause__ is raised
 
