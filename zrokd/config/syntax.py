@@ -11,6 +11,11 @@ from zrokd.config.masking import mask_text, mask_urls
 from zrokd.errors import Problem
 
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
+_UNCLOSED = _QUOTE, _LIST, _KEYS = (
+    "a quote is never closed",
+    "a `[` is not closed, or a comma is missing",
+    "a `{` is not closed, or a comma is missing",
+)
 _WORDS = {
     "mapping values are not allowed in this context": "a second `:` in this line, or wrong indentation; put a "
     "value that holds `: ` in quotes",
@@ -18,10 +23,10 @@ _WORDS = {
     "did not find expected '-' indicator": "wrong indentation, or an item of this list does not begin with `-`",
     "block sequence entries are not allowed in this context": "a list cannot begin here; put `-` on a line of its own",
     "could not find expected ':'": "this key has no `:`",
-    "found unexpected end of stream": "a quote is never closed",
-    "found unexpected document indicator": "a quote is never closed",
-    "did not find expected ',' or ']'": "a `[` is not closed, or a comma is missing",
-    "did not find expected ',' or '}'": "a `{` is not closed, or a comma is missing",
+    "found unexpected end of stream": _QUOTE,
+    "found unexpected document indicator": _QUOTE,
+    "did not find expected ',' or ']'": _LIST,
+    "did not find expected ',' or '}'": _KEYS,
     "did not find expected alphabetic or numeric character": "`*` and `&` begin aliases; put the value in quotes",
     "found undefined alias": "this alias stands for nothing; put a value that begins with `*` in quotes",
     "found duplicate anchor": "this anchor stands twice",
@@ -48,6 +53,9 @@ def problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
         return Problem("this is not YAML", file=file)
     source = lines[mark.line] if mark.line < len(lines) else ""
     message = said if isinstance(error, Refused) else _words(said, source, mark.column)
+    begun = getattr(error, "context_mark", None)
+    if begun is not None and message in _UNCLOSED:  # which shows at the end of the file
+        message += f"; it opens at {begun.line + 1}:{begun.column + 1}"
     return Problem(message, file=file, line=mark.line + 1, column=mark.column + 1, source=mask_text(source))
 
 

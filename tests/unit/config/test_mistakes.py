@@ -709,7 +709,7 @@ version: 1
 roles: [controller
 """,
         [
-            "3:1: a `[` is not closed, or a comma is missing",
+            "3:1: a `[` is not closed, or a comma is missing; it opens at 2:8",
         ],
     ),
     "an open quote": (
@@ -719,7 +719,7 @@ drain: "30s
 roles: {controller: }
 """,
         [
-            "4:1: a quote is never closed",
+            "4:1: a quote is never closed; it opens at 2:8",
         ],
     ),
     "an unknown alias": (

@@ -10,9 +10,12 @@ from zrokd.config.syntax import Refused, lines_of, problem, short
 # text -> line, column and what is said
 SAID = {
     "a: b: c\n": (1, 5, "a second `:` in this line, or wrong indentation; put a value that holds `: ` in quotes"),
-    "a: [1\n": (2, 1, "a `[` is not closed, or a comma is missing"),
-    "a: {b: 1\n": (2, 1, "a `{` is not closed, or a comma is missing"),
-    "a: 'b\n": (2, 1, "a quote is never closed"),
+    "a: [1\n": (2, 1, "a `[` is not closed, or a comma is missing; it opens at 1:4"),
+    "a: {b: 1\n": (2, 1, "a `{` is not closed, or a comma is missing; it opens at 1:4"),
+    "a: {b: 1\n c: 1\n": (2, 3, "a `{` is not closed, or a comma is missing; it opens at 1:4"),
+    "a: 'b\n": (2, 1, "a quote is never closed; it opens at 1:4"),
+    'a: 1\nb:\n  - "c\nd: 1\ne: 1\n': (6, 1, "a quote is never closed; it opens at 3:5"),
+    'a: "b\n---\nc: 1\n': (2, 1, "a quote is never closed; it opens at 1:4"),
     'a: "\\q"\n': (1, 5, "a `\\` in \"double quotes\" begins an escape; use 'single quotes'"),
     "a: @b\n": (1, 4, "a value cannot begin with '@'; put it in quotes"),
     "a: %b\n": (1, 4, "a value cannot begin with '%'; put it in quotes"),
