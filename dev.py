@@ -54,9 +54,14 @@ def main(given: list | None = None) -> int:
     if sys.version_info < OLDEST:
         return fail(f"python3 is {sys.version.split()[0]}; zrokd needs {OLDEST[0]}.{OLDEST[1]} or newer")
     try:
-        return COMMANDS[arguments.command](arguments)
+        code = COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
     except SetupError as error:
         return fail(str(error))
+    except BrokenPipeError:  # as in `demo --once | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again at its end
+        return 128 + signal.SIGPIPE
+    return code
 
 
 def fail(sentence: str) -> int:

@@ -16,14 +16,13 @@ import click
 
 from zrokd import hookimpl
 from zrokd.contracts import Command
-from zrokd.errors import ConfigError, ZrokdError
 from zrokd.model.audit import Actor, acting, local_user
 
 if TYPE_CHECKING:
-    from zrokd.config.load import Configuration, Lookup
     from zrokd.contracts import Storage
     from zrokd.store.migrate import Step
 
+_NUMBER = click.IntRange(min=0)
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -57,7 +56,7 @@ def status(ctx: click.Context, file: Path, *, as_json: bool) -> None:
 
 @db.command()
 @_FILE
-@click.option("--to", type=int, metavar="N", help="Stop after migration number N.")
+@click.option("--to", type=_NUMBER, metavar="N", help="Stop after migration number N, such as 0009.")
 @click.pass_context
 def upgrade(ctx: click.Context, file: Path, to: int | None) -> None:
     """Apply what is pending to the database of FILE."""
@@ -68,17 +67,36 @@ def upgrade(ctx: click.Context, file: Path, to: int | None) -> None:
     click.echo("\n".join(f"applied {name}" for name in names) or "nothing to do")
 
 
+def _steps(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """How many; who writes the number of a migration, as `status` shows them, does not mean so many steps."""
+    if value is None:
+        return None
+    if value[:1] == "0" and value != "0":
+        number = value.partition("_")[0]
+        raise click.UsageError(f"{value} is a migration's number; write --to {number} to keep it, or how many steps")
+    if not (value.isascii() and value.isdecimal() and int(value)):
+        raise click.UsageError(f"STEPS is how many migrations to take back, from 1 on, not {value!r}")
+    return int(value)
+
+
 @db.command()
 @_FILE
-@click.argument("steps", type=click.IntRange(min=1))
-@click.confirmation_option(prompt="What the tables hold is lost, and a running controller fails. Go on?")
+@click.argument("steps", required=False, callback=_steps)
+@click.option(
+    "--to", type=_NUMBER, metavar="N", help="Keep migration number N, such as 0009, and those before; 0: none."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before.")
 @click.pass_context
-def downgrade(ctx: click.Context, file: Path, steps: int) -> None:
-    """Take back the last STEPS migrations of the database of FILE."""
+def downgrade(ctx: click.Context, file: Path, steps: int | None, to: int | None, *, yes: bool) -> None:
+    """Take back the last STEPS migrations of the database of FILE, or with --to those after number N."""
     from zrokd.store import migrate
 
+    if (steps is None) == (to is None):
+        raise click.UsageError("say how many STEPS to take back, or --to N")
+    if not yes:
+        click.confirm("What the tables hold is lost, and a running controller fails. Go on?", abort=True, err=True)
     with _database(ctx, file) as database:
-        names = migrate.downgrade(database, steps)
+        names = migrate.downgrade(database, steps or 0, to=to)
     click.echo("\n".join(f"took back {name}" for name in names) or "nothing to do")
 
 
@@ -154,12 +172,12 @@ def _line(step: Step, *, as_json: bool) -> str:
 def _new(target: Path) -> Iterator[Path]:
     """A file that is renamed to `target` when the block ends well; nobody but us may read it.
 
-    :raises click.ClickException: there is such a file, or it cannot be written.
+    :raises click.UsageError: there is such a file. :raises click.ClickException: it cannot be written.
     """
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
         if target.exists():
-            raise click.ClickException(f"{target} exists; name a new file")
+            raise click.UsageError(f"{target} exists; name a new file")
         unfinished.unlink(missing_ok=True)
         unfinished.touch(0o600)
         yield unfinished
@@ -184,31 +202,19 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _database(ctx: click.Context, file: Path, *, make: bool = False) -> Iterator[Any]:
-    """The database of a configuration file, open. :raises click.ClickException: says what is wrong."""
+    """The database of a configuration file, open. :raises ZrokdError: as `_storage`."""
     with _storage(ctx, file, make=make) as storage:
         yield storage.database()
 
 
 @contextmanager
 def _storage(ctx: click.Context, file: Path, *, make: bool = False) -> Iterator[Storage]:
-    """The storage of a configuration file, open. :raises click.ClickException: says what is wrong."""
+    """The storage of a configuration file, open. :raises ConfigError: the file is wrong. :raises ZrokdError: it is."""
+    from zrokd.config.load import load
     from zrokd.config.offline import storage_of
 
-    try:
-        with storage_of(_load(file, ctx.obj["registry"]), make=make) as storage:
-            yield storage
-    except ConfigError as error:
-        from zrokd.config.render import render_problems
-
-        raise click.ClickException(render_problems(error.problems)) from error
-    except ZrokdError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _load(file: Path, registry: Lookup) -> Configuration:
-    from zrokd.config.load import load
-
-    return load(file, registry=registry)
+    with storage_of(load(file, registry=ctx.obj["registry"]), make=make) as storage:
+        yield storage
 
 
 @hookimpl

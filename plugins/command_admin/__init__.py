@@ -12,7 +12,7 @@ import click
 
 from zrokd import hookimpl
 from zrokd.contracts import Command
-from zrokd.errors import ConfigError, NotFound, ZrokdError
+from zrokd.errors import NotFound
 from zrokd.wire import client as wire
 
 from . import limits, skips
@@ -253,26 +253,19 @@ def _tell(desk: Desk, steps: Sequence[Step]) -> None:
 def _overlay_of(file: Path, registry: Lookup) -> Iterator[tuple[Overlay, str]]:
     """The overlay of a configuration, not open, and what its controller's objects there are tagged with.
 
-    :raises click.ClickException: says what is wrong.
+    :raises ConfigError: the file is wrong. :raises NotFound: it has no overlay, or no controller.
     """
     from zrokd.config.load import load
     from zrokd.config.offline import component_of
 
+    configuration = load(file, registry=registry)
+    if configuration.overlay is None:
+        raise NotFound("this configuration has no overlay")
+    overlay = cast("Overlay", component_of(configuration, configuration.overlay))
     try:
-        configuration = load(file, registry=registry)
-        if configuration.overlay is None:
-            raise NotFound("this configuration has no overlay")
-        overlay = cast("Overlay", component_of(configuration, configuration.overlay))
-        try:
-            yield overlay, _instance_of(configuration)
-        finally:
-            overlay.close()
-    except ConfigError as error:
-        from zrokd.config.render import render_problems
-
-        raise click.ClickException(render_problems(error.problems)) from error
-    except ZrokdError as error:
-        raise click.ClickException(str(error)) from error
+        yield overlay, _instance_of(configuration)
+    finally:
+        overlay.close()
 
 
 def _instance_of(configuration: Configuration) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import click
 
-from zrokd.errors import NotFound, ZrokdError
+from zrokd.errors import NotFound
 from zrokd.model.units import Secret
 
 if TYPE_CHECKING:
@@ -40,19 +40,16 @@ class Desk:
         self._as_json = as_json or self._as_json
 
     def call(self, method: str, path: str, document: Mapping[str, Any] | None = None, *, of: str = "") -> Any:
-        """The decoded answer. :raises click.ClickException: in the controller's words, and which thing is missing."""
+        """The decoded answer. :raises ZrokdError: in the controller's words, and which thing is missing."""
         from zrokd.client.transport import Transport
 
+        transport = Transport(self._url, self._secret(), timeout_s=60.0, verify=self._trusted())
         try:
-            transport = Transport(self._url, self._secret(), timeout_s=60.0, verify=self._ca or True)
-            try:
-                return transport.call(method, path, document)
-            finally:
-                transport.close()
+            return transport.call(method, path, document)
         except NotFound as error:
-            raise click.ClickException(f"{error}: {of}" if of else str(error)) from error
-        except ZrokdError as error:
-            raise click.ClickException(str(error)) from error
+            raise NotFound(f"{error}: {of}" if of else str(error)) from error
+        finally:
+            transport.close()
 
     def say(self, entry: Mapping[str, Any], words: str) -> None:
         """One line: `entry` as JSON, or `words`."""
@@ -62,6 +59,15 @@ class Desk:
         """What a person is told instead of an empty list."""
         if not self._as_json:
             click.echo(words, err=True)
+
+    def _trusted(self) -> bool | str:
+        if not self._ca:
+            return True
+        try:
+            with Path(self._ca).open("rb"):
+                return self._ca
+        except OSError as error:
+            raise click.UsageError(f"the certificates in {self._ca} cannot be read: {error.strerror}") from error
 
     def _secret(self) -> Secret:
         if self._secret_file:

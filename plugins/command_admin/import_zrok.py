@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zrokd.errors import ConfigError, ZrokdError
 from zrokd.model.audit import Actor, acting, local_user
 
 from .desk import Desk, at_desk
@@ -36,20 +35,13 @@ def import_zrok(desk: Desk, source: Path, config: Path, *, dry_run: bool, skip_c
     from zrokd.store import migrate
     from zrokd.store.database import Store
 
-    try:
-        rows = zrok_database.read(source)
-        with storage_of(load(config, registry=desk.registry), make=True) as storage:
-            migrate.upgrade(storage.database())
-            with acting(Actor(name=f"user {local_user()}", via="zrokd admin import-zrok")):
-                now_ms = int(time.time() * 1000)
-                store = Store(storage.database())
-                report = zrok_import.import_zrok(store, rows, now_ms, dry_run=dry_run, skip=skip_conflicts)
-    except ConfigError as error:
-        from zrokd.config.render import render_problems
-
-        raise click.ClickException(render_problems(error.problems)) from error
-    except ZrokdError as error:
-        raise click.ClickException(str(error)) from error
+    rows = zrok_database.read(source)
+    with storage_of(load(config, registry=desk.registry), make=True) as storage:
+        migrate.upgrade(storage.database())
+        with acting(Actor(name=f"user {local_user()}", via="zrokd admin import-zrok")):
+            now_ms = int(time.time() * 1000)
+            store = Store(storage.database())
+            report = zrok_import.import_zrok(store, rows, now_ms, dry_run=dry_run, skip=skip_conflicts)
     _tell(desk, report, dry_run=dry_run)
 
 

@@ -33,6 +33,22 @@ def test_once_fetches_both_shares_and_ends_with_0():
     assert "curl -H 'Host: hello.localhost' http://127.0.0.1:" in done.stdout
 
 
+def test_once_ends_quietly_when_nobody_reads_any_more():
+    with subprocess.Popen(
+        [sys.executable, "dev.py", "demo", "--once"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        demo.stdout.readline()
+        demo.stdout.close()
+        said = demo.stderr.read()
+        assert demo.wait(20) == 128 + signal.SIGPIPE
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
 def test_it_shows_the_address_soon_then_requests_and_ends_with_0_on_ctrl_c():
     began = time.monotonic()
     demo = subprocess.Popen(

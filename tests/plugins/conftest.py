@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ from types import SimpleNamespace
 import gevent
 import gevent.pool
 import pytest
+from click.testing import CliRunner
 
+from zrokd.cli.main import run_program
 from zrokd.errors import StreamClosed
 from zrokd.net.stream import SocketStream, pair
 
@@ -40,6 +43,20 @@ class Recorder:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.of(name)) >= count, timeout_s), (name, self.calls)
         return self.of(name)
+
+
+@pytest.fixture
+def typed():
+    """typed(*words): (exit code, standard output, standard error, both) of a command line of zrokd."""
+
+    def run(*words, env=None, given=None):
+        with CliRunner().isolation(input=given, env=env) as outputs:
+            code = run_program(list(words))
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            return code, *(output.getvalue().decode() for output in outputs)
+
+    return run
 
 
 class GreenTask:

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from zrokd_plugins.command_db import DbCommand, zrokd_provide_commands
+from zrokd_plugins.command_db import zrokd_provide_commands
 
 from tests.postgres.fixtures import BOTH, only_sqlite, settings
-from zrokd.contracts import Settings
 from zrokd.host.registry import Registry
 from zrokd.model.audit import Chain
 from zrokd.store import accounts, audit, base, meta, migrate
@@ -50,15 +48,13 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def run(file):
+def run(file, typed):
     """run(words): (exit code, output). `FILE` among the words stands for the configuration's path."""
 
     def invoke(words, answer=None):
-        command = DbCommand(Settings(), None).configure()
-        arguments = [str(file) if word == "FILE" else word for word in words.split()]
-        result = CliRunner().invoke(command, arguments, obj={"registry": Registry()}, input=answer)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.output
+        arguments = (str(file) if word == "FILE" else word for word in words.split())
+        code, _, _, output = typed("db", *arguments, given=answer)
+        return code, output
 
     return invoke
 
@@ -113,6 +109,16 @@ def test_a_downgrade_takes_back_and_asks_before(run, database):
     assert run("downgrade FILE 3 --yes") == (0, "nothing to do\n")
 
 
+@pytest.mark.parametrize("number", ["0009", "9"])
+def test_a_downgrade_may_go_down_to_a_number(run, number):
+    run("upgrade FILE")
+    after = [name for name in NAMES if name > "0009_~"]
+    assert run(f"downgrade FILE --to {number} --yes") == (0, "".join(f"took back {name}\n" for name in after[::-1]))
+    assert run(f"downgrade FILE --to {number} --yes") == (0, "nothing to do\n")
+    code, output = run("downgrade FILE --to 77 --yes")
+    assert (code, "no migration has the number 77" in output) == (1, True)
+
+
 def test_an_upgrade_may_stop_at_a_number(run):
     assert run("upgrade --to 1 FILE") == (0, f"applied {NAMES[0]}\n")
 
@@ -122,7 +128,12 @@ def test_an_upgrade_may_stop_at_a_number(run):
     [
         ("upgrade --to 77 FILE", "no migration has the number 77"),
         ("status missing.yml", "does not exist"),
-        ("downgrade FILE 0 --yes", "0 is not in the range"),
+        ("downgrade FILE 0", "STEPS is how many migrations to take back, from 1 on, not '0'"),
+        ("downgrade FILE many", "STEPS is how many migrations to take back, from 1 on, not 'many'"),
+        ("downgrade FILE 0011", "0011 is a migration's number; write --to 0011 to keep it, or how many steps"),
+        ("downgrade FILE 0011_interstitial", "; write --to 0011 to keep it, or how many steps"),
+        ("downgrade FILE", "say how many STEPS to take back, or --to N"),
+        ("downgrade FILE 1 --to 0011", "say how many STEPS to take back, or --to N"),
         ("upgrade --to x FILE", "not a valid integer"),
     ],
 )
@@ -156,7 +167,7 @@ def test_a_file_that_is_no_database_is_told_in_one_sentence(run, database):
 def test_every_mistake_of_the_configuration_is_shown_with_its_place(run, file):
     file.write_text("version: 1\nrolse: {}\nstate_dir: 5\n")
     code, output = run("status FILE")
-    assert code == 1
+    assert code == 2
     assert f"{file}:2" in output
 
 
@@ -218,7 +229,10 @@ def test_what_is_no_backup_is_refused_and_nothing_is_lost(run, both, tmp_path):
 def test_a_backup_does_not_write_over_a_file_and_leaves_nothing_half(run, both, tmp_path):
     run("upgrade FILE")
     (tmp_path / "old").write_text("old")
-    assert run(f"backup FILE {tmp_path}/old") == (1, f"Error: {tmp_path}/old exists; name a new file\n")
+    assert run(f"backup FILE {tmp_path}/old") == (
+        2,
+        f"zrokd: {tmp_path}/old exists; name a new file\nhelp: zrokd db backup --help\n",
+    )
     assert run(f"backup FILE {tmp_path}/no/folder")[0] == 1
     assert not list(tmp_path.glob(".*unfinished"))
 

@@ -9,8 +9,8 @@ import click
 
 from zrokd import __version__
 from zrokd.cli.lazy import LazyGroup
-from zrokd.cli.output import FAILED, INTERRUPTED, MISUSED
-from zrokd.errors import ConfigError, ZrokdError
+from zrokd.cli.output import FAILED, INTERRUPTED, MISUSED, UNREAD
+from zrokd.errors import ConfigError, Misused, ZrokdError
 
 _COMMANDS = {
     "enable": ("zrokd.cli.environment:enable", "Let this machine share, with an account token."),
@@ -47,12 +47,14 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 def program() -> None:
     """Share a web server, a port or a folder from behind NAT, over a network that you host yourself.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 ended by force.
+    Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong, or a file it names, 130 ended by force,
+    141 nobody reads the output any more.
     """
 
 
 def run_program(arguments: list[str] | None = None, *, last: bool = False) -> int:
     """Run a command line; its exit code. Errors are one sentence on standard error. `last`: the process ends then."""
+    output = sys.stdout
     try:
         code = program.main(arguments, prog_name="zrokd", standalone_mode=False, obj={"last": last})
     except click.ClickException as error:
@@ -72,10 +74,11 @@ def run_program(arguments: list[str] | None = None, *, last: bool = False) -> in
         return MISUSED
     except ZrokdError as error:
         click.echo(f"zrokd: {error}", err=True)
-        return FAILED
-    except BrokenPipeError:
-        sys.stderr.close()  # nobody reads; say nothing more
-        return FAILED
+        return MISUSED if isinstance(error, Misused) else FAILED
+    except SystemExit:
+        if sys.stdout is output:
+            raise
+        return UNREAD  # click takes away an output that nobody reads, and ends the program
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise

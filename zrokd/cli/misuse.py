@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from zrokd.errors import ConfigError, NotFound, Problem
+from zrokd.errors import BadName, ConfigError, NotFound, Problem
+from zrokd.model.naming import check_name
 
 _KEY = re.compile(r"`(\w+)(?:: \w+)?`")
 
@@ -26,6 +27,14 @@ def in_words_of(flags: Mapping[str, str], mode: str = "") -> Iterator[None]:
         if "" in told:
             raise
         raise click.UsageError("; ".join(told)) from error
+
+
+def valid_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """The callback of an argument that is a name. :raises click.UsageError: there can be none; says the rule."""
+    try:
+        return check_name(value)
+    except BadName as error:
+        raise click.UsageError(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
+FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141  # exit codes; the last two as of who dies of the signal
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 

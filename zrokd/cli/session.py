@@ -36,16 +36,18 @@ def controller_url(given: str | None) -> str:
 def ca_file(environment: EnabledEnvironment | None = None, *, given: str | None = None) -> str:
     """The certificates to check the controller with: what was given, $ZROKD_CA, or what the environment remembers.
 
-    Empty: the system's. :raises StartError: the file cannot be read.
+    Empty: the system's. :raises click.UsageError: the file given cannot be read. :raises StartError: that remembered.
     """
-    path = given or os.environ.get("ZROKD_CA") or (environment.ca if environment else "")
+    given = given or os.environ.get("ZROKD_CA")
+    path = given or (environment.ca if environment else "")
     if not path:
         return ""
     try:
         with Path(path).open("rb"):
             return str(Path(path).absolute())
     except OSError as error:
-        raise StartError(f"the certificates in {path} cannot be read: {error.strerror}") from error
+        sentence = f"the certificates in {path} cannot be read: {error.strerror}"
+        raise (click.UsageError if given else StartError)(sentence) from error
 
 
 def enabled() -> EnabledEnvironment:
@@ -75,7 +77,7 @@ def controller_of(environment: EnabledEnvironment) -> Iterator[Controller]:
 
 
 def read_token(file: str) -> str:
-    """The token in the first line of a file, or of standard input for `-`. :raises click.ClickException: none there."""
+    """The token in the first line of a file, or of standard input for `-`. :raises click.UsageError: none there."""
     return _read(file, "token").strip().partition("\n")[0].strip()
 
 
@@ -88,9 +90,9 @@ def _read(file: str, what: str) -> str:
     try:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file} cannot be read: {reason(error)}") from error
+        raise click.UsageError(f"{file} cannot be read: {reason(error)}") from error
     if not text.strip():
-        raise click.ClickException(f"the {what} is empty")
+        raise click.UsageError(f"the {what} is empty")
     return text
 
 

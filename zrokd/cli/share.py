@@ -205,5 +205,5 @@ def _users(file: str | None) -> list[str]:
         try:
             lines += [line.strip() for line in Path(file).read_text().splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
-            raise click.ClickException(f"{file} cannot be read: {reason(error)}") from error
+            raise click.UsageError(f"{file} cannot be read: {reason(error)}") from error
     return lines

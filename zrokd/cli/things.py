@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrokd.cli import session
-from zrokd.cli.misuse import asked_for
+from zrokd.cli.misuse import asked_for, valid_name
 from zrokd.cli.output import JSON, emit, say, table
 from zrokd.errors import Conflict
 
 if TYPE_CHECKING:
     from zrokd.client.controller import Controller
 
+_NAME = click.argument("name", callback=valid_name)
 _NAMESPACE = click.option("-n", "--namespace", default="public", show_default=True, help="Token of the namespace.")
 
 
@@ -25,7 +26,7 @@ def create() -> None:
 
 
 @create.command("name")
-@click.argument("name")
+@_NAME
 @_NAMESPACE
 @JSON
 def create_name(name: str, namespace: str, *, as_json: bool) -> None:
@@ -46,7 +47,7 @@ def modify() -> None:
 
 
 @modify.command("name")
-@click.argument("name")
+@_NAME
 @_NAMESPACE
 @click.option(
     "--reserved/--ephemeral",
@@ -69,7 +70,7 @@ def delete() -> None:
 
 
 @delete.command("name")
-@click.argument("name")
+@_NAME
 @_NAMESPACE
 @JSON
 def delete_name(name: str, namespace: str, *, as_json: bool) -> None:

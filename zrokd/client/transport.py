@@ -15,7 +15,17 @@ from typing import Any
 import requests
 
 from zrokd import __version__
-from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotEnough, NotFound, Unavailable, ZrokdError
+from zrokd.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    LimitReached,
+    Misused,
+    NotEnough,
+    NotFound,
+    Unavailable,
+    ZrokdError,
+)
 from zrokd.model.units import Secret
 from zrokd.net.sessions import new_session
 
@@ -42,10 +52,11 @@ class Transport:
 
     def __init__(self, url: str, token: Secret, *, timeout_s: float, verify: bool | str) -> None:
         if not url.startswith(("http://", "https://")):
-            raise Invalid(f"{url!r} is not the URL of a controller; write it like https://api.example.com")
+            raise Misused(f"{url!r} is not the URL of a controller; write it like https://api.example.com")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._verify = verify
+        self._spoke = False  # whether it ever began to answer
         self._session = new_session()
         # Its own "authentication" keeps requests from sending a password it finds in ~/.netrc.
         self._session.auth = lambda request: request
@@ -86,45 +97,60 @@ class Transport:
             ) as response:
                 return self._answer(response, self._read(response, time.monotonic() + self._timeout_s + wait_s))
         except requests.exceptions.InvalidURL as error:
-            raise Invalid(f"{self.url!r} is not the URL of a controller: {error}") from error
+            raise Misused(f"{self.url!r} is not the URL of a controller: {error}") from error
         except requests.exceptions.SSLError as error:
-            raise Unavailable(self._tls_trouble(_innermost(error))) from error
+            raise self._tls_trouble(_innermost(error)) from error
         except requests.exceptions.Timeout as error:
             raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error
         except requests.exceptions.RequestException as error:
-            broken = isinstance(_innermost(error), ConnectionResetError | BadStatusLine)
-            doubt = "does it speak http there?" if broken and self.url.startswith("http:") else "is it running?"
-            raise Unavailable(f"the controller at {self.url} does not answer ({_root(error)}); {doubt}") from error
+            raise Unavailable(
+                f"the controller at {self.url} does not answer ({_root(error)}); {self._doubt(error)}"
+            ) from error
         except OSError as error:  # its own way to say that there is no such file
-            raise Invalid(f"the certificates in {self._verify} cannot be used: {error}") from error
+            raise Misused(f"the certificates in {self._verify} cannot be used: {error}") from error
 
-    def _tls_trouble(self, error: BaseException) -> str:
+    def _doubt(self, error: BaseException) -> str:
+        """Who closes before its first answer, or garbles that, may be no web server: one with TLS does so, too."""
+        odd = isinstance(_innermost(error), ConnectionResetError | BadStatusLine)
+        return (
+            "does it speak http there?"
+            if odd and not self._spoke and self.url.startswith("http:")
+            else "is it running?"
+        )
+
+    def _tls_trouble(self, error: BaseException) -> ZrokdError:
         if isinstance(error, ssl.SSLCertVerificationError):
             whose = f"those in {self._verify}" if isinstance(self._verify, str) else "those of this system"
-            return (
+            return Unavailable(
                 f"the certificate of the controller at {self.url} is not trusted:"
                 f" {error.verify_message.rstrip('.').lower()}; we trust {whose}, and others in ZROKD_CA or `ca`"
             )
         reason = getattr(error, "reason", None) or str(error)
         if reason in _NO_TLS:
-            return f"{self.url} does not speak TLS; write http://{self.url.removeprefix('https://')}"
+            return Unavailable(f"{self.url} does not speak TLS; write http://{self.url.removeprefix('https://')}")
         words = reason.replace("_", " ").lower()
         if reason in _NO_FILE:
-            return f"the certificates in {self._verify} cannot be used: {words}"
-        return f"the controller at {self.url} and we agree on no TLS ({words}); is it the port of its API?"
+            return Misused(f"the certificates in {self._verify} cannot be used: {words}")
+        return Unavailable(f"the controller at {self.url} and we agree on no TLS ({words}); is it the port of its API?")
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
         self._session.close()
 
     def _read(self, response: requests.Response, until: float) -> bytes:
-        data = bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            data += chunk
-            if len(data) > MAX_ANSWER_BYTES:
-                raise Unavailable(f"the controller at {self.url} answers with more than {MAX_ANSWER_BYTES >> 20} MiB")
-            if time.monotonic() > until:
-                raise Unavailable(f"the controller at {self.url} takes too long to answer")
+        self._spoke, data = True, bytearray()
+        try:
+            for chunk in response.iter_content(_CHUNK):
+                data += chunk
+                if len(data) > MAX_ANSWER_BYTES:
+                    raise Unavailable(
+                        f"the controller at {self.url} answers with more than {MAX_ANSWER_BYTES >> 20} MiB"
+                    )
+                if time.monotonic() > until:
+                    raise Unavailable(f"the controller at {self.url} takes too long to answer")
+        except requests.exceptions.RequestException as error:
+            what = f"the controller at {self.url} fell silent in the middle of an answer ({_root(error)})"
+            raise Unavailable(f"{what}; is it running?") from error
         return bytes(data)
 
     def _answer(self, response: requests.Response, data: bytes) -> Any:

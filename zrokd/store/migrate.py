@@ -50,14 +50,19 @@ def upgrade(database: peewee.Database, *, to: int | None = None) -> tuple[str, .
         return tuple(runner.up(None if to is None else _numbered(steps, to)))
 
 
-def downgrade(database: peewee.Database, steps: int = 1) -> tuple[str, ...]:
-    """Take back the last `steps` migrations; their names. What they hold is lost.
+def downgrade(database: peewee.Database, steps: int = 1, *, to: int | None = None) -> tuple[str, ...]:
+    """Take back the last `steps` migrations, or those after number `to` (0: all); their names. What they hold is lost.
 
     :raises StartError: the schema is newer than this zrokd. :raises StoreError: the database does not do it.
+    :raises NotFound: no migration has the number `to`.
     """
     with _runner(database) as runner, upgrading(database):
-        _refuse_newer(_steps(runner))
-        applied = [step.name for step in _steps(runner) if not step.pending]
+        known = _steps(runner)
+        _refuse_newer(known)
+        applied = [step.name for step in known if not step.pending]
+        if to is not None:
+            kept = _numbered(known, to) if to else ""
+            steps = sum(name > kept for name in applied)
         return tuple(name for _ in applied[-steps:] for name in runner.down()) if steps > 0 else ()
 
 

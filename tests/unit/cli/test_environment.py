@@ -70,9 +70,9 @@ def test_a_second_enable_is_refused_and_keeps_the_first(enabled, home):
     [
         (("enable",), None, 2, "give a TOKEN or --token-file"),
         (("enable", "x", "--token-file", "y"), None, 2, "give a TOKEN or --token-file"),
-        (("enable", "--token-file", "/nowhere/at/all"), None, 1, "/nowhere/at/all cannot be read"),
-        (("enable", "-"), "\n", 1, "the token is empty"),
-        (("enable", "x", "--controller", "example.com"), None, 1, "is not the URL of a controller"),
+        (("enable", "--token-file", "/nowhere/at/all"), None, 2, "/nowhere/at/all cannot be read"),
+        (("enable", "-"), "\n", 2, "the token is empty"),
+        (("enable", "x", "--controller", "example.com"), None, 2, "is not the URL of a controller"),
     ],
 )
 def test_a_wrong_enable_is_one_sentence(shell, home, words, given, code, said):

@@ -56,7 +56,7 @@ def test_mistakes_are_told(site, zoe, shell, tmp_path, file):
     assert err == "zrokd: e-mail address or password are wrong\n"
     err = shell("login", ZOE, "--password-file", file, "--admin", *there, code=1)[1]
     assert err == "zrokd: e-mail address or password are wrong; or this is no administrator\n"
-    assert "the password is empty" in shell("login", ZOE, "--password-file", "/dev/null", *there, code=1)[1]
+    assert "the password is empty" in shell("login", ZOE, "--password-file", "/dev/null", *there, code=2)[1]
     assert (
         "does not answer"
         in shell("login", ZOE, "--password-file", file, "--controller", "http://127.0.0.1:9", code=1)[1]

@@ -208,7 +208,7 @@ def test_a_gate_that_the_frontend_lacks_ends_it_at_once_with_one_sentence(enable
         (("public", "a..b", "--name", "x"), 2, "--name: 'x' is not a valid name"),
         (("public", "3000", "--mode", "web"), 2, "there is no folder 3000 here; for a web server on that port leave"),
         (("public", "/"), 2, "/ is a folder here, shared with --mode web"),
-        (("public", "3000", "--basic-auth-file", "/nowhere"), 1, "/nowhere cannot be read: No such file or directory"),
+        (("public", "3000", "--basic-auth-file", "/nowhere"), 2, "/nowhere cannot be read: No such file or directory"),
         (("public", "3000", "--namespace", "nowhere", "--name", "xyz"), 1, "namespace"),
         (("private", "3000", "-s", "no good"), 2, "--token: 'no good' is not a valid share token"),
     ],

@@ -41,7 +41,6 @@ def test_json_is_one_object_a_line_and_nothing_for_people(enabled):
     ("words", "said"),
     [
         ("create name twice", "the name 'twice' is yours already"),
-        ("create name Not_Allowed!", "'Not_Allowed!' is not a valid name"),
         ("create name xyz -n nowhere", "'nowhere'"),
         ("delete name never-made", "no such name: never-made"),
         ("modify name never-made --reserved", "no such name: never-made"),
@@ -62,7 +61,7 @@ def test_what_the_controller_refuses_is_one_sentence_that_says_which(enabled, wo
 
 
 def test_a_name_must_be_told_what_to_become(enabled):
-    assert "--reserved" in enabled("modify", "name", "x", code=2)[1]
+    assert "--reserved" in enabled("modify", "name", "xyz", code=2)[1]
 
 
 def test_namespaces_are_listed(enabled):
@@ -82,7 +81,7 @@ def test_this_machine_ends_by_disable_alone(enabled):
 
 
 def test_a_machine_that_is_not_enabled_is_told_how(shell):
-    for words in (("list", "names"), ("create", "name", "x"), ("overview",), ("list", "shares")):
+    for words in (("list", "names"), ("create", "name", "xyz"), ("overview",), ("list", "shares")):
         assert "zrokd enable TOKEN" in shell(*words, code=1)[1]
 
 

@@ -52,8 +52,8 @@ def test_a_machine_enabled_by_a_token_for_sharing_cannot_make_others(site, shell
         (["create", "x", "--scope", "admin"], 2, "'admin' is not one of"),
         (["create", "x", "--expires", "soon"], 2, "'soon' is not a duration"),
         (["revoke", "configuration"], 1, "taken out there"),
-        (["list", "--token-file", "/nowhere"], 1, "/nowhere cannot be read"),
-        (["list", "--token-file", "/dev/null"], 1, "the token is empty"),
+        (["list", "--token-file", "/nowhere"], 2, "/nowhere cannot be read"),
+        (["list", "--token-file", "/dev/null"], 2, "the token is empty"),
     ],
 )
 def test_mistakes_are_told_with_their_exit_code(enabled, words, code, sentence):

@@ -4,6 +4,7 @@ import time
 
 import certifi
 import pytest
+from gevent.server import StreamServer
 
 from zrokd.client.controller import Controller
 from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unavailable
@@ -220,6 +221,54 @@ def test_a_controller_with_tls_is_told_of_by_an_http_url(api, secure):
     with pytest.raises(Unavailable, match="does it speak http there"):
         controller.overview()
     controller.close()
+
+
+@pytest.fixture
+def dying():
+    """dying(*answers): the address of a server that sends one of these to each connection, and closes it."""
+    servers = []
+
+    def build(*answers):
+        left = list(answers)
+
+        def serve(sock, _):
+            sock.recv(65536)
+            sock.sendall(left.pop(0))
+
+        servers.append(StreamServer(("127.0.0.1", 0), serve))
+        servers[-1].start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield build
+    for server in servers:
+        server.stop()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+WHOLE = HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ((b"",), "does not answer (Remote end closed connection without response); does it speak http there?"),
+        ((b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n",), "; does it speak http there?"),
+        ((WHOLE, b""), "does not answer (Remote end closed connection without response); is it running?"),
+        ((WHOLE, b"garbage\r\n\r\n"), "; is it running?"),
+        ((HEAD + b'Content-Length: 9\r\n\r\n{"a',), "fell silent in the middle of an answer ("),
+        ((HEAD + b'Transfer-Encoding: chunked\r\n\r\n9\r\n{"a',), "fell silent in the middle of an answer ("),
+        ((HEAD + b"Transfer-Encoding: chunked\r\n\r\n",), "fell silent in the middle of an answer ("),
+    ],
+)
+def test_who_dies_in_an_answer_is_not_asked_whether_he_speaks_http(dying, answers, told):
+    controller = Controller(dying(*answers), Secret("t"), timeout_s=5)
+    for _ in answers[1:]:
+        controller.overview()
+    with pytest.raises(Unavailable) as caught:
+        controller.overview()
+    controller.close()
+    assert told in str(caught.value)
+    assert ("speak http" in str(caught.value)) == ("speak http" in told)
 
 
 @pytest.mark.parametrize("status", [200, 404, 405, 501])

@@ -10,7 +10,7 @@ import peewee
 import pytest
 
 from tests.postgres.fixtures import only_postgres
-from zrokd.errors import StartError, StoreError
+from zrokd.errors import NotFound, StartError, StoreError
 from zrokd.store import migrate, usage
 from zrokd.store.database import Store
 from zrokd.store.tables import ALL
@@ -122,6 +122,19 @@ def test_a_downgrade_goes_as_many_steps_as_it_is_told(database, with_second, ste
     with_second(SECOND)
     assert migrate.upgrade(database) == (*KNOWN, "9999_colours")
     assert migrate.downgrade(database, steps) == undone
+
+
+@pytest.mark.parametrize("to", [*range(len(KNOWN) + 1)])
+def test_a_downgrade_goes_down_to_a_number(database, to):
+    migrate.upgrade(database, to=5)
+    assert migrate.downgrade(database, to=to) == KNOWN[to:5][::-1]
+
+
+def test_a_downgrade_to_no_migration_touches_nothing(database):
+    migrate.upgrade(database)
+    with pytest.raises(NotFound, match="no migration has the number 77"):
+        migrate.downgrade(database, to=77)
+    migrate.check(database)
 
 
 def test_a_database_that_was_never_upgraded_is_not_run_on(database):
