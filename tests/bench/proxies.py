@@ -19,8 +19,8 @@ from tests.ziti.daemons import HOST, Daemons
 from tests.ziti.places import Loopback
 
 PROXY_CORE, OTHER_CORE = {0}, {1}
-_NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+NGINX = """
+daemon off; worker_processes {workers}; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
 http {{
     access_log off; keepalive_requests 1000000000; proxy_buffering off;
@@ -140,7 +140,7 @@ def direct(name: str, _folder: Path, address: str) -> Iterator[Proxy]:
 def nginx(name: str, folder: Path, address: str) -> contextlib.AbstractContextManager[Proxy]:
     (port,) = free_ports(1)
     folder.chmod(0o755)
-    (folder / "conf").write_text(_NGINX.format(folder=folder, port=port, origin=address))
+    (folder / "conf").write_text(NGINX.format(folder=folder, port=port, origin=address, workers=1))
     return process(name, port, "nginx", "-c", str(folder / "conf"))
 
 

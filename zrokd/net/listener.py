@@ -23,7 +23,8 @@ from zrokd.net.waiter import Waiter
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PASSING = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR, errno.ECONNRESET})
 _ACCEPTS_PER_TURN = 64  # then the connections accepted so far get their turn
-_YIELD_S = 0.002  # in which a lighter process takes a connection
+_YIELD_S = 0.002  # in which a lighter process takes a connection, if it runs just then
+_YIELDS = 16  # to one that does not; fewer to one that did not the last time either
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
 
@@ -50,6 +51,7 @@ class Listener:
         self.accepted = 0  # connections since the start
         self._handle = handle
         self._log = log
+        self._yields = _YIELDS
         self._crew = Crew(self._serve, limit)
         self._loop: Any = None
         self._family, self._type, self._proto = sock.family, sock.type, sock.proto
@@ -112,7 +114,7 @@ class Listener:
         while True:
             self._crew.wait_room()
             if self._scales is not None and self._scales.heavy:
-                gevent.sleep(_YIELD_S)
+                self._leave_to_lighter(self._scales)
             try:
                 fd, where = self._sock._accept()  # type: ignore[attr-defined]  # noqa: SLF001
             except BlockingIOError:
@@ -122,6 +124,15 @@ class Listener:
             else:
                 pause_s = _FIRST_PAUSE_S
                 self._begin(fd, where)
+
+    def _leave_to_lighter(self, scales: Scales) -> None:
+        """Wait until others carry as much, or do not seem to run."""
+        for _ in range(self._yields):
+            gevent.sleep(_YIELD_S)
+            if not scales.heavy:
+                self._yields = _YIELDS
+                return
+        self._yields = max(self._yields // 2, 1)
 
     def _after_failure(self, error: OSError, pause_s: float) -> float:
         """Wait when that helps; the next pause in seconds. :raises OSError: the listening socket itself is broken."""

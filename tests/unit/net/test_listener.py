@@ -259,3 +259,40 @@ def test_a_visitor_who_vanishes_is_found_by_the_kernel(serve):
     look(stream)
     stream.close()
     assert seen == [[1, 30, 15, 3]] * 2, "75 s of silence, at both ends that are ours"
+
+
+class Heavier:
+    """Scales by which this process carries more than another, for so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.left, self.asked = looks, 0
+
+    @property
+    def heavy(self):
+        self.asked += 1
+        self.left -= 1
+        return self.left >= 0
+
+    def weigh(self, count):
+        pass
+
+    def leave(self):
+        pass
+
+
+def test_connections_are_left_to_a_process_that_carries_less_until_it_carries_as_much(serve):
+    scales = Heavier(10)
+    listener = serve(echo, scales=scales)
+    assert ask(listener.address) == b"hello"
+    assert scales.asked >= 11
+
+
+def test_one_that_does_not_take_them_is_waited_for_less_and_less(serve):
+    scales = Heavier(10_000)
+    listener = serve(echo, scales=scales)
+    asked = []
+    for _ in range(7):
+        before = scales.asked
+        assert ask(listener.address) == b"hello"
+        asked.append(scales.asked - before)
+    assert asked[-1] <= 6 < 16 < sum(asked[:2])
