@@ -17,6 +17,7 @@ from gevent.event import AsyncResult, Event
 
 from zrokd.contracts import Task
 from zrokd.errors import OverlayError, OverlayTimeout
+from zrokd.net.turns import give_way
 
 from .closings import Closings
 from .flow import Flags
@@ -313,7 +314,7 @@ class Channel:
                 for frame in reader.feed(data):
                     self._take(frame)
                     if spent_s + clock() - began > _TURN_S:
-                        gevent.sleep(0)
+                        give_way()
                         began, spent_s = clock(), 0.0
                 spent_s += clock() - began
         except (OSError, OverlayError) as error:

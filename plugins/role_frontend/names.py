@@ -104,8 +104,11 @@ class Names:
         )
 
     def start(self) -> None:
-        """Take up what is on disk, and follow the controller from then on. Never waits for the controller."""
-        kept = snapshot.load(self._path, self._ctx.log)
+        """Take up what is on disk, and follow the controller from then on.
+
+        Switches greenlets, and never waits for the controller.
+        """
+        kept = self._ctx.offload(snapshot.load, self._path, self._ctx.log)
         if kept:
             self.table.replace(kept)
         self.node.recall()

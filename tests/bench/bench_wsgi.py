@@ -66,9 +66,10 @@ class Gaps:
 def serve(kind: str, folder: Path) -> None:
     """Serve a controller's API by one of the two servers, and print the port."""
     from tests.bench.control import make_app
-    from zrokd.__main__ import COLLECT
+    from zrokd.__main__ import COLLECT, TURN_S
 
     gc.set_threshold(*COLLECT)
+    sys.setswitchinterval(TURN_S)
     app = make_app(folder)
     gc.collect()
     gc.freeze()  # as a daemon does it once it serves

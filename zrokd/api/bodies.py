@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zrokd.errors import Invalid
@@ -13,6 +13,7 @@ _TAKEN = frozenset([MEDIA_TYPE, "application/json"])
 _RANGES = frozenset(["*/*", "application/*", *_TAKEN])
 _MAX_DEPTH = 40
 _FEW = 32  # items that are encoded at once
+_CHUNK = 64 * 1024  # characters
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -38,30 +39,46 @@ def encode(document: Any) -> bytes:
     return _encode(document).encode()
 
 
-def encode_large(document: Any) -> bytes:
-    """The same, in pieces: while one is encoded no other thread runs, and the hub is one."""
-    pieces: list[str] = []
-    _append(document, pieces)
-    return "".join(pieces).encode()
+def encode_large(document: Any) -> list[bytes]:
+    """The same, in chunks, made piece by piece of a document that is used up thereby.
+
+    While a piece is encoded, and while what was read is forgotten, no other thread runs, and the hub is one.
+    """
+    chunks: list[bytes] = []
+    some: list[str] = []
+    size = 0
+    for piece in _pieces(document):
+        some.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            chunks.append("".join(some).encode())
+            some, size = [], 0
+    return [*chunks, "".join(some).encode()]
 
 
-def _append(document: Any, pieces: list[str]) -> None:
+def _pieces(document: Any) -> Iterator[str]:
     """Whatever is small is one piece."""
     if _is_small(document):
-        pieces.append(_encode(document))
+        yield _encode(document)
         return
-    if isinstance(document, list):
-        pairs: Iterable[tuple[str, Any]] = (("", item) for item in document)
-        brackets = "[]"
-    else:
-        pairs = ((f"{_encode(key)}:", value) for key, value in document.items())
-        brackets = "{}"
+    brackets = "[]" if isinstance(document, list) else "{}"
     comma = brackets[0]
-    for key, value in pairs:
-        pieces.append(comma + key)
-        _append(value, pieces)
+    for key, value in _used_up(document):
+        yield comma + key
+        yield from _pieces(value)
         comma = ","
-    pieces.append(brackets[1] if comma == "," else brackets)
+    yield brackets[1] if comma == "," else brackets
+
+
+def _used_up(document: Any) -> Iterator[tuple[str, Any]]:
+    """What is in it, with the text before each; it is empty then."""
+    if isinstance(document, list):
+        document.reverse()
+        while document:
+            yield "", document.pop()
+    else:
+        for key in list(document):
+            yield f"{_encode(key)}:", document.pop(key)
 
 
 def _is_small(document: Any, level: int = 2) -> bool:

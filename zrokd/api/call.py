@@ -67,7 +67,7 @@ class Settings:
     max_wait_s: float = 30.0
     hash_password: Callable[[str], str]
     site: Site = field(default_factory=Site)
-    offload: Callable[[Callable[[], bytes]], bytes] = lambda work: work()
+    offload: Callable[[Callable[[], list[bytes]]], list[bytes]] = lambda work: work()
     client_address: Callable[[str, str], str] = lambda peer, _forwarded_for: peer
 
 

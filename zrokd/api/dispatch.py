@@ -17,6 +17,7 @@ from zrokd.model.audit import acting
 from zrokd.service.services import Services
 
 Authenticate = Callable[[Credentials], Principal | None]
+Offload = Callable[[Callable[[], list[bytes]]], list[bytes]]
 _NOBODY = Principal()
 _BODIES = frozenset(["POST", "PATCH", "PUT", "DELETE"])
 
@@ -115,11 +116,14 @@ def _query(request: falcon.Request) -> dict[str, str]:
     return {key: value if isinstance(value, str) else value[0] for key, value in request.params.items()}
 
 
-def _send(response: falcon.Response, answer: Answer, offload: Callable[[Callable[[], bytes]], bytes]) -> None:
+def _send(
+    response: falcon.Response, answer: Answer, offload: Callable[[Callable[[], list[bytes]]], list[bytes]]
+) -> None:
     response.status = answer.status
     if isinstance(answer, Listed):
         response.content_type = MEDIA_TYPE
-        response.data = offload(lambda: encode_large(answer.document()))
+        chunks = offload(lambda: encode_large(answer.document()))
+        response.stream, response.content_length = iter(chunks), sum(map(len, chunks))
         return
     document = answer.document() if callable(answer.document) else answer.document
     if document is not EMPTY:

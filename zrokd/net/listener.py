@@ -18,6 +18,7 @@ from zrokd.model.units import Address
 from zrokd.net.crew import Crew
 from zrokd.net.faults import FAULTS
 from zrokd.net.stream import SocketStream, find_dead_peers
+from zrokd.net.turns import give_way
 from zrokd.net.waiter import Waiter
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -157,7 +158,7 @@ class Listener:
         self._crew.begin(stream)
         self._weigh()
         if self.accepted % _ACCEPTS_PER_TURN == 0:
-            gevent.sleep(0)
+            give_way()
 
     def _serve(self, stream: SocketStream) -> None:
         log = self._log

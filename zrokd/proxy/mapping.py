@@ -6,6 +6,7 @@ from collections import Counter
 
 from zrokd.errors import ZrokdError
 from zrokd.model.naming import Mapping, MappingChanges, canonical_host
+from zrokd.net.turns import Turns
 
 Tokens = frozenset[str]
 
@@ -15,7 +16,7 @@ class OutOfStep(ZrokdError):
 
 
 class MappingTable:
-    """The names of one frontend. Never switches greenlets, so a reader sees all of a change or nothing of it."""
+    """The names of one frontend, for one who writes. A reader sees all of a change or nothing of it."""
 
     def __init__(self) -> None:
         self._by_host: dict[str, Mapping] = {}
@@ -44,13 +45,24 @@ class MappingTable:
         return MappingChanges(epoch=self.epoch, version=self.version, full=True, mappings=tuple(self._by_host.values()))
 
     def replace(self, changes: MappingChanges) -> Tokens:
-        """Forget everything and take this full snapshot. The tokens that no host leads to any more."""
-        before = set(self._hosts_of)
-        last = {canonical_host(mapping.host): mapping for mapping in _in_order(changes)}
-        self._by_host = {host: mapping for host, mapping in last.items() if not mapping.deleted}
-        self._hosts_of = Counter(m.token for m in self._by_host.values() if not m.limited)
+        """Forget everything and take this full snapshot. The tokens that no host leads to any more.
+
+        Switches greenlets while it is prepared and after it was taken: 40,000 names are a tenth of a second.
+        """
+        turns = Turns()
+        by_host, hosts_of = _prepared(changes, turns)
+        old, before = self._by_host, self._hosts_of
+        self._by_host, self._hosts_of = by_host, hosts_of
         self.epoch, self.version, self.loaded = changes.epoch, changes.version, True
-        return frozenset(before - set(self._hosts_of))
+        gone = set()
+        for token in before:
+            turns.pass_on()
+            if token not in hosts_of:
+                gone.add(token)
+        while old:  # all at once would take as long as to make them
+            old.popitem()
+            turns.pass_on()
+        return frozenset(gone)
 
     def apply(self, changes: MappingChanges, since: int | None = None) -> Tokens:
         """Take a delta that was asked for `since` a version (None: the table's own). The tokens that went away.
@@ -89,6 +101,25 @@ class MappingTable:
         self._hosts_of[token] += by
         if not self._hosts_of[token]:
             del self._hosts_of[token]
+
+
+def _prepared(changes: MappingChanges, turns: Turns) -> tuple[dict[str, Mapping], Counter[str]]:
+    """By host, the latest of each; and how many hosts lead to each token."""
+    latest: dict[str, Mapping] = {}
+    for mapping in changes.mappings:
+        turns.pass_on()
+        host = canonical_host(mapping.host)
+        if host not in latest or latest[host].version <= mapping.version:
+            latest[host] = mapping
+    by_host: dict[str, Mapping] = {}
+    hosts_of: Counter[str] = Counter()
+    for host, mapping in latest.items():
+        turns.pass_on()
+        if not mapping.deleted:
+            by_host[host] = mapping
+            if not mapping.limited:
+                hosts_of[mapping.token] += 1
+    return by_host, hosts_of
 
 
 def _in_order(changes: MappingChanges) -> list[Mapping]:

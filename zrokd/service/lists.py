@@ -38,8 +38,7 @@ class Lists:
 
     def accesses(self, wanted: AccessFilter, principal: Principal) -> tuple[Access, ...]:
         """Those that are wanted."""
-        found = self._core.store.read(accesses.of_account, account_of(principal))
-        return tuple(access for access in found if wanted.takes(access))
+        return self._core.store.read(_accesses, wanted, account_of(principal))
 
 
 def _environments(wanted: EnvironmentFilter, account_id: int, now_ms: int) -> tuple[EnvironmentSummary, ...]:
@@ -62,6 +61,10 @@ def _environments(wanted: EnvironmentFilter, account_id: int, now_ms: int) -> tu
 def _shares(wanted: ShareFilter, account_id: int, now_ms: int) -> tuple[Share, ...]:
     active = _active(wanted.activity, account_id, now_ms)
     return tuple(share for share in shares.of_account(account_id) if wanted.takes(share, active=share.token in active))
+
+
+def _accesses(wanted: AccessFilter, account_id: int) -> tuple[Access, ...]:
+    return tuple(access for access in accesses.of_account(account_id) if wanted.takes(access))
 
 
 def _active(activity: Activity, account_id: int, now_ms: int) -> set[str]:

@@ -12,7 +12,7 @@ from zrokd.model.share import Gating, Share
 from zrokd.store import grants, meta, names, shares, tables, told
 from zrokd.store.tables import NamespaceFrontend
 
-PAGE = 1000  # mappings an answer has at most, so that no site is too large for one
+PAGE = 500  # mappings an answer has at most: no site is too large for one, and to read it holds nobody up for long
 _NEVER_WARNED = "drive"  # WebDAV clients show no pages
 _AFTER = "/"  # between epoch and version in the `next` of a page
 _SERVED = """

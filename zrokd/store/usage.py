@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +60,10 @@ def series(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> tuple[Tr
     """
     steps = max(1, -(-(until_ms - since_ms) // step_ms))
     rx, tx = [0] * steps, [0] * steps
-    for at_ms, received, sent in _counted(scope, since_ms, until_ms, step_ms):
-        step = min(max(0, (at_ms - since_ms) // step_ms), steps - 1)
-        rx[step] += received
-        tx[step] += sent
+    for step, received, sent in _counted(scope, since_ms, until_ms, step_ms):
+        place = min(max(0, step), steps - 1)
+        rx[place] += received
+        tx[place] += sent
     return tuple(
         Traffic(rx_bytes=rx[step], tx_bytes=tx[step], at_ms=since_ms + (step + 1) * step_ms) for step in range(steps)
     )
@@ -134,17 +134,16 @@ def _sum(part: Part, whose: Scope) -> tuple[int, int]:
     return int(row[0] or 0), int(row[1] or 0)
 
 
-def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterable[tuple[int, int, int]]:
-    if step_ms < SHORTEST_MS:  # one that ends with a step is the step's
-        found = _rows(scope, Part(span_s=0, begin_ms=since_ms + 1, end_ms=until_ms + 1))
-        return ((at_ms - 1, rx, tx) for at_ms, rx, tx in found)
-    longest_s = max((span_s for span_s in SPANS_S if step_ms % (span_s * 1000) == 0), default=SPANS_S[0])
-    begin_ms = since_ms // (longest_s * 1000) * longest_s * 1000
-    parts = usage_periods.parts(begin_ms, until_ms + 1, longest_s=longest_s)
-    return (row for part in parts for row in _rows(scope, part))
-
-
-def _rows(scope: Scope, part: Part) -> Iterator[tuple[int, int, int]]:
-    table = part.table
-    rows: Any = table.select(part.column, table.rx_bytes, table.tx_bytes).where(scope.of(table), part.within())
-    return ((int(at_ms), int(rx), int(tx)) for at_ms, rx, tx in rows.tuples())
+def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterator[tuple[int, int, int]]:
+    """Number of a step, and bytes of it; several times the same, and beyond the ends. Added up by the database."""
+    begin_ms, parts = since_ms + 1, iter([Part(span_s=0, begin_ms=since_ms + 1, end_ms=until_ms + 1)])
+    if step_ms >= SHORTEST_MS:  # of a shorter one, what ends with it is its own
+        longest_s = max((span_s for span_s in SPANS_S if step_ms % (span_s * 1000) == 0), default=SPANS_S[0])
+        first_ms = since_ms // (longest_s * 1000) * longest_s * 1000
+        begin_ms, parts = since_ms, usage_periods.parts(first_ms, until_ms + 1, longest_s=longest_s)
+    for part in parts:
+        table = part.table
+        step = ((part.column - begin_ms) / step_ms).alias("step")
+        rows = table.select(step, peewee.fn.SUM(table.rx_bytes), peewee.fn.SUM(table.tx_bytes))
+        found: Any = rows.where(scope.of(table), part.within()).group_by(peewee.SQL("step")).tuples()
+        yield from ((int(number), int(rx), int(tx)) for number, rx, tx in found)

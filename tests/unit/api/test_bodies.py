@@ -1,5 +1,6 @@
 import json
 import time
+import weakref
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,8 @@ def test_what_json_writes_is_read(document):
 )
 @pytest.mark.slow
 def test_a_large_document_is_the_same_in_pieces(document):
-    assert encode_large(document) == encode(document)
+    whole = encode(document)
+    assert b"".join(encode_large(document)) == whole
 
 
 def test_no_piece_of_a_list_is_large(monkeypatch):
@@ -119,4 +121,28 @@ def test_no_piece_of_a_list_is_large(monkeypatch):
     told = encode_large(
         {"environments": [{"environment": {"id": 1}, "shares": [share] * 1000}], "names": [share] * 1000}
     )
-    assert len(told) > 100_000 and longest < 200
+    assert sum(map(len, told)) > 100_000 and longest < 200
+
+
+def test_a_large_document_comes_in_chunks_and_is_forgotten_on_the_way():
+    alive = weakref.WeakSet()
+
+    class Item(dict):
+        def __init__(self, number):
+            super().__init__(number=number, text="x" * 100)
+            alive.add(self)
+
+        __hash__ = object.__hash__
+
+    most_alive = 0
+
+    class Watched(list):
+        def pop(self):
+            nonlocal most_alive
+            most_alive = max(most_alive, len(alive) - len(self))
+            return super().pop()
+
+    chunks = encode_large(Watched(Item(number) for number in range(5000)))
+    assert [one["number"] for one in json.loads(b"".join(chunks))] == [*range(5000)]
+    assert len(chunks) > 5 and max(map(len, chunks)) < 70_000
+    assert not alive and most_alive <= 2

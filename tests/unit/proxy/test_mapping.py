@@ -1,9 +1,11 @@
+import gevent
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from zrokd.model.naming import Mapping, MappingChanges
+from zrokd.net import turns
 from zrokd.proxy.mapping import MappingTable, OutOfStep
 
 
@@ -47,6 +49,45 @@ def test_an_empty_snapshot_is_knowledge_too():
 def test_hosts_in_a_snapshot_are_made_canonical(table):
     table.replace(full(9, at(9, "Mixed.Zone.", "tok-m")))
     assert table.lookup("mixed.zone").token == "tok-m"
+
+
+def test_others_run_while_a_large_snapshot_is_taken_and_see_all_of_the_old_one_or_of_the_new(table, monkeypatch):
+    monkeypatch.setattr(turns, "_TURN_S", 0.0)  # its turn is over with each name
+    seen = []
+
+    def watch():
+        while not seen or seen[-1] != (500, True):
+            held = len(table)
+            seen.append((held, table.lookup("h1.zone") is not None and table.leads_to("tok-1")))
+            turns.give_way()
+
+    watching = gevent.spawn(watch)
+    gone = table.replace(full(500, *(at(number, f"h{number}.zone", f"tok-{number}") for number in range(1, 501))))
+    watching.join(5)
+    assert gone == {"tok-a", "tok-b"}
+    assert seen.count((2, False)) > 100 and set(seen) == {(2, False), (500, True)}
+
+
+def test_others_run_while_a_large_table_is_forgotten(table, monkeypatch):
+    table.replace(full(500, *(at(number, f"h{number}.zone", f"tok-{number}") for number in range(1, 501))))
+    monkeypatch.setattr(turns, "_TURN_S", 0.0)
+    seen = []
+
+    def watch():
+        while True:
+            seen.append(len(table))
+            turns.give_way()
+
+    watching = gevent.spawn(watch)
+    assert len(table.replace(full(501, epoch="e2"))) == 500
+    assert seen.count(500) > 100 and seen.count(0) > 100
+    watching.kill()
+
+
+def test_the_latest_mapping_of_a_host_counts_whatever_their_order(table):
+    table.replace(full(9, at(9, "a.zone", "new"), at(8, "A.zone", "old"), at(7, "b.zone", "b"), at(9, "b.zone")))
+    assert (table.lookup("a.zone").token, table.lookup("b.zone"), len(table)) == ("new", None, 1)
+    assert (table.leads_to("new"), table.leads_to("old"), table.leads_to("b")) == (True, False, False)
 
 
 def test_a_delta_adds_changes_and_takes_away(table):

@@ -54,32 +54,48 @@ def test_a_half_written_file_of_a_crash_is_no_obstacle(tmp_path):
     assert stat.S_IMODE((tmp_path / "names.json").stat().st_mode) == 0o600
 
 
-GOOD = json.loads(json.dumps({
-    "format": 1, "epoch": "e", "version": 1,
-    "mappings": [{"version": 1, "host": "a", "token": "t", "mode": "", "gating": {"gate": "", "config": {}}}],
-}))  # fmt: skip
+def laid_out(tree):
+    """As a snapshot is written: a line each mapping."""
+    if not isinstance(tree, dict) or not isinstance(tree.get("mappings"), list):
+        return json.dumps(tree)
+    head = json.dumps({key: value for key, value in tree.items() if key != "mappings"})
+    begin = f'{head[:-1]}, "mappings": [' if len(head) > 2 else '{"mappings": ['
+    return begin + ",".join(f"\n{json.dumps(one)}" for one in tree["mappings"]) + "\n]}\n"
+
+
+A_NAME = {"version": 1, "host": "a", "token": "t", "mode": "", "gating": {"gate": "", "config": {}}}
+GOOD = {"format": 1, "epoch": "e", "version": 1, "mappings": [A_NAME, A_NAME]}
 FOREIGN = {
-    "empty": b"",
-    "binary": bytes(range(256)),
-    "cut": json.dumps(GOOD).encode()[:-9],
-    "another format": json.dumps({**GOOD, "format": 2}).encode(),
-    "no version": json.dumps({k: v for k, v in GOOD.items() if k != "version"}).encode(),
-    "version is a text": json.dumps({**GOOD, "version": "1"}).encode(),
-    "version is below zero": json.dumps({**GOOD, "version": -1}).encode(),
-    "version is past all numbers": json.dumps({**GOOD, "version": 10**22}).encode(),
-    "version is true": json.dumps({**GOOD, "version": True}).encode(),
-    "a list": b"[]",
-    "null": b"null",
-    "names are a text": json.dumps({**GOOD, "mappings": "abc"}).encode(),
-    "a name without a token": json.dumps({**GOOD, "mappings": [{"host": "a"}]}).encode(),
-    "deep": b"[" * 100_000,
+    "empty": "",
+    "cut in a name": laid_out(GOOD)[:-20],
+    "cut between names": laid_out(GOOD).rsplit("\n", 3)[0],
+    "cut before its end": laid_out(GOOD)[:-2],
+    "goes on": laid_out(GOOD) * 2,
+    "another format": laid_out({**GOOD, "format": 2}),
+    "no version": laid_out({k: v for k, v in GOOD.items() if k != "version"}),
+    "version is a text": laid_out({**GOOD, "version": "1"}),
+    "version is below zero": laid_out({**GOOD, "version": -1}),
+    "version is past all numbers": laid_out({**GOOD, "version": 10**22}),
+    "version is true": laid_out({**GOOD, "version": True}),
+    "a list": "[]",
+    "null": "null",
+    "names are a text": laid_out({**GOOD, "mappings": "abc"}),
+    "a name without a token": laid_out({**GOOD, "mappings": [{"host": "a"}]}),
+    "a name is none": laid_out({**GOOD, "mappings": [A_NAME, None]}),
+    "deep": "[" * 100_000,
+    "binary": bytes(range(256)).decode("latin-1"),
 }
+
+
+def test_what_the_next_test_spoils_is_good(tmp_path):
+    (tmp_path / "names.json").write_text(laid_out(GOOD))
+    assert len(snapshot.load(tmp_path / "names.json", LOG).mappings) == 2
 
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_damaged_or_foreign_file_is_ignored_with_one_warning(tmp_path, caplog, name):
     path = tmp_path / "names.json"
-    path.write_bytes(FOREIGN[name])
+    path.write_text(FOREIGN[name], encoding="latin-1")
     assert snapshot.load(path, LOG) is None
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(path) in caplog.text
@@ -103,7 +119,7 @@ TREES = st.recursive(
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TREES)
 def test_no_json_breaks_the_loader(tmp_path, tree):
-    (tmp_path / "names.json").write_text(json.dumps(tree))
+    (tmp_path / "names.json").write_text(laid_out(tree))
     logging.getLogger("test.snapshot.fuzz").disabled = True
     snapshot.load(tmp_path / "names.json", logging.getLogger("test.snapshot.fuzz"))
 

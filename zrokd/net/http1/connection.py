@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-import gevent
-
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError, StreamTimeout
 from zrokd.model.http import RequestHead, ResponseHead
@@ -18,6 +16,7 @@ from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.replay import ReplayStream
 from zrokd.net.pipes import Pipe
 from zrokd.net.stream import SocketStream
+from zrokd.net.turns import give_way
 
 _HEAD_RECV = 16 * 1024
 _BODY_RECV = 64 * 1024
@@ -70,7 +69,7 @@ class HttpConnection:
         """Who sends requests ahead could keep us busy without a pause."""
         self._ahead += 1
         if self._ahead % self.limits.pipelined == 0:
-            gevent.sleep(0)
+            give_way()
 
     def _await_first_byte(self) -> bool:
         self.idle = True
