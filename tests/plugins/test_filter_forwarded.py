@@ -59,7 +59,7 @@ def test_each_visitor_is_told_of_although_all_send_the_same():
     judges = {peer: RequestJudge() for peer in ("203.0.113.9:4711", "203.0.113.8:4711", "10.0.0.1:80")}
     for _ in range(4):
         told = [
-            made.on_request(judge.judge(data, HttpLimits())[0], ROUTE, peer).all(b"X-Forwarded-For")
+            made.on_request(judge.judge(data, HttpLimits()), ROUTE, peer).all(b"X-Forwarded-For")
             for peer, judge in judges.items()
         ]
         assert told == [[b"203.0.113.9"], [b"203.0.113.8"], [b"6.6.6.6, 10.0.0.1"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from zrokd.errors import ZrokdError
+from zrokd.model.http import Route
 from zrokd.model.naming import Mapping, MappingChanges, canonical_host
 from zrokd.net.turns import Turns
 
@@ -20,6 +21,7 @@ class MappingTable:
 
     def __init__(self) -> None:
         self._by_host: dict[str, Mapping] = {}
+        self._routes: dict[str, Route] = {}  # by host, of those that were asked for
         self._hosts_of: Counter[str] = Counter()  # token -> how many hosts lead to it; to limited ones none does
         self.epoch = ""
         self.version = 0
@@ -36,6 +38,13 @@ class MappingTable:
         """The same of a host in its canonical form."""
         return self._by_host.get(host)
 
+    def route(self, host: str) -> Route | None:
+        """Where requests for a host in its canonical form go; None: nowhere, or nowhere now."""
+        route = self._routes.get(host)
+        if route is None and (mapping := self._by_host.get(host)) and not mapping.limited:
+            route = self._routes[host] = _route(host, mapping)
+        return route
+
     def leads_to(self, token: str) -> bool:
         """Whether any host leads to this share now, and lets visitors through."""
         return token in self._hosts_of
@@ -51,17 +60,18 @@ class MappingTable:
         """
         turns = Turns()
         by_host, hosts_of = _prepared(changes, turns)
-        old, before = self._by_host, self._hosts_of
-        self._by_host, self._hosts_of = by_host, hosts_of
+        old, routes, before = self._by_host, self._routes, self._hosts_of
+        self._by_host, self._routes, self._hosts_of = by_host, {}, hosts_of
         self.epoch, self.version, self.loaded = changes.epoch, changes.version, True
         gone = set()
         for token in before:
             turns.pass_on()
             if token not in hosts_of:
                 gone.add(token)
-        while old:  # all at once would take as long as to make them
-            old.popitem()
-            turns.pass_on()
+        for forgotten in (old, routes):
+            while forgotten:  # all at once would take as long as to make them
+                forgotten.popitem()
+                turns.pass_on()
         return frozenset(gone)
 
     def apply(self, changes: MappingChanges, since: int | None = None) -> Tokens:
@@ -89,6 +99,7 @@ class MappingTable:
         """Take one mapping; the token its host led to before, or ""."""
         host = canonical_host(mapping.host)
         old = self._by_host.pop(host, None)
+        self._routes.pop(host, None)
         if old and not old.limited:
             self._count(old.token, -1)
         if not mapping.deleted:
@@ -120,6 +131,19 @@ def _prepared(changes: MappingChanges, turns: Turns) -> tuple[dict[str, Mapping]
             if not mapping.limited:
                 hosts_of[mapping.token] += 1
     return by_host, hosts_of
+
+
+def _route(host: str, mapping: Mapping) -> Route:
+    gating = mapping.gating
+    config = tuple(sorted(gating.config.items())) if gating.config else ()
+    return Route(
+        host=host,
+        token=mapping.token,
+        mode=mapping.mode,
+        gate=gating.gate,
+        gate_config=config,
+        interstitial=mapping.interstitial,
+    )
 
 
 def _in_order(changes: MappingChanges) -> list[Mapping]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zrokd.errors import MessageError, NotFound, Unavailable, UsedUp
 from zrokd.model.block import Block, remembered
 from zrokd.model.http import RequestHead, Route
-from zrokd.model.naming import Mapping, canonical_host
+from zrokd.model.naming import canonical_host
 from zrokd.proxy.mapping import MappingTable
 
 
@@ -20,29 +20,17 @@ def route(head: RequestHead, table: MappingTable) -> Route:
     host = _host(head.block)
     if not host:
         raise MessageError(400, "the Host field is missing or not a host name")
-    mapping = table.at(host)
-    if mapping and mapping.limited:
-        raise UsedUp(f"share {mapping.token} has used up its bytes")
-    if mapping:
-        return _route(host, mapping)
+    found = table.route(host)
+    if found is not None:
+        return found
     if not table.loaded:
         raise Unavailable("this frontend has not heard from its controller yet")
+    mapping = table.at(host)
+    if mapping is not None:
+        raise UsedUp(f"share {mapping.token} has used up its bytes")
     raise NotFound(f"nothing is shared under {host!r}")
 
 
 @remembered
 def _host(block: Block) -> str:
     return canonical_host((block.get(b"host") or b"").decode("latin-1"))
-
-
-def _route(host: str, mapping: Mapping) -> Route:
-    gating = mapping.gating
-    config = tuple(sorted(gating.config.items())) if gating.config else ()
-    return Route(
-        host=host,
-        token=mapping.token,
-        mode=mapping.mode,
-        gate=gating.gate,
-        gate_config=config,
-        interstitial=mapping.interstitial,
-    )

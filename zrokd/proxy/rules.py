@@ -30,6 +30,7 @@ class Rules:
         self.route, self.gates, self.filters, self._log = route, dict(gates), tuple(filters), log
         self._before = [each for each in self.filters if each.before_gate]
         self._behind = [each for each in self.filters if not each.before_gate]
+        self._changing = [each.on_response for each in reversed(self.filters) if _changes_answers(each)]
         self._told: set[tuple[str, str]] = set()  # shares whose gate is missing
 
     def find(self, head: RequestHead, server_name: str) -> Route:
@@ -54,20 +55,19 @@ class Rules:
 
         :raises MessageError: the head breaks a rule of ours.
         """
-        first = self._filter(self._before, inbound(head), route, peer)
-        admitted = first if isinstance(first, Respond) else self._gate(first, route)
+        admitted = self._filter(self._before, inbound(head), route, peer)
+        if route.gate and not isinstance(admitted, Respond):
+            admitted = self._gate(admitted, route)
         return admitted if isinstance(admitted, Respond) else self._filter(self._behind, admitted, route, peer)
 
     def edit(self, head: ResponseHead, route: Route) -> ResponseHead:
         """The answer's head as the visitor gets it. Must not switch greenlets; raises what a filter raises."""
-        for each in reversed(self.filters):
-            head = each.on_response(head, route)
+        for on_response in self._changing:
+            head = on_response(head, route)
         return head
 
     def _gate(self, head: RequestHead, route: Route) -> RequestHead | Respond:
         """Fails closed: without the gate that a share wants, or when it raises, nobody passes."""
-        if not route.gate:
-            return head
         gate = self.gates.get(route.gate)
         if gate is None:
             self._tell_missing(route)
@@ -100,6 +100,10 @@ class Rules:
                 return changed
             head = changed
         return head
+
+
+def _changes_answers(filter_: Filter) -> bool:
+    return getattr(filter_.on_response, "__func__", None) is not Filter.on_response
 
 
 def _decided(verdict: Verdict, head: RequestHead) -> RequestHead | Respond:

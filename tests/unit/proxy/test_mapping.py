@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import gevent
 import pytest
 from hypothesis import settings
@@ -38,6 +40,22 @@ def test_a_snapshot_is_looked_up_whatever_the_host_looks_like(table):
     for host in ("a.zone", "A.ZONE", "a.zone.", "a.zone:8080", "A.zone.:80"):
         assert table.lookup(host).token == "tok-a"
     assert (table.loaded, table.epoch, table.version, len(table)) == (True, "e1", 5, 2)
+
+
+def test_a_route_changes_with_its_mapping(table):
+    assert table.route("a.zone") is table.route("a.zone")
+    assert (table.route("a.zone").token, table.route("c.zone")) == ("tok-a", None)
+    table.apply(delta(6, at(6, "a.zone", "tok-2")))
+    assert table.route("a.zone").token == "tok-2"
+    table.apply(delta(7, replace(at(7, "a.zone", "tok-2"), limited=True)))
+    assert table.route("a.zone") is None
+    table.apply(delta(8, at(8, "a.zone", "tok-2")))
+    assert table.route("a.zone").token == "tok-2"
+    table.apply(delta(9, at(9, "a.zone")))
+    assert table.route("a.zone") is None
+    table.route("b.zone")
+    table.replace(full(10, at(10, "b.zone", "tok-3")))
+    assert table.route("b.zone").token == "tok-3"
 
 
 def test_an_empty_snapshot_is_knowledge_too():

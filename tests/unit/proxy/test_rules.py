@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from zrokd.contracts import Filter
 from zrokd.errors import MessageError, NotFound
 from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route
 from zrokd.proxy.rules import Rules
@@ -127,6 +128,21 @@ def test_answers_pass_filters_in_reverse():
     one, two = Part(), Part()
     edited = rules(filters=[one, two]).edit(ResponseHead(200, b"OK", ()), OPEN)
     assert edited.get(b"x-by") == b"%d" % id(one)
+
+
+class Silent(Filter):
+    """A filter that leaves answers alone."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def test_a_filter_that_leaves_answers_alone_is_not_asked_about_them():
+    answer = ResponseHead(200, b"OK", ())
+    assert rules(filters=[Silent()]).edit(answer, OPEN) is answer
+    part, silent = Part(), Silent()
+    silent.on_response = lambda head, route: head.without(b"X-By")
+    assert rules(filters=[silent, part]).edit(answer, OPEN) == answer
 
 
 def test_rules_keep_what_they_were_made_of():

@@ -8,8 +8,9 @@ import gevent
 import pytest
 
 from tests.unit.net.http1.rows import H, boundaries, field, get, grouped, post
-from tests.unit.proxy.raw import OK, Frontend, Script, statuses
+from tests.unit.proxy.raw import LOG, OK, Frontend, Script, statuses
 from zrokd.net.http1.limits import HttpLimits
+from zrokd.proxy.rules import Rules
 
 GET = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
 SECOND = b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -258,7 +259,7 @@ def test_trailers_of_an_answer_pass_but_not_those_that_others_would_act_on():
 class Injecting:
     """A gate or filter with a mistake: what it adds comes from elsewhere."""
 
-    name = "injecting"
+    name, before_gate = "injecting", False
 
     def on_request(self, head, route, peer):
         return head
@@ -270,7 +271,7 @@ class Injecting:
 def test_a_field_of_ours_never_becomes_two():
     frontend = Frontend()
     rules = frontend.pipeline.rules
-    rules.filters = (*rules.filters, Injecting())
+    frontend.pipeline.rules = Rules(rules.route, rules.gates, (*rules.filters, Injecting()), LOG)
     visitor = frontend.visit(GET)
     assert statuses(visitor.sent) == [500]
     assert b"evil" not in visitor.sent

@@ -7,7 +7,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from zrokd.errors import StreamError
-from zrokd.model.block import Block, remembered
+from zrokd.model.block import Block, Field, remembered
 from zrokd.model.http import Fields, RequestHead, ResponseHead
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.framing import CHUNKED, NONE, UNTIL_CLOSE, Framing
@@ -58,29 +58,34 @@ def dress(head: ResponseHead, framing: Framing, *, keep_alive: bool, minor: int)
     An answer without body keeps its Content-Length, which tells of the one to GET, except where it may not have one.
     Source: RFC 9110 §6.6.1, §8.6; RFC 9112 §6.1, §9.3.
     """
+    told = head.status >= 200 and head.status != 204
+    connection = (b"" if minor else b"keep-alive") if keep_alive else b"close"
+    if b"date" in head.block.index:
+        return head.having(_dated(head.block, framing, connection, told))
+    return head.having(_dressed(head.block, framing, connection, told, (b"Date", _DATE.now())))
+
+
+@remembered
+def _dated(block: Block, framing: Framing, connection: bytes, told: bool) -> Block:  # noqa: FBT001
+    return _dressed(block, framing, connection, told)
+
+
+def _dressed(block: Block, framing: Framing, connection: bytes, told: bool, *more: Field) -> Block:  # noqa: FBT001
+    """`told`: the length of a body that is not sent is."""
     kind, own, drop = framing.kind, [], _OWN
     if kind == "length":
         length = b"%d" % framing.length
-        if head.all(b"content-length") == [length]:
+        if block.all(b"content-length") == [length]:
             drop = _OWN_ELSE
         else:
             own.append((b"Content-Length", length))
     elif kind == "chunked":
         own.append((b"Transfer-Encoding", b"chunked"))
-    elif kind == "none" and b"content-length" in head.names and head.status >= 200 and head.status != 204:
-        own.append((b"Content-Length", head.get(b"Content-Length") or b""))
-    if not keep_alive:
-        own.append((b"Connection", b"close"))
-    elif not minor:
-        own.append((b"Connection", b"keep-alive"))
-    if b"date" not in head.names:
-        return head.edited(drop, (*own, (b"Date", _DATE.now())))
-    return head.having(_dressed(head.block, drop, tuple(own)))
-
-
-@remembered
-def _dressed(block: Block, drop: frozenset[bytes], own: Fields) -> Block:
-    return block.edited(drop, own)
+    elif kind == "none" and told and b"content-length" in block.index:
+        own.append((b"Content-Length", block.get(b"content-length") or b""))
+    if connection:
+        own.append((b"Connection", connection))
+    return block.edited(drop, (*own, *more))
 
 
 def answer(

@@ -20,7 +20,7 @@ from zrokd.net.turns import give_way
 
 _HEAD_RECV = 16 * 1024
 _BODY_RECV = 64 * 1024
-_LAST_S = 1.0
+_LAST_S, _LOOK_S = 1.0, 0.001
 
 
 class HttpConnection:
@@ -52,17 +52,16 @@ class HttpConnection:
         :raises MessageError: it is refused, with the status to answer; this connection is of no more use after that.
         :raises StreamError: the connection broke.
         """
-        if not self._buffer:
-            self._ahead = 0
-            if not self._await_first_byte():
-                return None
-        else:
+        if self._buffer:
             self._take_turns()
+        elif not self._await_first_byte():
+            return None
         self.idle = False
-        data = self._read_head(self.limits.head_s, request=True)
-        head, self.framing = self._judge.judge(data, self.limits)
+        judge, limits = self._judge, self.limits
+        head = judge.judge(self._read_head(limits.head_s, request=True), limits)
+        self.framing = judge.framing
         self.requests += 1
-        self.keep_alive &= keeps_alive(head) and self.requests < self.limits.keep_alive_requests
+        self.keep_alive &= judge.keeps_alive and self.requests < limits.keep_alive_requests
         return head
 
     def _take_turns(self) -> None:
@@ -72,7 +71,7 @@ class HttpConnection:
             give_way()
 
     def _await_first_byte(self) -> bool:
-        self.idle = True
+        self.idle, self._ahead = True, 0
         wait_s = self.limits.keep_alive_s if self.requests else self.limits.head_s
         if self.requests and not self.keep_alive:  # a drain began after we had promised to serve another
             wait_s = min(wait_s, _LAST_S)
@@ -102,19 +101,19 @@ class HttpConnection:
         self.idle = False
         data = self._read_head(self.limits.first_byte_s, request=False)
         head, self.framing = judge_response(data, self.limits, method)
-        self.requests += head.status >= 200
         self.keep_alive = keeps_alive(head)
         return head
 
     def _read_head(self, limit_s: float, *, request: bool) -> bytes:
         """The bytes of one head, which mostly came as a whole."""
-        if not self._buffer:
-            self._buffer = self._more_head(time.monotonic() + limit_s, request=request)
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or (request and self._buffer.startswith(b"\r")):
+        buffer = self._buffer or self._more_head(limit_s, request=request)
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0 or (request and buffer.startswith(b"\r")):
+            self._buffer = buffer
             end = self._await_head(limit_s, request=request)
-        head, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
-        return head
+            buffer = self._buffer
+        self._buffer = buffer[end + 4 :]
+        return buffer[: end + 4]
 
     def _await_head(self, limit_s: float, *, request: bool) -> int:
         """Where its empty line begins. A client's slowness is its own fault, an upstream's is ours to tell apart."""
@@ -126,14 +125,14 @@ class HttpConnection:
         while (end := self._buffer.find(b"\r\n\r\n", max(checked - 3, 0))) < 0:
             self._check_partial(checked, request=request)
             checked = len(self._buffer)
-            self._buffer += self._more_head(deadline, request=request)
+            self._buffer += self._more_head(_until(deadline), request=request)
         self.reading_since_s = None
         return end
 
     def _skip_empty_line(self, deadline: float) -> None:
         """One empty line before a request is allowed. Source: RFC 9112 §2.2."""
         while self._buffer == b"\r":
-            self._buffer += self._more_head(deadline, request=True)
+            self._buffer += self._more_head(_until(deadline), request=True)
         self._buffer = self._buffer.removeprefix(b"\r\n")
 
     def _check_partial(self, checked: int, *, request: bool) -> None:
@@ -147,9 +146,9 @@ class HttpConnection:
         if len(self._buffer) > limit:
             raise MessageError(431 if request else 502, f"the head is larger than {limit} bytes")
 
-    def _more_head(self, deadline: float, *, request: bool) -> bytes:
+    def _more_head(self, left_s: float, *, request: bool) -> bytes:
         try:
-            data = self.stream.recv(_HEAD_RECV, max(deadline - time.monotonic(), 0.001))
+            data = self.stream.recv(_HEAD_RECV, left_s)
         except StreamTimeout as error:
             if request:
                 raise MessageError(408, "the head did not come in time") from error
@@ -240,3 +239,8 @@ class HttpConnection:
         """The stream, for other bytes than HTTP; what was buffered comes first. This object is of no more use."""
         buffer, self._buffer = self._buffer, b""
         return ReplayStream(self.stream, buffer) if buffer else self.stream
+
+
+def _until(deadline: float) -> float:
+    """Seconds left; when none are, time for a look."""
+    return max(deadline - time.monotonic(), _LOOK_S)

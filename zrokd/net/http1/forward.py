@@ -18,7 +18,7 @@ from zrokd.net.http1.copying import copy
 from zrokd.net.http1.frames import FramedStream
 from zrokd.net.http1.framing import NONE, Framing
 from zrokd.net.http1.head import encode_request, encode_response
-from zrokd.net.http1.hops import HOPS, hop_by_hop, wants_websocket
+from zrokd.net.http1.hops import HOPS, hop_by_hop, wants_websocket, without_hops
 from zrokd.net.http1.upload import Bare, Upload
 from zrokd.net.http1.websocket import accepts, check_handshake
 from zrokd.net.pipes import Pipe
@@ -26,6 +26,7 @@ from zrokd.net.relay import relay
 
 _REPLACED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 _CHANGED = _REPLACED | HOPS
+_UPGRADE = frozenset({b"connection", b"upgrade"})
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
 
 
@@ -77,8 +78,8 @@ def _nobody(_rx: int, _tx: int) -> None:
 
 class _Exchange:
     __slots__ = (
-        "_client", "_early", "_edit", "_heard", "_limits", "_method", "_minor", "_sent", "_stopped", "_tell", "_tx",
-        "_upgrade", "_upload", "_upstream",
+        "_client", "_early", "_edit", "_heard", "_method", "_minor", "_sent", "_stopped", "_tell", "_tx", "_upgrade",
+        "_upload", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +92,6 @@ class _Exchange:
     ) -> None:
         self._client = client
         self._upstream = upstream
-        self._limits = upstream.limits
         self._edit = edit
         self._tell = tell
         self._method, self._minor = head.method, head.minor
@@ -106,12 +106,12 @@ class _Exchange:
         client, upstream = self._client, self._upstream
         if client.framing.kind == "none":
             return Bare(head, upstream)
-        reader = client.request_reader()
-        return Upload(reader, upstream.writer(client.framing, head), upstream, self._tell)
+        reader, here = client.request_reader(), _is_here(client.framing, client)
+        return Upload(reader, upstream.writer(client.framing, head), upstream, self._tell, here=here)
 
     def run(self) -> Forwarded:
         try:
-            self._upload.start(here=_is_here(self._client.framing, self._client))
+            self._upload.start()
             answer = self._final_answer()
             if answer.status == 101:
                 return self._tunnel(answer)
@@ -126,7 +126,7 @@ class _Exchange:
     # -- until the final head ---
 
     def _final_answer(self) -> ResponseHead:
-        for _ in range(self._limits.interim_answers + 1):
+        for _ in range(self._upstream.limits.interim_answers + 1):
             self._await_answer()
             answer = self._upstream.take_response(self._method)
             self._heard = True
@@ -139,12 +139,13 @@ class _Exchange:
 
     def _await_answer(self) -> None:
         """Wait for its first byte. The limit counts from the end of the request, which has limits of its own."""
-        while not self._upstream.buffered:
-            began, ended = time.monotonic(), self._upload.ended_at
-            left_s = self._limits.first_byte_s - (began - ended if ended else 0.0)
+        upstream, limit_s = self._upstream, self._upstream.limits.first_byte_s
+        while not upstream.buffered:
+            ended = self._upload.ended_at
+            left_s = limit_s if ended is None else limit_s + ended - time.monotonic()
             if left_s <= 0:
-                raise StreamTimeout(f"no answer within {self._limits.first_byte_s:g} s")
-            if self._upstream.stream.wait_readable(left_s):
+                raise StreamTimeout(f"no answer within {limit_s:g} s")
+            if upstream.stream.wait_readable(left_s):
                 return
 
     def _checked_upgrade(self, answer: ResponseHead) -> ResponseHead:
@@ -185,19 +186,20 @@ class _Exchange:
     # -- the final answer ---
 
     def _deliver(self, answer: ResponseHead) -> Forwarded:
-        framing = self._upstream.framing
+        client, upstream, upload = self._client, self._upstream, self._upload
+        framing = upstream.framing
         outgoing = framing_for(framing, self._minor)
-        keep = self._client.keep_alive and self._upload.complete and outgoing.kind != "until_close"
-        edited = self._edit(_without_hops(answer))
+        keep = client.keep_alive and upload.complete and outgoing.kind != "until_close"
+        edited = self._edit(answer.having(_without_hops(answer.block)))
         head = encode_response(dress(edited, outgoing, keep_alive=keep, minor=self._minor))
         outcome = self._send_answer(answer, framing, outgoing, head)
         if outcome != "ok":
             return self._ended(answer.status, outcome)
-        self._upload.stop()
-        if not keep and (not self._upload.complete or self._client.unread()):
-            self._client.linger()
-        clean = self._upload.complete and framing.kind != "until_close" and not self._upstream.buffered
-        return self._ended(answer.status, outcome, client=keep, upstream=clean and self._upstream.keep_alive)
+        upload.stop()
+        if not keep and (not upload.complete or client.unread()):
+            client.linger()
+        clean = upload.complete and framing.kind != "until_close" and not upstream.buffered
+        return self._ended(answer.status, outcome, client=keep, upstream=clean and upstream.keep_alive)
 
     def _send_answer(self, answer: ResponseHead, framing: Framing, outgoing: Framing, head: bytes) -> str:
         """Send head and body; "ok", or who failed and how."""
@@ -250,7 +252,7 @@ class _Exchange:
         self._tell(0, count)
 
     def _body_idle_s(self, answer: ResponseHead) -> float:
-        return self._limits.stream_idle_s if _is_events(answer) else self._limits.response_idle_s
+        return self._upstream.limits.stream_idle_s if _is_events(answer) else self._upstream.limits.response_idle_s
 
     # -- other ends ---
 
@@ -258,7 +260,7 @@ class _Exchange:
         self.send(encode_response(self._edit(answer)))
         there = FramedStream(self._client.detach())
         self._client.farewell = there.say_going_away
-        result = relay(there, self._upstream.detach(), idle_s=self._limits.stream_idle_s, on_bytes=self._tell)
+        result = relay(there, self._upstream.detach(), idle_s=self._upstream.limits.stream_idle_s, on_bytes=self._tell)
         return Forwarded(
             status=101,
             rx=result.a_to_b,
@@ -341,10 +343,11 @@ def _expect_fields(head: RequestHead, framing: Framing) -> tuple[tuple[bytes, by
     return ((b"Expect", b"100-continue"),) if framing not in (NONE, Framing("length", 0)) else ()
 
 
-def _without_hops(answer: ResponseHead) -> ResponseHead:
+@remembered
+def _without_hops(block: Block) -> Block:
+    """The fields of an answer that opens no websocket."""
     try:
-        clean = hop_by_hop(answer)
-        return clean.without(b"Connection", b"Upgrade") if wants_websocket(clean) else clean
+        return without_hops(block).edited(_UPGRADE)
     except MessageError as error:
         raise MessageError(502, str(error)) from error
 

@@ -11,7 +11,7 @@ from zrokd.errors import MessageError
 from zrokd.model.block import Block, Fields, field_lines, remembered
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.framing import NONE, UNTIL_CLOSE, Framing, declared_framing
-from zrokd.net.http1.hops import connection_tokens
+from zrokd.net.http1.hops import connection_tokens, keeps_alive
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.memory import MEMORY
 
@@ -49,7 +49,8 @@ def parse_request(data: bytes, limits: HttpLimits = DEFAULTS) -> RequestHead:
 
 def judge_request(data: bytes, limits: HttpLimits, *, secure: bool = False) -> tuple[RequestHead, Framing]:
     """As `parse_request`, and how the body that follows is framed. `secure`: it came inside TLS."""
-    return RequestJudge(secure=secure).judge(data, limits)
+    judge = RequestJudge(secure=secure)
+    return judge.judge(data, limits), judge.framing
 
 
 class RequestJudge:
@@ -58,40 +59,43 @@ class RequestJudge:
     So the fields of the last one stay, with what was found out about them, until others come.
     """
 
-    __slots__ = ("_again", "_block", "_framing", "_lines", "_minor", "_secure")
+    __slots__ = ("_again", "_block", "_lines", "_minor", "_secure", "framing", "keeps_alive")
 
     def __init__(self, *, secure: bool = False) -> None:
         self._secure = secure
-        self._lines = b""  # of the last request that may be met again, to which the others belong
-        self._again = False  # whether it was
-        self._minor, self._block, self._framing = 1, _EMPTY, NONE
+        self.framing = NONE  # of the body behind the last request
+        self.keeps_alive = True  # whether the client wants to send another after it
+        self._lines = b""  # of the last request, where the next may say the same
+        self._minor, self._block = 1, _EMPTY
+        self._again = False  # whether one said the same
 
-    def judge(self, data: bytes, limits: HttpLimits) -> tuple[RequestHead, Framing]:
-        """As `judge_request`. The limits must be those of the request before, if there was one."""
+    def judge(self, data: bytes, limits: HttpLimits) -> RequestHead:
+        """As `parse_request`. The limits must be those of the request before, if there was one."""
         line = _REQUEST_LINE.match(data)
         if line is None or line.end() > limits.request_line_bytes:
             raise refused_line(data, limits)
         method, target, version = line.groups()
         if method not in _USUAL:
             _check_method(method)
-        minor = _minor_of(version)
+        minor = 1 if version == b"1.1" else _minor_of(version)
         lines = _lines_of(data, line.end(), limits.head_bytes)
         if lines == self._lines and minor == self._minor and target[0] == _SLASH:
-            return RequestHead.of(method, target, minor, self._met_again(), secure=self._secure), self._framing
+            return RequestHead.of(method, target, minor, self._known_block(), secure=self._secure)
         block = _few(_block_of(lines), limits.fields)
         _check_host(block, minor)
         head = RequestHead.of(method, target, minor, block, secure=self._secure)
         if target[0] != _SLASH:
             head = _origin_form(head)
-        framing = declared_framing(head.block, minor) or NONE
-        MEMORY.keep(block)
-        if head.block is block and len(lines) <= _MOST_KEPT:
-            self._lines, self._minor, self._block, self._framing = lines, minor, block, framing
-            self._again = False
-        return head, framing
+        self.framing = declared_framing(block, minor) or NONE
+        self.keeps_alive = keeps_alive(head)
+        if block.facts is None:
+            MEMORY.keep(block)
+        self._lines = lines if head.block is block and len(lines) <= _MOST_KEPT else b""
+        self._minor, self._block, self._again = minor, block, False
+        return head
 
-    def _met_again(self) -> Block:
-        """The block of the last request. What is found out about it from now on is not for others who send the same."""
+    def _known_block(self) -> Block:
+        """That of the last request. What is found out about it from now on is not for others who send the same."""
         if not self._again:
             self._again = True
             self._block = self._block if self._block.common else self._block.before(())
@@ -179,7 +183,8 @@ def judge_response(data: bytes, limits: HttpLimits, method: bytes = b"GET") -> t
         framing = declared_framing(block, head.minor) or UNTIL_CLOSE
     except MessageError as error:
         raise MessageError(502, str(error)) from error
-    MEMORY.keep(block)
+    if block.facts is None:
+        MEMORY.keep(block)
     return head, NONE if method == b"HEAD" or head.status == 304 else framing
 
 

@@ -31,7 +31,7 @@ class Bare:
     def __init__(self, head: bytes, upstream: HttpConnection) -> None:
         self._head, self._upstream = head, upstream
 
-    def start(self, *, here: bool) -> None:  # noqa: ARG002
+    def start(self) -> None:
         """Send its head. May switch greenlets."""
         try:
             self._upstream.send(self._head)
@@ -48,17 +48,25 @@ class Upload(Bare):
     """Sends one request's head and body. A body that is not here yet is sent by a greenlet of its own."""
 
     def __init__(
-        self, reader: BodyReader, writer: BodyWriter, upstream: HttpConnection, tell: Callable[[int, int], None]
+        self,
+        reader: BodyReader,
+        writer: BodyWriter,
+        upstream: HttpConnection,
+        tell: Callable[[int, int], None],
+        *,
+        here: bool,
     ) -> None:
+        """`here`: the whole body came already."""
+        self._here = here
         self._reader = reader
         self._writer = writer
         self._upstream = upstream
         self._tell = tell
         self._greenlet: Any = None
 
-    def start(self, *, here: bool) -> None:
-        """Send all now when the whole body is `here` already, else what comes as it comes. May switch greenlets."""
-        if here:
+    def start(self) -> None:
+        """Send all now when the whole body is here already, else what comes as it comes. May switch greenlets."""
+        if self._here:
             self._run(flush=False)
         else:
             self._greenlet = Greenlet.spawn(self._run, flush=True)

@@ -172,11 +172,12 @@ def test_visitors_that_differ_by_their_cookies_are_known_without_them(monkeypatc
 
 def told_of(judge: heads.RequestJudge, data: bytes) -> object:
     try:
-        head, framing = judge.judge(data, LIMITS)
+        head = judge.judge(data, LIMITS)
     except MessageError as error:
         return error.status, str(error)
+    assert judge.keeps_alive == keeps_alive(head)
     clean = without_hops(head.block) if b"connection" not in head.names else None
-    return head, head.block.lines, framing, keeps_alive(head), clean and clean.fields
+    return head, head.block.lines, judge.framing, judge.keeps_alive, clean and clean.fields
 
 
 @given(
@@ -199,7 +200,7 @@ def test_the_fields_of_a_request_that_came_again_are_known_until_others_come() -
     judge = heads.RequestJudge()
     data = b"GET /%d HTTP/1.1\r\nHost: a\r\nCookie: %s\r\n\r\n"
     _, one, other, again, next_one = [
-        judge.judge(data % (number, cookie), LIMITS)[0] for number, cookie in enumerate([b"x", b"x", b"x", b"y", b"x"])
+        judge.judge(data % (number, cookie), LIMITS) for number, cookie in enumerate([b"x", b"x", b"x", b"y", b"x"])
     ]
     assert one.block is other.block
     assert (one.target, other.target) == (b"/1", b"/2")
@@ -210,7 +211,7 @@ def test_the_fields_of_a_request_that_came_again_are_known_until_others_come() -
 def test_what_one_connection_found_out_is_not_told_to_another(monkeypatch) -> None:
     monkeypatch.setattr(heads, "MEMORY", BlockMemory())
     judges = [heads.RequestJudge(), heads.RequestJudge()]
-    blocks = [[judge.judge(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", LIMITS)[0].block for judge in judges] for _ in "1234"]
+    blocks = [[judge.judge(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", LIMITS).block for judge in judges] for _ in "1234"]
     assert blocks[2][0] is blocks[3][0] is not blocks[3][1]
     assert blocks[3][0].facts is not blocks[3][1].facts
 
@@ -218,6 +219,6 @@ def test_what_one_connection_found_out_is_not_told_to_another(monkeypatch) -> No
 def test_a_connection_holds_no_large_head() -> None:
     judge = heads.RequestJudge()
     data = b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"x" * 2048)
-    first, second = judge.judge(data, LIMITS)[0], judge.judge(data, LIMITS)[0]
+    first, second = judge.judge(data, LIMITS), judge.judge(data, LIMITS)
     assert first == second
     assert first.block is not second.block

@@ -33,11 +33,12 @@ class Scripted:
 
 @pytest.fixture
 def upload(make_pair):
-    def make(reader, framing=CHUNKED):
+    def make(reader, framing=CHUNKED, *, here=True):
         far, near = make_pair("tcp")
         upstream = HttpConnection(near, HttpLimits())
         counted = []
-        made = Upload(reader, upstream.writer(framing, b"HEAD "), upstream, lambda rx, tx: counted.append((rx, tx)))
+        writer = upstream.writer(framing, b"HEAD ")
+        made = Upload(reader, writer, upstream, lambda rx, tx: counted.append((rx, tx)), here=here)
         return far, made, counted
 
     return make
@@ -45,7 +46,7 @@ def upload(make_pair):
 
 def test_a_body_that_is_here_goes_at_once_with_its_head(upload):
     far, up, counted = upload(Scripted(b"abc", b"de"))
-    up.start(here=True)
+    up.start()
     assert up.complete
     wire = b"HEAD 3\r\nabc\r\n2\r\nde\r\n0\r\nT: v\r\n\r\n"
     got = b""
@@ -58,14 +59,14 @@ def test_a_body_that_is_here_goes_at_once_with_its_head(upload):
 
 def test_a_request_without_body_is_its_head(upload):
     far, up, _ = upload(NoBody(), NONE)
-    up.start(here=True)
+    up.start()
     assert up.complete
     assert far.recv(1000, 5) == b"HEAD "
 
 
 def test_the_head_does_not_wait_for_a_body_that_is_not_here(upload):
-    far, up, _ = upload(Scripted(None))
-    up.start(here=False)
+    far, up, _ = upload(Scripted(None), here=False)
+    up.start()
     assert far.recv(1000, 5) == b"HEAD "
     assert not up.complete
     assert up.ended_at is None
@@ -78,7 +79,7 @@ def test_the_head_does_not_wait_for_a_body_that_is_not_here(upload):
 @pytest.mark.parametrize("fault", [MessageError(400, "bad chunk"), StreamError("gone")])
 def test_the_clients_fault_breaks_the_upstream(upload, fault):
     far, up, _ = upload(Scripted(b"abc", fault))
-    up.start(here=True)
+    up.start()
     assert up.client_fault is fault
     assert not up.complete
     got = b""
@@ -91,7 +92,7 @@ def test_the_clients_fault_breaks_the_upstream(upload, fault):
 def test_the_upstreams_fault_is_kept_for_who_reads_its_answer(upload):
     far, up, _ = upload(Scripted(*[bytes(65536)] * 1000))
     far.abort()
-    up.start(here=True)
+    up.start()
     assert up.upstream_fault is not None
     assert up.client_fault is None
     assert not up.complete
