@@ -125,8 +125,8 @@ def cost(kind: str, folder: Path) -> tuple[float, float]:
         return each_us, rate
 
 
-def polls(folder: Path) -> None:
-    """What frontends cost that wait for news."""
+def polls(folder: Path, pause_s: float) -> None:
+    """What frontends cost that wait for news, and came with so long a pause between them."""
     with server("zrokd", folder) as (port, pid), requests.Session() as session:
         known = get(session, port, "/api/v2/zrokd/mappings", _EDGE).json()
         since = f"epoch={known['epoch']}&since={known['version']}&wait_s=25"
@@ -139,9 +139,11 @@ def polls(folder: Path) -> None:
                 before = memory_mib(pid)
             waiting.append(socket.create_connection(("127.0.0.1", port)))
             waiting[-1].sendall(asked)
+            time.sleep(pause_s)
         time.sleep(5)
         each = (memory_mib(pid) - before) * 1024 / _POLLS
-        row(f"{_POLLS} polls that wait", "zrokd", f"{each:.1f} KiB each")
+        came = "one after another" if pause_s else "all at once"
+        row(f"{_POLLS} polls that wait", f"zrokd, {came}", f"{each:.1f} KiB each", ("20 KiB", each <= 20))
         for sock in waiting:
             sock.close()
 
@@ -172,7 +174,8 @@ def main() -> None:
         theirs, ours = cost("pywsgi", folder), cost("zrokd", folder)
         figures = f"{ours[1] / theirs[1]:.1f}x the reads a second, {ours[0] / theirs[0]:.2f}x the CPU of gevent.pywsgi"
         row("authenticated read", "zrokd", figures)
-        polls(folder)
+        polls(folder, 0.02)
+        polls(folder, 0.0)
         gaps(folder)
 
 

@@ -82,6 +82,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+    may_wait: bool = False  # whether its handler may raise Later
 
     @property
     def actor(self) -> Actor:
@@ -89,6 +90,14 @@ class Call:
         principal = self.principal
         via = " ".join(filter(None, (principal.method, principal.token)))
         return Actor(name=str(principal), via=via, address=self.peer)
+
+
+class Later(Exception):
+    """Nothing to tell yet: call again after `wait()`, which may switch greenlets, and keep nothing until then."""
+
+    def __init__(self, wait: Callable[[], object]) -> None:
+        super().__init__()
+        self.wait = wait
 
 
 EMPTY: Any = object()

@@ -8,12 +8,13 @@ from typing import Any
 import falcon
 
 from zrokd.api.bodies import MEDIA_TYPE, acceptable, decode, encode, encode_large, is_json
-from zrokd.api.call import EMPTY, Answer, Call, Listed, Needs, Operation, Settings
+from zrokd.api.call import EMPTY, Answer, Call, Later, Listed, Needs, Operation, Settings
 from zrokd.api.once import FIELD, heeds_key, once
 from zrokd.api.turns import Turns
 from zrokd.errors import Invalid, NotEnough, ZrokdError
 from zrokd.model.account import Credentials, Principal
 from zrokd.model.audit import acting
+from zrokd.model.http import LATER
 from zrokd.service.services import Services
 
 Authenticate = Callable[[Credentials], Principal | None]
@@ -45,10 +46,15 @@ def resource_of(
                 query=_query(request),
                 path=path,
                 peer=peer,
+                may_wait=LATER in request.env,
             )
-            with turns.of(principal.account_id):
-                answer = _answer(operation, call, request)
-            _send(response, answer, now.offload)
+            try:
+                with turns.of(principal.account_id):
+                    answer = _answer(operation, call, request)
+            except Later as later:
+                request.env[LATER](later.wait)
+            else:
+                _send(response, answer, now.offload)
 
         return respond
 

@@ -14,6 +14,7 @@ from zrokd.model.block import Block
 
 Fields = blocks.Fields
 _MOST_PRINTED = 2000
+LATER = "zrokd.later"  # in a WSGI environ, where the server offers it: see `zrokd.net.wsgi`
 
 
 class _Head(ABC):

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from zrokd.contracts.overlay import Stream
-from zrokd.model.http import Fields, RequestHead
+from zrokd.model.http import LATER, Fields, RequestHead
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.server import HttpExchange, serve
 from zrokd.net.http1.tracker import ConnectionTracker
@@ -19,6 +19,7 @@ from zrokd.net.http1.tracker import ConnectionTracker
 LOG = logging.getLogger("zrokd.net.wsgi")
 DEFAULTS = HttpLimits(body_bytes=64 * 1024)
 
+Later = Callable[[], object]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 
@@ -26,6 +27,9 @@ class WsgiHandler:
     """Serves a WSGI application on streams: give it to a Listener as `handle`.
 
     A request's body is read whole before the application runs; `limits.body_bytes` bounds it, with 413.
+
+    An application that is to answer later gives `environ[LATER]` a function that waits, which may switch greenlets.
+    What it answers then is thrown away, and it is called again after that: all that it holds meanwhile is one function.
     """
 
     def __init__(self, app: Any, limits: HttpLimits = DEFAULTS, *, log: logging.Logger = LOG) -> None:
@@ -51,14 +55,28 @@ class WsgiHandler:
 
 def _run(app: Any, log: logging.Logger, exchange: HttpExchange) -> None:
     body = b"".join(iter(exchange.read, b""))
-    answer = _Answer()
-    chunks = app(_environ(exchange, body, log), answer.start)
+    later = _answer(app, log, exchange, body, may_wait=True)
+    if later is not None:
+        later()
+        _answer(app, log, exchange, body, may_wait=False)
+
+
+def _answer(app: Any, log: logging.Logger, exchange: HttpExchange, body: bytes, *, may_wait: bool) -> Later | None:
+    """Answer the request, or give back what is to be waited for before the application is asked again."""
+    environ, answer = _environ(exchange, body, log), _Answer()
+    later: list[Later] = []
+    if may_wait:
+        environ[LATER] = later.append
+    chunks = app(environ, answer.start)
     try:
+        if later:
+            return later[0]
         _send(exchange, answer, chunks)
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
+    return None
 
 
 def _send(exchange: HttpExchange, answer: _Answer, chunks: Iterable[bytes]) -> None:

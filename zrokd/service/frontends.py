@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from zrokd.errors import NotFound
 from zrokd.model.environment import Identity
@@ -40,18 +42,19 @@ class Frontends:
         self._core.store.write(frontends.note_identity, name, identity.z_id)
         return identity
 
-    def mappings(self, name: str, epoch: str, since: int, wait_s: float = 0.0) -> MappingChanges:
+    def mappings(self, name: str, epoch: str, since: int) -> MappingChanges:
         """What changed since version `since` of `epoch`; all of it when that cannot be told apart.
 
-        Waits up to `wait_s` seconds when there is nothing to tell; the answer may be empty before, too.
         :raises NotFound: no such frontend.
         """
-        heard = self._core.bell.version  # before reading, so that no ring falls between
-        changes = self._core.store.read(_changes, name, epoch, since)
-        if changes.full or changes.mappings or wait_s <= 0:
-            return changes
-        self._core.bell.wait(heard, wait_s)
         return self._core.store.read(_changes, name, epoch, since)
+
+    def news(self) -> Callable[[float], object]:
+        """A wait for what `mappings` does not tell yet: returns once there may be some, or after so many seconds.
+
+        To be asked for before `mappings`. Waiting switches greenlets, and holds no connection of the database.
+        """
+        return partial(self._core.bell.wait, self._core.bell.version)
 
     def list(self) -> tuple[str, ...]:
         """All names, sorted."""

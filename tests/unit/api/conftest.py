@@ -23,6 +23,7 @@ from zrokd.api.openapi import document
 from zrokd.contracts import OverlayAdmin
 from zrokd.errors import AgentAway, OverlayError
 from zrokd.model.environment import Identity
+from zrokd.model.http import LATER
 from zrokd.model.naming import Namespace
 from zrokd.model.site import Site
 from zrokd.model.units import Secret
@@ -147,6 +148,20 @@ def _typed(app):
     return call
 
 
+def _patient(app):
+    """`app` behind a server that waits for it, as `zrokd.net.wsgi` does."""
+
+    def call(environ, start_response):
+        later = []
+        chunks = app({**environ, LATER: later.append}, start_response)
+        if not later:
+            return chunks
+        later[0]()
+        return app(environ, start_response)
+
+    return call
+
+
 class Api:
     """Calls as a client makes them."""
 
@@ -166,7 +181,7 @@ class Api:
         auth = [TokenAuthenticator(None, ctx), SecretAuthenticator(SecretSettings(secrets=[Secret(ADMIN)]), ctx)]
         self.authenticate = Identifier(lambda: auth, self.services.directory, ctx.log)
         self.app = create_app(lambda: self.services, lambda c: self.authenticate(c), lambda: self.settings)
-        self._client = falcon.testing.TestClient(_typed(self.app))
+        self._client = falcon.testing.TestClient(_patient(_typed(self.app)))
 
     def open_up(self, **site):
         """Make the services anew, with a site as said."""

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import weakref
 from wsgiref.validate import validator
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from zrokd.errors import StreamError
+from zrokd.model.http import LATER
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.wsgi import WsgiHandler
 
@@ -288,3 +291,56 @@ def test_drain_closes_idle_connections(make_pair, spawn):
     handler.drain()
     serving.get(timeout=5)
     assert client.recv(1, 5) == b""
+
+
+class Waiting:
+    """An application that answers once its word has come, and what it holds of a request meanwhile."""
+
+    def __init__(self) -> None:
+        self.word, self.calls, self.closed = Event(), 0, 0
+        self.held: weakref.WeakSet[Held] = weakref.WeakSet()
+
+    def __call__(self, environ, start_response):
+        self.calls += 1
+        mine = environ["held"] = Held()
+        self.held.add(mine)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        if LATER in environ:
+            environ[LATER](self.word.wait)
+            return Pieces(self, b"nothing yet")
+        return Pieces(self, b"at last")
+
+
+class Held(dict):
+    __hash__ = object.__hash__
+
+
+class Pieces(list):
+    def __init__(self, app: Waiting, piece: bytes) -> None:
+        super().__init__([piece])
+        self._app = app
+
+    def close(self) -> None:
+        self._app.closed += 1
+
+
+def test_an_application_that_has_nothing_to_tell_yet_is_asked_again_and_holds_nothing_meanwhile(ask, spawn):
+    app = Waiting()
+    asking = spawn(ask, app, request())
+    while not app.calls:
+        gevent.sleep(0.001)
+    gevent.sleep(0)
+    assert (app.calls, app.closed, len(app.held)) == (1, 1, 0) and not asking.ready()
+    app.word.set()
+    head, body = asking.get(timeout=5)
+    assert (head[:15], body) == (b"HTTP/1.1 200 OK", b"at last")
+    assert (app.calls, app.closed) == (2, 2)
+
+
+def test_a_wait_that_fails_is_500(ask, caplog):
+    def app(environ, start_response):
+        environ[LATER](lambda: 1 / 0)
+        return []
+
+    head, _ = ask(app, request())
+    assert head.startswith(b"HTTP/1.1 500 ") and "ZeroDivisionError" in caplog.text

@@ -67,19 +67,30 @@ def test_an_unknown_frontend_is_not_found(house, name):
 
 def test_the_first_answer_is_everything(house, ann, home):
     share = house.share(ann, home)
-    changes = house.frontends.mappings("edge", "", 0, wait_s=25)
+    changes = house.frontends.mappings("edge", "", 0)
     assert changes.full and [m.token for m in changes.mappings] == [share.token]
 
 
 def test_nothing_new_is_an_empty_answer_after_the_wait(house, ann, home):
     epoch, version = current(house)
-    changes = house.frontends.mappings("edge", epoch, version, wait_s=0.05)
+    house.frontends.news()(0.05)
+    changes = house.frontends.mappings("edge", epoch, version)
     assert (changes.full, changes.mappings, changes.version) == (False, (), version)
+
+
+def ask_patiently(house, epoch, version):
+    """As the API does it."""
+    wait_for_news = house.frontends.news()
+    changes = house.frontends.mappings("edge", epoch, version)
+    if not changes.mappings:
+        wait_for_news(20)
+        changes = house.frontends.mappings("edge", epoch, version)
+    return changes
 
 
 def test_who_waits_hears_of_a_new_share(house, ann, home):
     epoch, version = current(house)
-    waiting = gevent.spawn(house.frontends.mappings, "edge", epoch, version, 20)
+    waiting = gevent.spawn(ask_patiently, house, epoch, version)
     gevent.sleep(0)
     share = house.share(ann, home)
     changes = waiting.get(timeout=10)
@@ -90,7 +101,7 @@ def test_a_change_between_two_questions_is_not_waited_for(house, ann, home):
     epoch, version = current(house)
     house.share(ann, home)
     with gevent.Timeout(5):
-        assert house.frontends.mappings("edge", epoch, version, wait_s=20).mappings
+        assert ask_patiently(house, epoch, version).mappings
 
 
 def test_a_change_while_the_store_is_read_is_not_missed(house, ann, home, monkeypatch):
@@ -107,12 +118,12 @@ def test_a_change_while_the_store_is_read_is_not_missed(house, ann, home, monkey
 
     monkeypatch.setattr(house.store.__class__, "read", slow)
     with gevent.Timeout(5):
-        assert house.frontends.mappings("edge", epoch, version, wait_s=20).mappings
+        assert ask_patiently(house, epoch, version).mappings
 
 
 def test_a_ring_without_news_ends_the_wait(house, ann, home):
     epoch, version = current(house)
-    waiting = gevent.spawn(house.frontends.mappings, "edge", epoch, version, 20)
+    waiting = gevent.spawn(ask_patiently, house, epoch, version)
     gevent.sleep(0.05)
     house.bell.ring()
     assert waiting.get(timeout=5).mappings == ()
@@ -136,5 +147,5 @@ def test_a_frontends_table_follows(house, ann, home):
 @pytest.mark.parametrize("since", [-1, 2**70, 10**6])
 def test_a_version_that_cannot_be_is_answered_with_everything(house, ann, home, since):
     house.share(ann, home)
-    changes = house.frontends.mappings("edge", current(house)[0], since, wait_s=20)
+    changes = house.frontends.mappings("edge", current(house)[0], since)
     assert changes.full and len(changes.mappings) == 1

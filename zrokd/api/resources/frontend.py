@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Done, Found, Listed, queried, shaped
+from functools import partial
+
+from zrokd.api.call import OK, Call, Done, Found, Later, Listed, queried, shaped
 from zrokd.wire import answers
 from zrokd.wire.requests import mappings_query_from_wire
 from zrokd.wire.usage_requests import USAGE_SCHEMA, usage_from_wire
@@ -10,9 +12,13 @@ from zrokd.wire.usage_requests import USAGE_SCHEMA, usage_from_wire
 
 @queried("epoch", "since", "wait_s")
 def mappings(call: Call) -> Listed:
-    """GET /zrokd/mappings?epoch=E&since=N&wait_s=S: waits for news, without holding a database connection."""
+    """GET /zrokd/mappings?epoch=E&since=N&wait_s=S: waits for news, and holds next to nothing meanwhile."""
     asked = mappings_query_from_wire(call.query, max_wait_s=call.settings.max_wait_s)
-    changes = call.services.frontends.mappings(call.principal.frontend, asked.epoch, asked.since, asked.wait_s)
+    frontends = call.services.frontends
+    wait_for_news = frontends.news()  # from before reading, so that none falls between
+    changes = frontends.mappings(call.principal.frontend, asked.epoch, asked.since)
+    if call.may_wait and asked.wait_s > 0 and not (changes.full or changes.mappings):
+        raise Later(partial(wait_for_news, asked.wait_s))
     return Listed(lambda: answers.changes_to_wire(changes))
 
 
