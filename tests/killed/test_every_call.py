@@ -90,6 +90,49 @@ def test_killed_at_every_call_on_postgres(world_on_postgres, verb, capsys):
     killed_at_every_call(world_on_postgres, verb, capsys)
 
 
+def retried_with_its_key_at_every_call(world, verb, capsys):
+    """Kill it at each step; who asks again with the same key gets what is there, and nothing is there twice."""
+    for step in range(1, 100):
+        people = world.furnish()
+        path, body, listed = KEYED[verb](people)
+        before = people.ask("GET", listed).json()
+        key = {"Idempotency-Key": f'"{verb} at {step}"'}
+        if not world.dies(step, lambda: people.ask("POST", path, body, key)):  # noqa: B023 - called at once
+            break
+        planned, done = world.heal()
+        assert planned == done
+        people.meet()
+        again = people.ask("POST", path, body, key)
+        assert again.status_code == 201, (step, again.text, world.log())
+        now = people.ask("GET", listed).json()
+        ((kind, made),) = ((kind, [one for one in now[kind] if one not in before[kind]]) for kind in now)
+        assert len(made) == 1 and again.json()[ANSWERED[kind]] in made[0].values(), (step, again.json(), made)
+        assert people.ask("POST", path, body, key).json() == again.json()
+        assert world.differences() == [], (step, world.log())
+    assert step > 3
+    with capsys.disabled():
+        print(f"\n{verb}: killed at {step - 1} calls, made once each", end=" ")
+
+
+ANSWERED = {"environments": "identity", "shares": "shareToken", "accesses": "frontendToken"}
+KEYED = {
+    "enable": lambda p: ("/enable", {"description": "d", "host": "h"}, "/environments"),
+    "share": lambda p: ("/share", p.body(), "/shares"),
+    "access": lambda p: ("/access", {"envZId": p.home, "shareToken": p.held}, "/accesses"),
+}
+
+
+@pytest.mark.parametrize("verb", KEYED)
+def test_who_asks_again_with_the_same_key_gets_one_thing_however_the_controller_was_killed(world, verb, capsys):
+    retried_with_its_key_at_every_call(world, verb, capsys)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("verb", KEYED)
+def test_who_asks_again_with_the_same_key_gets_one_thing_on_postgres(world_on_postgres, verb, capsys):
+    retried_with_its_key_at_every_call(world_on_postgres, verb, capsys)
+
+
 def test_five_hundred_orphans_and_as_many_lost_services_are_put_right(world, capsys):
     people, many = world.furnish(), 500
     pool = gevent.pool.Pool(4)

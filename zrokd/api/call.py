@@ -169,6 +169,16 @@ def shaped(schema: Mapping[str, Any]) -> Callable[[H], H]:
     return decorate
 
 
+def tells(to_wire: Callable[[Any], Any]) -> Callable[[H], H]:
+    """Say how a handler answers to what it made, so that the answer can be kept together with that."""
+
+    def decorate(handler: H) -> H:
+        handler.tells = to_wire  # type: ignore[attr-defined]
+        return handler
+
+    return decorate
+
+
 def queried(*names: str) -> Callable[[H], H]:
     """Say which parameters of the query a handler reads, for the document of the API."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from zrokd.api.call import EMPTY, Answer, Call, Created, Made, Needs, Operation, answer_of
 from zrokd.service.receipts import parse_key
@@ -29,7 +30,11 @@ def once(operation: Operation, call: Call, field: str, token: str, perform: Call
         document = perform().document
         return b"" if document is EMPTY else json.dumps(document).encode()
 
-    told = call.services.receipts.once(_caller(call), token, parse_key(field), request, bytes_of_it)
+    def answer_to(made: Any) -> bytes:
+        tells = getattr(operation.handler, "tells", None)
+        return json.dumps(tells(made)).encode() if tells else b""
+
+    told = call.services.receipts.once(_caller(call), token, parse_key(field), request, bytes_of_it, answer_to)
     return Created(json.loads(told)) if told else Made()
 
 

@@ -10,7 +10,7 @@ from zrokd.service import limits, removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core, account_of, heed
 from zrokd.service.environments import require_environment
-from zrokd.store import accesses, audit, intents, shares
+from zrokd.store import accesses, audit, intents, receipts, shares
 from zrokd.store.intents import Intent
 
 _MOST_ID = 2**63 - 1
@@ -84,7 +84,10 @@ class Accesses:
         if share.limited:
             return None
         audit.note("access.created", intent.subject, share=share_token, environment=env_z_id)
-        return accesses.make_live(intent.subject, self._core.clock.now_ms())
+        made = accesses.make_live(intent.subject, self._core.clock.now_ms())
+        if made is not None:
+            receipts.made(made)
+        return made
 
     def _leave(self, env_z_id: str, token: str, account_id: int) -> removal.Left:
         require_environment(env_z_id, account_id)

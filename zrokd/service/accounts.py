@@ -9,7 +9,7 @@ from zrokd.service import removal
 from zrokd.service.checks import check_email, check_token
 from zrokd.service.core import Core, account_of
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, audit, environments, names, tokens
+from zrokd.store import accounts, audit, environments, names, receipts, tokens
 from zrokd.store.hashing import digest
 from zrokd.store.tokens import CONFIGURED
 
@@ -27,7 +27,7 @@ class Accounts:
         """
         known, token = check_email(email), new_token()
         hashed = self._core.passwords.hash(check_password(password)) if password else ""
-        self._core.store.write(self._create, known, hashed, digest(token))
+        self._core.store.write(self._create, known, hashed, token)
         return token
 
     def ensure(self, email: str, token: str) -> Account:
@@ -56,11 +56,12 @@ class Accounts:
         """All accounts, by address."""
         return self._core.store.read(accounts.every)
 
-    def _create(self, email: str, password_hash: str, token_digest: str) -> None:
+    def _create(self, email: str, password_hash: str, token: str) -> None:
         now_ms = self._core.clock.now_ms()
         account = accounts.add(email, password_hash, now_ms)
-        tokens.add(account.id, token_digest, "", now_ms)
+        tokens.add(account.id, digest(token), "", now_ms)
         audit.note("account.created", account=email)
+        receipts.made(token)
 
     def _ensure(self, email: str, token_digest: str) -> Account:
         now_ms = self._core.clock.now_ms()

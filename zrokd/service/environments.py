@@ -12,7 +12,7 @@ from zrokd.model.naming import new_token
 from zrokd.service import limits, removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core, account_of, heed
-from zrokd.store import audit, environments, intents
+from zrokd.store import audit, environments, intents, receipts
 from zrokd.store.intents import Intent
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]")
@@ -71,6 +71,7 @@ class Environments:
         if made is None:
             return None
         audit.note("environment.created", made.z_id, host=made.host, description=made.description)
+        receipts.made(identity)
         return identity, made
 
     def _leave(self, z_id: str, account_id: int) -> removal.Left:

@@ -13,7 +13,7 @@ from zrokd.model.naming import MappingChanges, new_token
 from zrokd.service.checks import check_email, check_text, check_token, check_word
 from zrokd.service.core import Core
 from zrokd.service.saga import on_overlay
-from zrokd.store import accounts, audit, frontends, grants, identities, mappings
+from zrokd.store import accounts, audit, frontends, grants, identities, mappings, receipts
 from zrokd.store.hashing import digest
 
 
@@ -112,6 +112,7 @@ class Frontends:
         nobodys = digest(new_token() + new_token())  # no text is known that has it
         frontends.add(frontend, nobodys, self._core.clock.now_ms())
         audit.note("frontend.created", frontend.token, name=frontend.name, identity=frontend.z_id)
+        receipts.made(frontend)
 
     def _modify(self, token: str, name: str, url_template: str, dynamic: bool | None) -> None:  # noqa: FBT001
         row, old = require_frontend(token)

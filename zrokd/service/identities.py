@@ -11,7 +11,7 @@ from zrokd.model.naming import new_token
 from zrokd.service import removal, saga
 from zrokd.service.checks import check_text
 from zrokd.service.core import Core
-from zrokd.store import audit, identities, intents
+from zrokd.store import audit, identities, intents, receipts
 from zrokd.store.intents import Intent
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]")
@@ -53,6 +53,7 @@ class Identities:
     def _commit(self, name: str, identity: Identity) -> Identity:
         identities.add(name, identity.z_id, self._core.clock.now_ms())
         audit.note("identity.created", identity.z_id, name=name)
+        receipts.made(identity)
         return identity
 
     def _leave(self, z_id: str) -> removal.Left:

@@ -8,7 +8,7 @@ from zrokd.model.naming import Name, Namespace, check_name
 from zrokd.service import limits
 from zrokd.service.core import Core, account_of
 from zrokd.service.drafts import usable_namespace
-from zrokd.store import audit, names, namespaces
+from zrokd.store import audit, names, namespaces, receipts
 
 
 class Names:
@@ -50,7 +50,9 @@ class Names:
         limits.room_for_name(account_id, self._core.limits, now_ms)
         names.add(namespace_id, account_id, name, now_ms, reserved=True)
         audit.note("name.created", name, namespace=namespace)
-        return next(made for made in names.of_account(account_id, namespace_id) if made.name == name)
+        made = next(made for made in names.of_account(account_id, namespace_id) if made.name == name)
+        receipts.made(made)
+        return made
 
     def _modify(self, namespace: str, name: str, account_id: int, *, reserved: bool) -> None:
         now_ms, held = self._core.clock.now_ms(), _require(namespace, name, account_id)

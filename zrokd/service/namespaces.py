@@ -12,7 +12,7 @@ from zrokd.model.naming import Name, Namespace, check_zone, new_token
 from zrokd.service.checks import check_email, check_text
 from zrokd.service.core import Core
 from zrokd.service.frontends import require_frontend
-from zrokd.store import accounts, audit, frontends, mappings, meta, names, namespaces, shares
+from zrokd.store import accounts, audit, frontends, mappings, meta, names, namespaces, receipts, shares
 
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -38,9 +38,7 @@ class Namespaces:
         """
         made = check_namespace(Namespace(token=token or new_token(), zone=zone, description=description, open=is_open))
         now_ms = self._core.clock.now_ms()
-        self._core.change(
-            "namespace.created", made.token, lambda: namespaces.add(made, now_ms), zone=zone, open=is_open
-        )
+        self._core.change("namespace.created", made.token, lambda: _add(made, now_ms), zone=zone, open=is_open)
         return made
 
     def modify(self, token: str, *, zone: str = "", description: str = "", is_open: bool | None = None) -> None:
@@ -184,3 +182,8 @@ def check_namespace(namespace: Namespace) -> Namespace:
     if "{host}" not in check_text(namespace.url, "URL", 255):
         raise Invalid(f"the URL {namespace.url!r} of namespace {namespace.token!r} needs {{host}} in it")
     return namespace
+
+
+def _add(namespace: Namespace, now_ms: int) -> None:
+    namespaces.add(namespace, now_ms)
+    receipts.made(namespace)

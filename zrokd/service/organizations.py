@@ -9,7 +9,7 @@ from zrokd.model.organization import Member, Membership, Organization
 from zrokd.service.checks import check_email, check_text
 from zrokd.service.core import Core, account_of
 from zrokd.service.overview import Overview, overview_of
-from zrokd.store import accounts, organizations
+from zrokd.store import accounts, organizations, receipts
 
 
 class Organizations:
@@ -22,7 +22,7 @@ class Organizations:
         """A new one. :raises Invalid: the description cannot be kept."""
         made = Organization(token=new_token(), description=check_text(description, "description", 128))
         now_ms = self._core.clock.now_ms()
-        self._core.change("organization.created", made.token, lambda: organizations.add(made, now_ms))
+        self._core.change("organization.created", made.token, lambda: _add(made, now_ms))
         return made
 
     def delete(self, token: str) -> None:
@@ -38,7 +38,7 @@ class Organizations:
         self._core.change(
             "organization.joined",
             token,
-            lambda: organizations.put_member(*_pair(token, email), admin=admin),
+            lambda: _put_member(token, email, admin=admin),
             account=check_email(email),
             admin=admin,
         )
@@ -105,3 +105,13 @@ def _remove_member(token: str, email: str) -> None:
 
 def _missing() -> NotFound:
     return NotFound("no such organization or member")
+
+
+def _add(organization: Organization, now_ms: int) -> None:
+    organizations.add(organization, now_ms)
+    receipts.made(organization)
+
+
+def _put_member(token: str, email: str, *, admin: bool) -> None:
+    organizations.put_member(*_pair(token, email), admin=admin)
+    receipts.made(None)

@@ -10,7 +10,7 @@ from zrokd.errors import Conflict, Invalid, NotFound
 from zrokd.model.limits import LimitClass
 from zrokd.service.checks import check_email, check_text, check_word
 from zrokd.service.core import Core
-from zrokd.store import accounts, audit, grants, limit_classes, mappings
+from zrokd.store import accounts, audit, grants, limit_classes, mappings, receipts
 
 _SOME = 100  # shares in one transaction
 _MOST_BYTES = 2**62
@@ -26,8 +26,7 @@ class Privileges:
     def create_class(self, limit_class: LimitClass) -> LimitClass:
         """A new one. :raises Invalid: a number is out of range. :raises Conflict: the label is taken."""
         checked, now_ms = _checked(limit_class), self._core.clock.now_ms()
-        row = self._core.change("limit_class.created", checked.label, lambda: limit_classes.add(checked, now_ms))
-        return replace(limit_class, id=row)
+        return self._core.change("limit_class.created", checked.label, lambda: _add(checked, now_ms))
 
     def delete_class(self, class_id: int) -> None:
         """Take it away; nobody is in it any more. :raises NotFound: no such class."""
@@ -126,3 +125,9 @@ def _checked(one: LimitClass) -> LimitClass:
     if not 1 <= one.period_minutes <= 366 * 1440:
         raise Invalid("a period is 1 minute to a year")
     return one
+
+
+def _add(limit_class: LimitClass, now_ms: int) -> LimitClass:
+    made = replace(limit_class, id=limit_classes.add(limit_class, now_ms))
+    receipts.made(made)
+    return made

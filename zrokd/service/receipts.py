@@ -14,13 +14,14 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from nacl.secret import SecretBox
 
 from zrokd.errors import Conflict, Invalid, KeyReused, ZrokdError
 from zrokd.service.core import Core
 from zrokd.store import receipts
-from zrokd.store.receipts import Asked
+from zrokd.store.receipts import Asked, Carried
 
 _KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _LONGEST_MS = 120_000  # that a request runs: whoever is at one for longer is not any more
@@ -73,11 +74,19 @@ class Receipts:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def once(self, caller: str, token: str, key: str, request: bytes, perform: Callable[[], bytes]) -> bytes:
+    def once(
+        self,
+        caller: str,
+        token: str,
+        key: str,
+        request: bytes,
+        perform: Callable[[], bytes],
+        answer_to: Callable[[Any], bytes],
+    ) -> bytes:
         """What `perform` returns; when the same was asked before, what it returned then, without performing it.
 
-        What it raises is raised, and nothing is kept: whoever asks again begins anew. So does who asks for what a
-        crash cut off.
+        It is `answer_to` what is made, and kept in the transaction that makes it. What `perform` raises before is
+        raised, and nothing is kept: whoever asks again begins anew. So does who asks for what a crash cut off.
         :raises KeyReused: the key came with another request before. :raises Conflict: the first one still runs.
         """
         seal = Seal.of(token, key)
@@ -85,13 +94,14 @@ class Receipts:
         before = self._core.store.write(self._begin, asked)
         if before:
             return seal.open(before)
+        sealed = Carried(
+            digest=asked.digest, worker=self._core.worker, seal=lambda thing: _sealed(seal, answer_to(thing))
+        )
         try:
-            answer = perform()
-        except BaseException:  # also when the greenlet is killed
+            with receipts.carrying(sealed):
+                return perform()
+        finally:  # also when the greenlet is killed; an answer that was kept stays
             self._try(lambda: receipts.drop(asked.digest, self._core.worker))
-            raise
-        self._keep(asked, seal, answer)
-        return answer
 
     def prune(self) -> int:
         """Forget what is too old to be asked again. How many."""
@@ -111,14 +121,12 @@ class Receipts:
         receipts.begin(asked, worker, now_ms)
         return ""
 
-    def _keep(self, asked: Asked, seal: Seal, answer: bytes) -> None:
-        if len(answer) <= _MOST_BYTES:
-            self._try(lambda: receipts.finish(asked.digest, self._core.worker, seal.close(answer)))
-        else:
-            self._try(lambda: receipts.drop(asked.digest, self._core.worker))
-
     def _try(self, write: Callable[[], None]) -> None:
         try:
             self._core.store.write(write)
         except ZrokdError as error:
-            _log.warning("the answer to a request with an Idempotency-Key cannot be kept: %s", error)
+            _log.warning("a request with an Idempotency-Key cannot be ended: %s", error)
+
+
+def _sealed(seal: Seal, answer: bytes) -> str:
+    return seal.close(answer) if len(answer) <= _MOST_BYTES else ""

@@ -13,7 +13,7 @@ from zrokd.service.attempts import Attempts
 from zrokd.service.checks import check_mailbox, check_token
 from zrokd.service.core import Core
 from zrokd.service.passwords import check_password
-from zrokd.store import accounts, audit, outbox, proofs, tokens
+from zrokd.store import accounts, audit, outbox, proofs, receipts, tokens
 from zrokd.store.hashing import digest
 
 _MOST_INVITES = 1000
@@ -37,7 +37,7 @@ class Registrations:
             raise Invalid(f"between 1 and {_MOST_INVITES} invite tokens can be made at a time")
         digests = [digest(check_token(token, "an invite")) for token in tokens]
         now_ms = self._core.clock.now_ms()
-        self._core.change("invite.created", "", lambda: proofs.add_invites(digests, now_ms), count=len(digests))
+        self._core.change("invite.created", "", lambda: _add_invites(digests, now_ms), count=len(digests))
 
     def invite(self, email: str, invite_token: str, peer: str) -> None:
         """Write to the address how to go on; to one that has an account, that it has.
@@ -157,3 +157,8 @@ class Registrations:
         email = accounts.email_of(account_id)
         audit.note("account.password_reset", account=email)
         return email
+
+
+def _add_invites(digests: list[str], now_ms: int) -> None:
+    proofs.add_invites(digests, now_ms)
+    receipts.made(None)

@@ -13,7 +13,7 @@ from zrokd.service.checks import check_email
 from zrokd.service.core import Core, account_of, heed
 from zrokd.service.environments import require_environment
 from zrokd.service.provision import provision_share
-from zrokd.store import audit, intents, mappings, names, shares
+from zrokd.store import audit, intents, mappings, names, receipts, shares
 from zrokd.store.intents import Intent
 
 
@@ -111,6 +111,7 @@ class Shares:
         mappings.sync(share.token, now_ms)
         made = require_share(share.token, account_id)
         audit.note("share.created" if intent.verb == intents.CREATE else "share.changed", made.token, **_told(made))
+        receipts.made(made)
         return made, removal.leave_strangers(self._core, made)
 
     def _modify(

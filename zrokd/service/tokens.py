@@ -9,7 +9,7 @@ from zrokd.errors import Conflict, Invalid, LimitReached, NotFound
 from zrokd.model.account import Scope, Token
 from zrokd.model.naming import new_secret
 from zrokd.service.core import Core
-from zrokd.store import accounts, audit, tokens
+from zrokd.store import accounts, audit, receipts, tokens
 from zrokd.store.hashing import digest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -35,7 +35,7 @@ class Tokens:
         if scope is Scope.ADMIN:
             raise Invalid("the scope of an account's token is read, share or account")
         token, secret = self._draft(name, scope, expires_in_s), new_secret()
-        self._core.store.write(self._add, account_id, token, digest(secret))
+        self._core.store.write(self._add, account_id, token, secret)
         return token, secret
 
     def list(self, account_id: int) -> tuple[Token, ...]:
@@ -58,7 +58,7 @@ class Tokens:
     def create_admin(self, name: str, expires_in_s: int = 0) -> tuple[Token, str]:
         """A new token of an administrator, and its secret. :raises: as `create`."""
         token, secret = self._draft(name, Scope.ADMIN, expires_in_s), new_secret()
-        self._core.change("token.created", name, lambda: _add_admin(token, digest(secret)), scope=token.scope.value)
+        self._core.change("token.created", name, lambda: _add_admin(token, secret), scope=token.scope.value)
         return token, secret
 
     def list_admin(self) -> tuple[Token, ...]:
@@ -90,19 +90,21 @@ class Tokens:
             raise NotFound("no such token")
         audit.note("token.revoked", name, account=account.email)
 
-    def _add(self, account_id: int, token: Token, token_digest: str) -> None:
+    def _add(self, account_id: int, token: Token, secret: str) -> None:
         account = accounts.lock(account_id, token.created_at_ms)
         audit.note("token.created", token.name, account=account.email, scope=token.scope.value)
         _check_room(token, [one for one in tokens.of_account(account_id) if one.name and one.name not in _OURS])
         expires_at_ms = token.expires_at_ms or None
         tokens.add(
-            account_id, token_digest, token.name, token.created_at_ms, scope=token.scope, expires_at_ms=expires_at_ms
+            account_id, digest(secret), token.name, token.created_at_ms, scope=token.scope, expires_at_ms=expires_at_ms
         )
+        receipts.made((token, secret))
 
 
-def _add_admin(token: Token, token_digest: str) -> None:
+def _add_admin(token: Token, secret: str) -> None:
     _check_room(token, [one for one in tokens.of_administrators() if not tokens.is_admin_login(one.name)])
-    tokens.add_admin(token_digest, token.name, token.created_at_ms, token.expires_at_ms or None)
+    tokens.add_admin(digest(secret), token.name, token.created_at_ms, token.expires_at_ms or None)
+    receipts.made((token, secret))
 
 
 def _check_room(token: Token, others: tuple[Token, ...] | list[Token]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from zrokd.store.tables import Receipt
 
@@ -18,6 +21,39 @@ class Asked:
     digest: str
     request: str
     caller: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A request that is carried out now. `seal` makes of what is made the sealed answer; "": one that is not kept."""
+
+    digest: str
+    worker: str
+    seal: Callable[[Any], str]
+
+
+_carried: ContextVar[Carried | None] = ContextVar("carried", default=None)
+
+
+@contextmanager
+def carrying(request: Carried) -> Iterator[None]:
+    """Inside, `made` is about this request."""
+    before = _carried.set(request)
+    try:
+        yield
+    finally:
+        _carried.reset(before)
+
+
+def made(thing: Any) -> None:
+    """Keep the answer to the request that is carried out, if any, in the transaction that makes what it asks for.
+
+    So a crash leaves both or neither. `thing` is what the use case returns.
+    """
+    request = _carried.get()
+    answer = request.seal(thing) if request else ""
+    if request and answer:
+        finish(request.digest, request.worker, answer)
 
 
 def find(digest: str, now_ms: int) -> Receipt | None:

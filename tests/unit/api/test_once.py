@@ -2,7 +2,9 @@
 
 import pytest
 
+from zrokd.api import dispatch
 from zrokd.api.app import OPERATIONS
+from zrokd.api.call import EMPTY
 from zrokd.api.once import heeds_key
 
 KEY = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
@@ -57,6 +59,56 @@ def test_a_refused_request_is_carried_out_again(api, ann):
     body = {"namespaceToken": "soon", "name": "blog"}
     assert api.raw("POST", "/share/name", token=ann, body=body, headers=KEY).status_code == 404
     assert api.raw("POST", "/share/name", token=ann, body=body, headers=KEY).status_code == 404
+
+
+class CutOff(Exception):
+    """As a crash would, as far as who asked can tell."""
+
+
+@pytest.fixture
+def asked(api, ann, admin):
+    """asked(path): who asks for what there, with all that it takes."""
+    env = api.env(ann)
+    private = api.share(ann, env, shareMode="private")
+    organization = api.ok("POST", "/organization", token=admin, body={"description": "x"})["organizationToken"]
+    z_id = api.ok("POST", "/identity", token=admin, body={"name": "west"})["identity"]
+    share = {"envZId": env, "shareMode": "public", "backendMode": "proxy", "target": "http://127.0.0.1:1"}
+    bodies = {
+        "/enable": {"description": "desk", "host": "linux"},
+        "/share": share | {"nameSelections": [{"namespaceToken": "public"}]},
+        "/access": {"envZId": env, "shareToken": private},
+        "/share/name": {"namespaceToken": "public", "name": "blog"},
+        "/invite/token/generate": {"inviteTokens": ["an-invite-token-of-its-own"]},
+        "/account": {"email": "c@example.com", "password": "Xk7-q!zP"},
+        "/namespace": {"name": "other.example.com"},
+        "/frontend": {"zId": z_id, "public_name": "west", "url_template": "https://{token}.west.example.com"},
+        "/identity": {"name": "east"},
+        "/organization": {"description": "y"},
+        "/organization/add": {"organizationToken": organization, "email": "ann@example.com", "admin": True},
+        "/zrokd/tokens": {"name": "phone", "scope": "read"},
+        "/zrokd/admin/tokens": {"name": "desk"},
+        "/zrokd/limit-class": {"label": "small", "shares": 3},
+    }
+    accounts = {"/enable", "/share", "/access", "/share/name", "/zrokd/tokens"}
+    return lambda path: {"token": ann if path in accounts else admin, "body": bodies[path], "headers": KEY}
+
+
+@pytest.mark.parametrize("path", sorted(HEEDING))
+def test_what_was_made_before_a_crash_is_told_to_who_asks_again_and_not_made_twice(api, asked, monkeypatch, path):
+    real, told = dispatch._carry_out, []
+
+    def cut_off(operation, call):
+        told.append(real(operation, call).document)
+        raise CutOff
+
+    question = asked(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatch, "_carry_out", cut_off)
+        assert api.raw("POST", path, **question).status_code == 500
+    before = api.everything()
+    again = api.raw("POST", path, **question)
+    assert (again.status_code, api.everything()) == (201, before)
+    assert (again.json if again.content else EMPTY) == told[0]
 
 
 @pytest.mark.parametrize("field", ["", '"', "a b", "x" * 300])

@@ -3,24 +3,25 @@
 import gevent
 import pytest
 
-from zrokd.errors import Conflict, Invalid, KeyReused, NotFound
+from zrokd.errors import Conflict, Invalid, KeyReused, NotFound, StoreError
 from zrokd.service.receipts import Seal, parse_key
-from zrokd.store import tables
+from zrokd.store import receipts, tables
 
 TOKEN, KEY = "anns-own-token", "8e03978e-40d5-43dd-bc93-6894a57f9324"
 DAY_MS = 24 * 3600 * 1000
 
 
 class Work:
-    """Counts how often it is done, and answers a secret; with `error` it fails."""
+    """Counts how often it is done, and makes a secret in a transaction; with `error` it fails before that."""
 
     def __init__(self, error=None):
         self.done, self.error = 0, error
 
-    def __call__(self):
+    def __call__(self, house):
         self.done += 1
         if self.error:
             raise self.error
+        house.store.write(receipts.made, b"canary-secret %d" % self.done)
         return b"canary-secret %d" % self.done
 
 
@@ -30,7 +31,7 @@ def work():
 
 
 def ask(house, work, key=KEY, token=TOKEN, request=b"POST /share {}", caller="account 1"):
-    return house.receipts.once(caller, token, key, request, work)
+    return house.receipts.once(caller, token, key, request, lambda: work(house), lambda made: made)
 
 
 def test_the_same_key_gets_the_same_answer_and_the_work_is_done_once(house, new_house, work):
@@ -54,12 +55,13 @@ def test_a_key_for_another_request_is_refused(house, work):
 def test_while_the_first_runs_a_second_is_told_so(house, work):
     told = []
 
-    def slow():
+    def slow(_):
         with pytest.raises(Conflict, match="right now"):
             ask(house, work)
         with pytest.raises(KeyReused):
             ask(house, work, request=b"other")
         told.append(1)
+        house.store.write(receipts.made, b"done")
         return b"done"
 
     assert ask(house, slow) == b"done" and told and work.done == 0
@@ -69,9 +71,10 @@ def test_while_the_first_runs_a_second_is_told_so(house, work):
 def test_of_many_at_once_one_is_carried_out(house, at_once):
     done = []
 
-    def slow():
+    def slow(_):
         done.append(1)
         gevent.sleep(0.01)
+        house.store.write(receipts.made, b"done")
         return b"done"
 
     found = at_once(lambda _: ask(house, slow), range(20))
@@ -138,12 +141,24 @@ def test_an_answer_that_is_too_large_is_not_kept(house, monkeypatch):
     assert [ask(house, work), ask(house, work)] == [b"canary-secret 1", b"canary-secret 2"]
 
 
-def test_an_answer_that_cannot_be_kept_is_given_anyway(house, work, caplog):
+def test_what_is_made_and_its_answer_are_kept_both_or_neither(house, work):
     from tests.unit.service.conftest import fail
 
     house.faults.arm(3, fail)
-    assert ask(house, work) == b"canary-secret 1"
-    assert "cannot be kept" in caplog.text
+    with pytest.raises(StoreError):
+        ask(house, work)
+    assert house.store.read(tables.Receipt.select().count) == 0
+    assert ask(house, work) == ask(house, work) == b"canary-secret 2"
+
+
+def test_who_is_cut_off_after_it_was_made_hears_the_answer_and_no_second_one_is_made(house, new_house, work):
+    def cut_off(house):
+        work(house)
+        raise gevent.GreenletExit
+
+    with pytest.raises(gevent.GreenletExit):
+        ask(house, cut_off)
+    assert ask(new_house(), work) == b"canary-secret 1" and work.done == 1
 
 
 @pytest.mark.parametrize(

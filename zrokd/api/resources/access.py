@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, reads
+from zrokd.api.call import OK, Call, Created, Done, reads, tells
 from zrokd.wire import answers
 from zrokd.wire.requests import MakeAccess, ModifyAccess, Unaccess
 
 
+@tells(answers.created_access_to_wire)
 @reads(MakeAccess)
 def create(call: Call, asked: MakeAccess) -> Created:
     """POST /access."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Answer, Call, Created, Done, Found, Listed, reads
+from zrokd.api.call import OK, Answer, Call, Created, Done, Found, Listed, reads, tells
 from zrokd.errors import NotFound
 from zrokd.model.account import Principal
 from zrokd.wire import answers
 from zrokd.wire.requests import MakeAccount, OneAccount, RegenerateAccountToken, SetPassword
 
 
+@tells(answers.account_token_to_wire)
 @reads(MakeAccount)
 def create(call: Call, asked: MakeAccount) -> Created:
     """POST /account."""

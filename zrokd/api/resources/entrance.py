@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, Found, reads
+from zrokd.api.call import OK, Call, Created, Done, Found, reads, tells
 from zrokd.errors import Conflict, Invalid
 from zrokd.model.frontend import Frontend
 from zrokd.model.share import Permission
@@ -18,6 +18,7 @@ from zrokd.wire.operator_requests import (
 )
 
 
+@tells(operator_answers.created_frontend_to_wire)
 @reads(MakeFrontend)
 def create(call: Call, asked: MakeFrontend) -> Created:
     """POST /frontend. A name that is taken is 400 [zrok]."""
@@ -74,6 +75,7 @@ def revoke(call: Call, asked: GrantFrontend) -> Done:
     return OK
 
 
+@tells(answers.enabled_to_wire)
 @reads(MakeIdentity)
 def create_identity(call: Call, asked: MakeIdentity) -> Created:
     """POST /identity."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped
+from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped, tells
 from zrokd.model.environment import EnvironmentDraft
 from zrokd.wire import answers
 from zrokd.wire.requests import Disable, Enable
 from zrokd.wire.usage_requests import ENVIRONMENT_USAGE_SCHEMA, environment_usage_from_wire
 
 
+@tells(answers.enabled_to_wire)
 @reads(Enable)
 def enable(call: Call, asked: Enable) -> Created:
     """POST /enable."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, Found, reads
+from zrokd.api.call import OK, Call, Created, Done, Found, reads, tells
 from zrokd.wire import answers, operator_answers
 from zrokd.wire.operator_requests import GrantNamespace, MakeNamespace, MapFrontend, ModifyNamespace, OneNamespace
 
 
+@tells(answers.created_namespace_to_wire)
 @reads(MakeNamespace)
 def create(call: Call, asked: MakeNamespace) -> Created:
     """POST /namespace."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import CREATED, OK, Call, Created, Done, Found, Listed, Made, reads
+from zrokd.api.call import CREATED, OK, Call, Created, Done, Found, Listed, Made, reads, tells
 from zrokd.api.resources.metadata import overview_document
 from zrokd.wire import operator_answers
 from zrokd.wire.operator_requests import MakeOrganization, OneMember, OneOrganization, PutMember
 
 
+@tells(operator_answers.created_organization_to_wire)
 @reads(MakeOrganization)
 def create(call: Call, asked: MakeOrganization) -> Created:
     """POST /organization."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, Found, queried, reads
+from zrokd.api.call import OK, Call, Created, Done, Found, queried, reads, tells
 from zrokd.model.limits import LimitAction, LimitClass, Limits
 from zrokd.wire import operator_answers
 from zrokd.wire.fields import NotOneOf, choice, text
@@ -16,6 +16,7 @@ from zrokd.wire.operator_requests import (
 from zrokd.wire.requests import OneAccount
 
 
+@tells(operator_answers.limit_class_to_wire)
 @reads(MakeLimitClass)
 def create_class(call: Call, asked: MakeLimitClass) -> Created:
     """POST /zrokd/limit-class."""

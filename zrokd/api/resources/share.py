@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped
+from zrokd.api.call import OK, Call, Created, Done, Found, reads, shaped, tells
 from zrokd.wire import answers
 from zrokd.wire.binds import standing_to_wire
 from zrokd.wire.requests import DRAFT_SCHEMA, ModifyShare, Unshare, draft_from_wire
 
 
+@tells(answers.created_share_to_wire)
 @shaped(DRAFT_SCHEMA)
 def create(call: Call) -> Created:
     """POST /share."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zrokd.api.call import OK, Call, Created, Done, Found, queried, reads
+from typing import Any
+
+from zrokd.api.call import OK, Call, Created, Done, Found, queried, reads, tells
 from zrokd.errors import Invalid, NotFound
 from zrokd.model.account import Scope, Token
 from zrokd.service.core import account_of
@@ -12,11 +14,16 @@ from zrokd.wire.operator_requests import AnyToken, MakeAnyToken
 from zrokd.wire.requests import MakeToken, OneToken
 
 
+def _token_to_wire(made: tuple[Token, str]) -> dict[str, Any]:
+    return answers.created_token_to_wire(*made)
+
+
 def listing(call: Call) -> Found:
     """GET /zrokd/tokens."""
     return _listed(call.services.tokens.list(account_of(call.principal)))
 
 
+@tells(_token_to_wire)
 @reads(MakeToken)
 def create(call: Call, asked: MakeToken) -> Created:
     """POST /zrokd/tokens: the only answer that has the secret in it."""
@@ -38,6 +45,7 @@ def listing_of(call: Call) -> Found:
     return _listed(tokens.list(_account(call, email)) if email else tokens.list_admin())
 
 
+@tells(_token_to_wire)
 @reads(MakeAnyToken)
 def create_of(call: Call, asked: MakeAnyToken) -> Created:
     """POST /zrokd/admin/tokens: for the account of an address, or for an administrator."""
@@ -75,4 +83,4 @@ def _listed(tokens: tuple[Token, ...]) -> Found:
 
 
 def _made(made: tuple[Token, str]) -> Created:
-    return Created(answers.created_token_to_wire(*made))
+    return Created(_token_to_wire(made))
