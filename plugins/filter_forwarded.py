@@ -11,14 +11,13 @@ from pydantic import Field
 
 from zrokd import hookimpl
 from zrokd.contracts import Filter, NetworkSetting, Settings
-from zrokd.model.block import Block, Fields, remembered, remembered_apart
+from zrokd.model.block import Block, Fields, remembered_apart
 from zrokd.model.http import RequestHead, Route
 from zrokd.net.http1.origin import IpAddress, claimed, host_of, origin, parsed
 
 _REAL = b"x-real-ip"
 _MANAGED_PREFIX = b"x-forwarded-"
 _MANAGED = frozenset([_REAL, b"forwarded"])
-_NOTHING: frozenset[bytes] = frozenset()
 
 
 class ForwardedSettings(Settings):
@@ -71,15 +70,8 @@ def _address(peer: str) -> tuple[IpAddress | None, str]:
 @remembered_apart
 def _told(block: Block, text: str, secure: bool) -> Block:  # noqa: FBT001
     """`block` with what we know of the visitor in the place of what it says."""
-    unclaimed = _unclaimed(block)
-    fields = _fields((text,) if text else (), text, _proto(secure), unclaimed.get(b"host") or b"")
-    return unclaimed.edited(_NOTHING, fields)
-
-
-@remembered
-def _unclaimed(block: Block) -> Block:
-    """`block` without what a visitor says of itself."""
-    return block.edited(_managed(block.index))
+    fields = _fields((text,) if text else (), text, _proto(secure), block.get(b"host") or b"")
+    return block.edited(_managed(block.index), fields)
 
 
 def _proto(secure: bool) -> bytes:  # noqa: FBT001

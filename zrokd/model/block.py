@@ -35,13 +35,13 @@ def remembered(look: Callable[[Block, *Ts], T]) -> Callable[[Block, *Ts], T]:
 
     @wraps(look)
     def known(block: Block, *given: *Ts) -> T:
-        facts = block.facts
-        fact = _UNKNOWN if facts is None else facts.get((look, given), _UNKNOWN)
+        facts, common = block.facts, block.common
+        if facts is None:
+            return look(block, *given) if common is None else _with_apart(known(common, *given), block)
+        fact = facts.get((look, given), _UNKNOWN)
         if fact is _UNKNOWN:
-            common = block.common
             fact = look(block, *given) if common is None else _with_apart(known(common, *given), block)
-            if facts is not None:
-                _keep(facts, (look, given), _ITSELF if fact is block else fact)
+            _keep(facts, (look, given), _ITSELF if fact is block else fact)
         return block if fact is _ITSELF else fact  # type: ignore[return-value]
 
     return known
@@ -52,12 +52,13 @@ def remembered_apart(look: Callable[[Block, *Ts], T]) -> Callable[[Block, *Ts], 
 
     @wraps(look)
     def known(block: Block, *given: *Ts) -> T:
-        facts = None if block.common is None else block.facts
-        fact = _UNKNOWN if facts is None else facts.get((look, given), _UNKNOWN)
+        facts = block.facts
+        if facts is None or block.common is None:
+            return look(block, *given)
+        fact = facts.get((look, given), _UNKNOWN)
         if fact is _UNKNOWN:
             fact = look(block, *given)
-            if facts is not None:
-                _keep(facts, (look, given), _ITSELF if fact is block else fact)
+            _keep(facts, (look, given), _ITSELF if fact is block else fact)
         return block if fact is _ITSELF else fact  # type: ignore[return-value]
 
     return known
@@ -147,19 +148,18 @@ class Block:
 
         :raises ValueError: a field to add holds CR, LF or NUL.
         """
-        dropped = self.index.keys() & drop
-        if not dropped and not add:
+        if not add and self.index.keys().isdisjoint(drop):
             return self
         if self._lines is None and self.common is None:  # it was made here, not read
             return Block(tuple([field for field in self.fields if field[0].lower() not in drop]) + add)
         lines, index = self.lines, self.index.copy()
-        for name in dropped:
+        for name in index.keys() & drop:
             lines = _cut(lines, name, index.pop(name))
         if add:
             more_lines, more = _encoded(add)
-            twice = index.keys() & more
-            index.update(more)
-            index.update(dict.fromkeys(twice, SEVERAL))
+            if not index.keys().isdisjoint(more):
+                more = more | dict.fromkeys(index.keys() & more, SEVERAL)
+            index |= more
             lines += more_lines
         return Block(lines=lines, index=index)
 

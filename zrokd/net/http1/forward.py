@@ -304,7 +304,7 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
     With bytes behind it, which a tunnel would hide from everybody who looks at requests, it asks for none.
     """
     framing = client.framing
-    if framing.kind == "none" and head.minor and _goes_as_it_is(head.block):
+    if framing.kind == "none" and head.minor and head.block.index.keys().isdisjoint(_CHANGED):
         return head, False
     clean = hop_by_hop(head)
     upgrade = wants_websocket(clean) and head.method == b"GET" and head.minor == 1 and framing.kind == "none"
@@ -315,11 +315,6 @@ def _outgoing(head: RequestHead, client: HttpConnection) -> tuple[RequestHead, b
         clean = clean.without(b"Connection", b"Upgrade")
     sent = clean.edited(_REPLACED, _framing_fields(framing) + _expect_fields(head, framing))
     return sent if sent.minor else replace(sent, minor=1), upgrade
-
-
-@remembered
-def _goes_as_it_is(block: Block) -> bool:
-    return block.index.keys().isdisjoint(_CHANGED)
 
 
 def _framing_fields(framing: Framing) -> tuple[tuple[bytes, bytes], ...]:
@@ -347,7 +342,8 @@ def _expect_fields(head: RequestHead, framing: Framing) -> tuple[tuple[bytes, by
 def _without_hops(block: Block) -> Block:
     """The fields of an answer that opens no websocket."""
     try:
-        return without_hops(block).edited(_UPGRADE)
+        clean = without_hops(block)
+        return clean.edited(_UPGRADE) if b"upgrade" in clean.index else clean
     except MessageError as error:
         raise MessageError(502, str(error)) from error
 

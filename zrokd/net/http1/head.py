@@ -11,7 +11,7 @@ from zrokd.errors import MessageError
 from zrokd.model.block import Block, Fields, field_lines, remembered
 from zrokd.model.http import RequestHead, ResponseHead
 from zrokd.net.http1.framing import NONE, UNTIL_CLOSE, Framing, declared_framing
-from zrokd.net.http1.hops import connection_tokens, keeps_alive
+from zrokd.net.http1.hops import connection_tokens, persists
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.http1.memory import MEMORY
 
@@ -82,12 +82,10 @@ class RequestJudge:
         if lines == self._lines and minor == self._minor and target[0] == _SLASH:
             return RequestHead.of(method, target, minor, self._known_block(), secure=self._secure)
         block = _few(_block_of(lines), limits.fields)
-        _check_host(block, minor)
+        self.framing, self.keeps_alive = _request_rules(block, minor)
         head = RequestHead.of(method, target, minor, block, secure=self._secure)
         if target[0] != _SLASH:
             head = _origin_form(head)
-        self.framing = declared_framing(block, minor) or NONE
-        self.keeps_alive = keeps_alive(head)
         if block.facts is None:
             MEMORY.keep(block)
         self._lines = lines if head.block is block and len(lines) <= _MOST_KEPT else b""
@@ -133,12 +131,14 @@ def _check_method(method: bytes) -> None:
 
 
 @remembered
-def _check_host(block: Block, minor: int) -> None:
+def _request_rules(block: Block, minor: int) -> tuple[Framing, bool]:
+    """How the body behind these fields is framed, and whether another request may follow it. :raises MessageError:"""
     hosts = block.all(b"host")
     if len(hosts) != 1 and (hosts or minor):
         raise MessageError(400, "there must be exactly one Host")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise MessageError(400, "Host is not a host name with an optional port")
+    return declared_framing(block, minor) or NONE, persists(block, minor)
 
 
 def _origin_form(head: RequestHead) -> RequestHead:

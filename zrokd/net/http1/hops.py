@@ -63,11 +63,12 @@ def connection_tokens(block: Block) -> frozenset[bytes]:
 
 def keeps_alive(head: RequestHead | ResponseHead) -> bool:
     """Whether its sender wants to use the connection again. Source: RFC 9112 §9.3."""
-    return _keeps_alive(head.block, head.minor)
+    return persists(head.block, head.minor)
 
 
 @remembered
-def _keeps_alive(block: Block, minor: int) -> bool:
+def persists(block: Block, minor: int) -> bool:
+    """As `keeps_alive`, of a block."""
     tokens = connection_tokens(block)
     return b"close" not in tokens and (minor > 0 or b"keep-alive" in tokens)
 
