@@ -6,6 +6,7 @@ kernel sockets goes on by splice, through a pipe borrowed for the burst.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -69,9 +70,9 @@ class _Session:
         self.last = time.monotonic()
         self._streams = (a, b)
 
-    def left_s(self) -> float | None:
+    def left_s(self) -> float:
         """Seconds until idle."""
-        return None if self.idle_s is None else self.last + self.idle_s - time.monotonic()
+        return math.inf if self.idle_s is None else self.last + self.idle_s - time.monotonic()
 
     def end(self, error: StreamError) -> None:
         """End both streams. The first reason counts."""
@@ -95,27 +96,28 @@ class _Direction:
         self._tell = tell
         self._pipes = pipes
         self._size = _SMALL
+        self._in_kernel = isinstance(source, SocketStream) and isinstance(target, SocketStream)
 
     def run(self) -> None:
         """Move until the source's end."""
+        source, idle_s = self._source, self._session.idle_s
         try:
-            while self._wait() and self._burst():
+            while (source.wait_readable(idle_s) or self._wait_on()) and self._burst():
                 pass
             self._target.send_eof()
         except StreamError as error:
             self._session.end(error)
 
-    def _wait(self) -> bool:
-        """True when bytes or the end came. :raises StreamTimeout: nothing moved either way."""
-        while not self._source.wait_readable(self._session.left_s()):
-            left_s = self._session.left_s()
-            if left_s is not None and left_s <= 0:
-                raise StreamTimeout("nothing moved")
-        return True
+    def _wait_on(self) -> bool:
+        """True when bytes or the end came while the other direction moved. :raises StreamTimeout: it did not."""
+        while (left_s := self._session.left_s()) > 0:
+            if self._source.wait_readable(left_s):
+                return True
+        raise StreamTimeout("nothing moved")
 
     def _burst(self) -> bool:
         """Move what is there; whether the source goes on."""
-        pipe = None if self.moved < _SPLICE_AFTER else self._pipe()
+        pipe = self._pipes.take() if self._in_kernel and self.moved >= _SPLICE_AFTER else None
         if pipe is None:
             return self._copy()
         empty = False
@@ -125,11 +127,6 @@ class _Direction:
         finally:
             self._pipes.give(pipe, empty=empty)
         return goes_on
-
-    def _pipe(self) -> Pipe | None:
-        if not _in_kernel(self._source) or not _in_kernel(self._target):
-            return None
-        return self._pipes.take()
 
     def _copy(self) -> bool:
         piece = self._source.recv(_PIECE)  # to make a buffer takes longer than to pass a message on
@@ -169,7 +166,3 @@ class _Direction:
         self.moved += count
         self._session.last = time.monotonic()
         self._tell(count)
-
-
-def _in_kernel(stream: Stream) -> bool:
-    return isinstance(stream, SocketStream) and stream.fileno() >= 0

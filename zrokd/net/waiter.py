@@ -43,7 +43,7 @@ class Waiter:
             self._watcher.start(self._ready)
         self._greenlet = getcurrent()
         try:
-            return bool(self._hub.switch())
+            return self._hub.switch() is True
         finally:
             self._greenlet = None
 

@@ -31,7 +31,7 @@ class FrameFinder:
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes."""
         offset, size = 0, len(data)
-        if self.between and _is_short_message(data, size):
+        if not self._left and not self._head and _is_short_message(data, size):
             return
         while offset < size:
             if self._left:
