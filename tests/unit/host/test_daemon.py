@@ -1,6 +1,7 @@
 import asyncio
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -622,3 +623,27 @@ def test_signals_until_its_last_breath_do_not_change_the_exit_code(tmp_path, fol
             sent += 1
     assert process.returncode in ((0, 130) if number == signal.SIGINT else (0,))  # 130: it came before the end
     assert sent > 1
+
+
+_FREEZER = _DESK.replace("import Role", "import Role\nimport gc").replace(
+    "def drain(self, deadline_s): pass",
+    "def drain(self, deadline_s): self.ctx.log.info(f'{gc.get_freeze_count()} {len(gc.get_objects())} {gc.isenabled()}')",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.blocks_hub("waits for a process")
+def test_what_a_daemon_is_made_of_is_not_looked_through_for_garbage(tmp_path, folder):
+    """All requests wait meanwhile, so that there is to be little to look through; but that."""
+    folder(desk=_FREEZER)
+    file = tmp_path / "zrokd.yml"
+    file.write_text(textwrap.dedent(_FILE.format(folder=tmp_path)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "zrokd", "run", str(file)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert any("serving desk" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        told = [re.search(r"(\d+) (\d+) True", line) for line in process.stderr]
+    ((frozen, rest),) = [(int(found[1]), int(found[2])) for found in told if found]
+    assert frozen > 20_000
+    assert rest < frozen / 10
