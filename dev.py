@@ -41,6 +41,7 @@ def main(given: list | None = None) -> int:
     test_parser.add_argument("--again", action="store_true")
     bench_parser = commands.add_parser("bench", help="the benchmarks, or those named (forward, http, relay, ...)")
     bench_parser.add_argument("names", nargs="*")
+    bench_parser.add_argument("--quick", action="store_true", help="as short as they go: whether they run, no more")
     commands.add_parser("lint", help="ruff")
     commands.add_parser("type", help="mypy")
     docs_parser = commands.add_parser("docs", help="write the generated pages of docs/")
@@ -304,7 +305,8 @@ def _begun(command: list[str], output: IO[str]) -> subprocess.Popen[bytes]:
 def bench(arguments: argparse.Namespace) -> int:
     """The benchmarks, or those named, as one table in .cache/bench.md. Their peers are Debian's packages."""
     ensure("test")
-    return subprocess.call([PYTHON, "-m", "tests.bench.table", *arguments.names], cwd=ROOT)
+    quick = ["--quick"] if arguments.quick else []
+    return subprocess.call([PYTHON, "-m", "tests.bench.table", *quick, *arguments.names], cwd=ROOT)
 
 
 def lint(_arguments: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
+import traceback  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -375,17 +376,25 @@ def _wait(made: Site) -> None:
     raise SystemExit("it does not answer")
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str]) -> bool:
+    """Those named, or all; whether one failed."""
+    failed = False
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for name in names or FIGURES:
-        with tempfile.TemporaryDirectory(prefix="zrokd-bench-") as folder, site(Path(folder)) as made:
-            print(loaded(), flush=True)
-            FIGURES[name](made)
+        try:
+            with tempfile.TemporaryDirectory(prefix="zrokd-bench-") as folder, site(Path(folder)) as made:
+                print(loaded(), flush=True)
+                FIGURES[name](made)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            row(name, _ONE, f"failed: {error or type(error).__name__}")
+            failed = True
+    return failed
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["target"]:
         serve_target()
     else:
-        main(sys.argv[1:])
+        sys.exit(main(sys.argv[1:]))

@@ -3,7 +3,7 @@
 Each proxy stands alone on core 0, before one nginx with pages of many sizes; load (wrk, and peers/load.go) and origin
 share core 1. zrokd once as a frontend's pipeline alone (one hop, as the others), once as one daemon that is frontend
 and backend, once as three daemons (two hops each), on the overlay local in both. Each figure is the median of the
-rounds, which go round robin over the proxies. CPU is that of the proxy's whole process tree.
+rounds of one workload, which go round robin over the proxies. CPU is that of the proxy's whole process tree.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import os  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -106,32 +107,45 @@ def large(proxy: Proxy, what: str, mib: int, connections: int, path: str) -> Non
     proxy.note(what, mib=rate, **cost)
 
 
-def measure(proxy: Proxy, program: str, seconds: int, mib: int) -> None:
-    """Everything once. A relay that knows no HTTP is there for its bytes."""
-    if "io.Copy" not in proxy.name:
-        small(proxy, "1 KiB, small heads", seconds, {})
-        small(proxy, _BROWSERS, seconds, BROWSER)
-        small(proxy, _ANOTHER, seconds, BROWSER, script=_EACH_ANOTHER)
-        small(proxy, _ALONE, seconds, BROWSER, connections=1)
-        small(proxy, "10 KB", seconds, BROWSER, "/10k")
-        small(proxy, "1 MB", seconds, BROWSER, "/1m")
-        small(proxy, "new connections", seconds, BROWSER | _CLOSE)
-        steady(proxy, program, seconds)
-        messages(proxy, program, seconds)
-    large(proxy, _BULK[0], mib, 1, "/bulk")
-    large(proxy, _BULK[1], mib // 8, 8, "/part")
+def workloads(program: str, seconds: int, mib: int) -> dict[str, Callable[[Proxy], None]]:
+    """How each is measured, in this order."""
+
+    def pages(what: str, fields: dict[str, str], path: str = "/", **how: Any) -> Callable[[Proxy], None]:
+        return lambda proxy: small(proxy, what, seconds, fields, path, **how)
+
+    return {
+        "1 KiB, small heads": pages("1 KiB, small heads", {}),
+        _BROWSERS: pages(_BROWSERS, BROWSER),
+        _ANOTHER: pages(_ANOTHER, BROWSER, script=_EACH_ANOTHER),
+        _ALONE: pages(_ALONE, BROWSER, connections=1),
+        "10 KB": pages("10 KB", BROWSER, "/10k"),
+        "1 MB": pages("1 MB", BROWSER, "/1m"),
+        "new connections": pages("new connections", BROWSER | _CLOSE),
+        _STEADY: lambda proxy: steady(proxy, program, seconds),
+        _ECHO: lambda proxy: messages(proxy, program, seconds),
+        _BULK[0]: lambda proxy: large(proxy, _BULK[0], mib, 1, "/bulk"),
+        _BULK[1]: lambda proxy: large(proxy, _BULK[1], mib // 8, 8, "/part"),
+    }
+
+
+def measure(what: str, once: Callable[[Proxy], None], made: list[Proxy], rounds: int) -> None:
+    """One workload on all, by turns, and its rows. A relay that knows no HTTP is there for its bytes."""
+    able = [proxy for proxy in made if what in _BULK or "io.Copy" not in proxy.name]
+    for _ in range(rounds):
+        for proxy in able:
+            once(proxy)
+    show(what, able)
 
 
 # -- what is told of it ---
 
 
-def show(made: list[Proxy]) -> None:
-    """A row for each workload and proxy."""
-    for what in made[0].figures:
-        of = {proxy.name: proxy.medians(what) for proxy in made if what in proxy.figures}
-        for name, mine in of.items():
-            figures = ", ".join(_SHOWN[key].format(value) for key, value in mine.items())
-            kit.row(what, name, figures, *judged(what, name, mine, of), beside="; ".join(beside(what, mine, of)))
+def show(what: str, made: list[Proxy]) -> None:
+    """A row of a workload for each proxy."""
+    of = {proxy.name: proxy.medians(what) for proxy in made}
+    for name, mine in of.items():
+        figures = ", ".join(_SHOWN[key].format(value) for key, value in mine.items())
+        kit.row(what, name, figures, *judged(what, name, mine, of), beside="; ".join(beside(what, mine, of)))
 
 
 def beside(what: str, mine: dict[str, float], of: dict[str, dict[str, float]]) -> Iterator[str]:
@@ -183,10 +197,8 @@ def main() -> None:
         target = ends.enter_context(kit.origin(folder / "origin", mib, echo))
         made = ends.enter_context(proxies(folder, target, sys.argv[4:]))
         print(kit.loaded(), flush=True)
-        for _ in range(rounds):
-            for proxy in made:
-                measure(proxy, program, seconds, mib)
-        show(made)
+        for what, once in workloads(program, seconds, mib).items():
+            measure(what, once, made, rounds)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def nginx(folder: Path, target: str, workers: int) -> Iterator[Entrance]:
     )
     with subprocess.Popen(["nginx", "-c", str(place / "conf")], stderr=subprocess.DEVNULL) as child:
         try:
-            yield Entrance(f"nginx, {workers} processes", [port], wait_for(port, child.pid, workers + 1)[1:])
+            yield Entrance(f"nginx, workers {workers}", [port], wait_for(port, child.pid, workers + 1)[1:])
         finally:
             child.terminate()
 

@@ -627,7 +627,7 @@ def test_signals_until_its_last_breath_do_not_change_the_exit_code(tmp_path, fol
 
 _FREEZER = _DESK.replace("import Role", "import Role\nimport gc").replace(
     "def drain(self, deadline_s): pass",
-    "def drain(self, deadline_s): self.ctx.log.info(f'{gc.get_freeze_count()} {len(gc.get_objects())} {gc.isenabled()}')",
+    "def drain(self, deadline_s): self.ctx.log.info(f'{gc.get_freeze_count()} {len(gc.get_objects())}')",
 )
 
 
@@ -643,7 +643,7 @@ def test_what_a_daemon_is_made_of_is_not_looked_through_for_garbage(tmp_path, fo
     ) as process:
         assert any("serving desk" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
-        told = [re.search(r"(\d+) (\d+) True", line) for line in process.stderr]
+        told = [re.search(r"(\d{2,}) (\d{2,})$", line) for line in process.stderr]
     ((frozen, rest),) = [(int(found[1]), int(found[2])) for found in told if found]
     assert frozen > 20_000
     assert rest < frozen / 10
