@@ -23,8 +23,9 @@ def _needs_hub(arguments: list[str]) -> bool:
 
 def _patch() -> None:
     """gevent's patches, without reading what is installed at each of its 25 steps: 70 ms where that is a hundred."""
-    from gevent import events, monkey
+    from gevent import config, events, monkey
 
+    config.track_greenlet_tree = False  # who started which greenlet: 4 KiB a stream, and nobody asks
     events.notify_and_call_entry_points = events.notify
     monkey.patch_all()
 

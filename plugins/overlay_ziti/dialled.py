@@ -21,6 +21,8 @@ _SLOW = "what came was not read in time, and its sender's other streams stood st
 class DialledStream(ZitiStream):
     """One circuit that we opened. Begins with limits for any host, and goes on with `known` once it is one of ours."""
 
+    __slots__ = ("_fit_at", "_full_since", "_heard_at", "_known", "_ours", "_reach", "_stall_s", "terminator")
+
     def __init__(
         self, channel: Channel, opened: Opened, limits: FlowLimits, peer: str, *, known: FlowLimits, reach: Reach
     ) -> None:

@@ -29,6 +29,20 @@ class Receiver:
     sends on. When half is read, what was withheld is acknowledged, with the true size. Ends are always acknowledged.
     """
 
+    __slots__ = (
+        "_acked",
+        "_due",
+        "_early",
+        "_early_bytes",
+        "_expected",
+        "_prefix",
+        "_stamp",
+        "_withheld",
+        "full",
+        "held_bytes",
+        "limits",
+    )
+
     def __init__(self, *, circuit: bytes, connection: int, hosting: bool, limits: FlowLimits = DEFAULT_LIMITS) -> None:
         fields = [(Key.XCIRCUIT, circuit), (Key.CONN, u32(connection))]
         if hosting:

@@ -32,6 +32,23 @@ class Sender:
     but for one payload: its acknowledgement tells when to go on.
     """
 
+    __slots__ = (
+        "_limits",
+        "_next",
+        "_prefix",
+        "_round_s",
+        "_shrunk_until",
+        "_side",
+        "_spread_s",
+        "_steady_from",
+        "_unacked",
+        "_window",
+        "heard_at",
+        "peer_full",
+        "resent",
+        "unacked_bytes",
+    )
+
     def __init__(self, *, circuit: bytes, connection: int, hosting: bool, limits: FlowLimits = DEFAULT_LIMITS) -> None:
         self._prefix = pack([(Key.XCIRCUIT, circuit), (Key.CONN, u32(connection))])
         self._side = int(Flags.TERMINATOR) if hosting else 0

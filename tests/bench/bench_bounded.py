@@ -25,12 +25,11 @@ from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
-from gevent.pool import Pool  # noqa: E402
 from gevent.server import StreamServer  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import daemon, loaded, memory_mib, roles, row  # noqa: E402
+from tests.bench.kit import daemon, loaded, many, memory_mib, roles, row  # noqa: E402
 from tests.flow.conftest import free_ports  # noqa: E402
 from tests.ziti.daemons import ZONE  # noqa: E402
 
@@ -137,18 +136,6 @@ class Site:
 
 def p(times: list[float], share: float) -> float:
     return times[min(int(len(times) * share), len(times) - 1)]
-
-
-@contextlib.contextmanager
-def many(count: int, make: Callable[[], socket.socket]) -> Iterator[list[socket.socket]]:
-    """So many connections, fifty at a time in the making."""
-    pool = Pool(50)
-    made = [job.get() for job in [pool.spawn(make) for _ in range(count)]]
-    try:
-        yield made
-    finally:
-        for sock in made:
-            sock.close()
 
 
 def idle(site: Site) -> None:

@@ -11,7 +11,11 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import base64  # noqa: E402
 import contextlib  # noqa: E402
+import hashlib  # noqa: E402
+import itertools  # noqa: E402
+import socket  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import threading  # noqa: E402
@@ -21,11 +25,37 @@ from typing import Any  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.kit import BROWSER, bulk, loaded, measured, memory_mib, need, origin, row, used, wrk  # noqa: E402
+import gevent  # noqa: E402
+from gevent.server import StreamServer  # noqa: E402
+
+from tests.bench.kit import (  # noqa: E402
+    BROWSER,
+    bulk,
+    head,
+    loaded,
+    many,
+    measured,
+    memory_mib,
+    need,
+    origin,
+    row,
+    used,
+    wrk,
+)
 from tests.ziti.conftest import overlays  # noqa: E402
 from tests.ziti.daemons import HOST, Daemons  # noqa: E402
 from tests.ziti.network import ZitiNetwork  # noqa: E402
 from tests.ziti.places import Loopback  # noqa: E402
+
+IDLE = 800  # a share takes a thousand visitors at once
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # Source: RFC 6455 1.3
+_UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+_SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 
 
 class Circuits:
@@ -73,6 +103,43 @@ def holds(when: str, pids: dict[str, int]) -> None:
     row(f"MiB held {when}", "over Ziti", ", ".join(f"{name} {memory_mib(pid):.0f}" for name, pid in pids.items()))
 
 
+def silent(sock: Any, _address: object) -> None:
+    """A target that agrees to a websocket and says no more."""
+    key = b""
+    with sock, sock.makefile("rb") as file:
+        for line in itertools.takewhile(bytes.strip, file):
+            if line.lower().startswith(b"sec-websocket-key:"):
+                key = line.split()[1]
+        accepted = base64.b64encode(hashlib.sha1(key + _GUID).digest())
+        sock.sendall(_SWITCHED + b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n")
+        file.read()
+
+
+def idle(three: Daemons, pids: dict[str, int]) -> None:
+    """Print what each daemon holds for a websocket on which nothing is said."""
+    host = HOST.replace("app", "idle", 1)
+
+    def visited() -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", three.port), 30)
+        sock.sendall(head(host, "/", _UPGRADE))
+        assert sock.recv(1024).startswith(b"HTTP/1.1 101 ")
+        return sock
+
+    server = StreamServer(("127.0.0.1", 0), silent)
+    server.start()
+    three.add_share(f"{{name: idle, target: 'http://127.0.0.1:{server.server_port}'}}")
+    three.wait_for(lambda: three.status(host) != 404)
+    with many(64, visited):
+        before = {name: memory_mib(pid) for name, pid in pids.items()}
+        with many(IDLE, visited):
+            gevent.sleep(2.0)
+            each = {name: (memory_mib(pid) - before[name]) * 1024 / IDLE for name, pid in pids.items()}
+    server.stop()
+    figures = ", ".join(f"{name} {each[name]:.1f}" for name in ("frontend", "backend"))
+    goals = [(f"{name} 20 KiB", each[name] <= 20) for name in ("frontend", "backend")]
+    row(f"{IDLE} idle websockets", "over Ziti", f"KiB each: {figures}", *goals, beside=f"router {each['router']:.1f}")
+
+
 def first_byte_ms(three: Daemons, name: str) -> float:
     """From the word to the backend that a further share is wanted to the first answer through it."""
     host = HOST.replace("app", name, 1)
@@ -111,7 +178,8 @@ def main() -> None:
             each = connections * mib / 1024
             beside = f"CPU-s/GiB: {used(pids, before, each)}"
             row(f"bulk, {connections} at once", "over Ziti", f"{rate:.0f} MiB/s", beside=beside)
-        holds("in the end", pids)
+        holds("after bulk", pids)
+        idle(three, pids)
         took = sorted(first_byte_ms(three, f"more{number}") for number in range(9))
         figures = f"median {took[4]:.0f}, most {took[8]:.0f} ms after the reload"
         row("first byte of a new share", "over Ziti", figures)

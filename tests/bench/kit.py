@@ -12,11 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from gevent.pool import Pool
 
 from tests.flow.conftest import ROOT, free_ports
 from tests.ziti.daemons import ZONE
@@ -157,6 +159,18 @@ def tree(pid: int) -> list[int]:
 
 
 # -- measuring ---
+
+
+@contextlib.contextmanager
+def many(count: int, make: Callable[[], socket.socket]) -> Iterator[list[socket.socket]]:
+    """So many connections, fifty at a time in the making."""
+    pool = Pool(50)
+    made = [job.get() for job in [pool.spawn(make) for _ in range(count)]]
+    try:
+        yield made
+    finally:
+        for sock in made:
+            sock.close()
 
 
 @dataclass(frozen=True)
