@@ -6,16 +6,17 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-import requests
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+from urllib3.exceptions import HTTPError
 
 from zrokd.contracts import Clock
 from zrokd.errors import Denied, Unavailable
+from zrokd.net.calls import Calls
 from zrokd.net.faults import within
-from zrokd.net.sessions import new_session
 
 from .settings import OidcSettings
 
@@ -65,7 +66,7 @@ class Provider:
             self._asked_s = self._clock.monotonic()
             try:
                 self._keys = within(3 * self._settings.timeout, self._fetch)
-            except (requests.RequestException, OSError, ValueError) as error:  # a TimeoutError is an OSError
+            except (HTTPError, OSError, ValueError) as error:  # a TimeoutError is an OSError
                 self.trouble = f"the keys of {self._settings.issuer} cannot be had: {error}"
                 self._log.warning("%s", self.trouble)
                 return
@@ -74,25 +75,25 @@ class Provider:
     def _fetch(self) -> tuple[Key, ...]:
         """:raises ValueError: it says something else than it should. Source: OpenID Connect Discovery 1.0 §4."""
         issuer = self._settings.issuer
-        with new_session() as session:
-            told = self._get(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        with Calls(verify=self._settings.ca or True) as calls:
+            told = self._get(calls, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
             if told.get("issuer") != issuer:
                 raise ValueError(f"it calls itself {told.get('issuer')!r}")
             where = told.get("jwks_uri")
             if not isinstance(where, str) or not where.startswith(("https://", issuer.partition("//")[0] + "//")):
                 raise ValueError(f"its keys are at {where!r}, which is not https")
-            listed = self._get(session, where).get("keys")
+            listed = self._get(calls, where).get("keys")
         keys = tuple(key for one in (listed if isinstance(listed, list) else []) if (key := _read(one)) is not None)
         if not keys:
             raise ValueError("it shows no key that can be used")
         return keys
 
-    def _get(self, session: requests.Session, url: str) -> dict[str, Any]:
-        wait_s, verify = self._settings.timeout, self._settings.ca or True
-        with session.get(url, timeout=wait_s, verify=verify, allow_redirects=False, stream=True) as answer:
-            if answer.status_code != requests.codes.ok:
-                raise ValueError(f"{url} answers {answer.status_code}")
-            text = answer.raw.read(_MOST + 1, decode_content=True)
+    def _get(self, calls: Calls, url: str) -> dict[str, Any]:
+        wait_s = self._settings.timeout
+        with calls.open("GET", url, connect_s=wait_s, read_s=wait_s) as answer:
+            if answer.status != HTTPStatus.OK:
+                raise ValueError(f"{url} answers {answer.status}")
+            text = answer.read(_MOST + 1)
         if len(text) > _MOST:
             raise ValueError(f"{url} answers more than {_MOST} bytes")
         document = json.loads(text)

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import gevent
-import requests
+from urllib3.exceptions import HTTPError
 
 from zrokd.contracts import Context, Health
 from zrokd.errors import StartError
 from zrokd.model.units import Address, Secret
-from zrokd.net.sessions import new_session
+from zrokd.net.calls import Calls
 
 from .authority import RENEW_DAYS, Authority, certificate_of, names_of, write
 from .machinery import controller_file, host_port, make_room, reached_at, router_file
@@ -231,9 +231,13 @@ class ManagedNetwork:
             gevent.sleep(0.05)
 
     def _controller_answers(self) -> bool:
-        with new_session() as session, suppress(requests.RequestException):
-            session.trust_env = False
-            return session.get(f"{self.url}/edge/client/v1/version", verify=str(self._authority.ca), timeout=_ASK_S).ok
+        place = f"{self.url}/edge/client/v1/version"
+        with (
+            Calls(verify=str(self._authority.ca), direct=True) as calls,
+            suppress(HTTPError),
+            calls.open("GET", place, connect_s=_ASK_S, read_s=_ASK_S) as answer,
+        ):
+            return answer.status < 400
         return False
 
     def _router_listens(self) -> bool:

@@ -29,36 +29,6 @@ _BROKEN = Flags.END | Flags.BROKEN
 class ZitiStream(Stream):
     """One circuit. Made open; whoever made it calls `begin` once the peer knows of it."""
 
-    __slots__ = (
-        "_channel",
-        "_chunks",
-        "_circuit",
-        "_closed",
-        "_end_flags",
-        "_ended_at",
-        "_eof_in",
-        "_eof_out",
-        "_failure",
-        "_flow",
-        "_greeting",
-        "_id",
-        "_limits",
-        "_number",
-        "_offset",
-        "_opener",
-        "_pieces",
-        "_readable",
-        "_receiver",
-        "_sealer",
-        "_sender",
-        "_started",
-        "_writable",
-        "app_data",
-        "hosting",
-        "id",
-        "peer",
-    )
-
     _waits = Flags.WAITS
 
     def __init__(

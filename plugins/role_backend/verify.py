@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
-import requests
+from urllib3.exceptions import HTTPError
 
 from zrokd.contracts import PING_PATH
 from zrokd.errors import NotFound
+from zrokd.net.calls import Calls, reason_of
 from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
-from zrokd.net.sessions import new_session
 
 _CLOSED = standard_page(503).body  # what a frontend shows for ever where it lacks the gate
 _MOST_BYTES = 8192
@@ -31,18 +31,19 @@ def ask(url: str, token: str, *, gated: bool) -> str:
     ping = f"{PING_PATH.decode()}?{secrets.token_hex(8)}"  # made up anew: nobody can keep an answer for it
     place, fields = _reachable(url.rstrip("/") + ping)
     try:
-        with new_session() as session:
-            session.trust_env = not fields  # no proxy knows our loopback
-            with session.get(place, headers=fields, timeout=_ASK_S, allow_redirects=False, stream=True) as answer:
-                body = next(answer.iter_content(_MOST_BYTES), b"")
-    except requests.exceptions.RequestException as error:
-        return f"{url} does not answer ({type(error).__name__})"
-    if gated and answer.status_code in _STOPPED:
+        with (
+            Calls(direct=bool(fields)) as calls,  # no proxy knows our loopback
+            calls.open("GET", place, fields, connect_s=_ASK_S, read_s=_ASK_S) as answer,
+        ):
+            body = answer.read(_MOST_BYTES)
+    except HTTPError as error:
+        return f"{url} does not answer ({reason_of(error)})"
+    if gated and answer.status in _STOPPED:
         return ""
     if gated and body == _CLOSED and "Retry-After" not in answer.headers:
         raise NotFound(f"{url} answers 503 for want of it; its operator knows which gates there are")
-    if answer.status_code != 204:
-        return f"{url} answers {answer.status_code}"
+    if answer.status != 204:
+        return f"{url} answers {answer.status}"
     [(name, value)] = pong(token, ping.encode())
     return "" if answer.headers.get(name.decode()) == value.decode() else f"{url} leads to something else"
 

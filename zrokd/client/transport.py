@@ -11,10 +11,12 @@ import time
 from collections.abc import Mapping
 from http.client import BadStatusLine
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError, SSLError
+from urllib3.exceptions import TimeoutError as CallTimeout
 
-from zrokd import __version__
 from zrokd.errors import (
     Conflict,
     Denied,
@@ -27,7 +29,7 @@ from zrokd.errors import (
     ZrokdError,
 )
 from zrokd.model.units import Secret
-from zrokd.net.sessions import new_session
+from zrokd.net.calls import Calls, innermost, reason_of
 
 MEDIA_TYPE = "application/zrok.v1+json"
 MAX_ANSWER_BYTES = 64 << 20  # all names of a large site are some ten MiB
@@ -57,14 +59,10 @@ class Transport:
         self._timeout_s = timeout_s
         self._verify = verify
         self._spoke = False  # whether it ever began to answer
-        self._session = new_session()
-        # Its own "authentication" keeps requests from sending a password it finds in ~/.netrc.
-        self._session.auth = lambda request: request
-        self._session.headers.update(
-            {"Accept": MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": f"zrokd/{__version__}"}
-        )
+        self._calls = Calls(verify=verify)
+        self._headers = {"Accept": MEDIA_TYPE, "Accept-Encoding": "identity"}
         if token:
-            self._session.headers["x-token"] = token.reveal()
+            self._headers["x-token"] = token.reveal()
 
     def call(
         self,
@@ -81,37 +79,30 @@ class Transport:
         :raises Unavailable: no answer, or none that makes sense.
         """
         data = None if body is None else json.dumps(body).encode()
-        headers = {} if data is None else {"Content-Type": MEDIA_TYPE}
-        timeout = (min(_CONNECT_S, self._timeout_s), self._timeout_s + wait_s)
+        headers = {**self._headers, **({} if data is None else {"Content-Type": MEDIA_TYPE})}
+        place, read_s = f"{self.url}/api/v2{path}{f'?{urlencode(query)}' if query else ''}", self._timeout_s + wait_s
+        connect_s = min(_CONNECT_S, self._timeout_s)
         try:
-            with self._session.request(
-                method,
-                f"{self.url}/api/v2{path}",
-                data=data,
-                params=query,
-                headers=headers,
-                timeout=timeout,
-                verify=self._verify,  # here, as REQUESTS_CA_BUNDLE beats what a session says
-                stream=True,
-                allow_redirects=False,  # a redirect would take the token along to another host
-            ) as response:
-                return self._answer(response, self._read(response, time.monotonic() + self._timeout_s + wait_s))
-        except requests.exceptions.InvalidURL as error:
+            with self._calls.open(method, place, headers, data, connect_s=connect_s, read_s=read_s) as response:
+                return self._answer(response, self._read(response, time.monotonic() + read_s))
+        except LocationValueError as error:
             raise Misused(f"{self.url!r} is not the URL of a controller: {error}") from error
-        except requests.exceptions.SSLError as error:
-            raise self._tls_trouble(_innermost(error)) from error
-        except requests.exceptions.Timeout as error:
-            raise Unavailable(f"the controller at {self.url} does not answer in time; is it reachable?") from error
-        except requests.exceptions.RequestException as error:
-            raise Unavailable(
-                f"the controller at {self.url} does not answer ({_root(error)}); {self._doubt(error)}"
-            ) from error
-        except OSError as error:  # its own way to say that there is no such file
+        except (SSLError, ssl.SSLError) as error:
+            raise self._tls_trouble(innermost(error)) from error
+        except HTTPError as error:
+            raise Unavailable(f"the controller at {self.url} does not answer {self._silence(error)}") from error
+        except OSError as error:  # there is no such file
             raise Misused(f"the certificates in {self._verify} cannot be used: {error}") from error
+
+    def _silence(self, error: HTTPError) -> str:
+        # To urllib3 any connection that is not to be had is one that was not in time.
+        if isinstance(error, CallTimeout) and not isinstance(error, NewConnectionError):
+            return "in time; is it reachable?"
+        return f"({reason_of(error)}); {self._doubt(error)}"
 
     def _doubt(self, error: BaseException) -> str:
         """Who closes before its first answer, or garbles that, may be no web server: one with TLS does so, too."""
-        odd = isinstance(_innermost(error), ConnectionResetError | BadStatusLine)
+        odd = isinstance(innermost(error), ConnectionResetError | BadStatusLine)
         return (
             "does it speak http there?"
             if odd and not self._spoke and self.url.startswith("http:")
@@ -135,12 +126,12 @@ class Transport:
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
-        self._session.close()
+        self._calls.close()
 
-    def _read(self, response: requests.Response, until: float) -> bytes:
+    def _read(self, response: BaseHTTPResponse, until: float) -> bytes:
         self._spoke, data = True, bytearray()
         try:
-            for chunk in response.iter_content(_CHUNK):
+            for chunk in response.stream(_CHUNK):
                 data += chunk
                 if len(data) > MAX_ANSWER_BYTES:
                     raise Unavailable(
@@ -148,13 +139,13 @@ class Transport:
                     )
                 if time.monotonic() > until:
                     raise Unavailable(f"the controller at {self.url} takes too long to answer")
-        except requests.exceptions.RequestException as error:
-            what = f"the controller at {self.url} fell silent in the middle of an answer ({_root(error)})"
+        except HTTPError as error:
+            what = f"the controller at {self.url} fell silent in the middle of an answer ({reason_of(error)})"
             raise Unavailable(f"{what}; is it running?") from error
         return bytes(data)
 
-    def _answer(self, response: requests.Response, data: bytes) -> Any:
-        status = response.status_code
+    def _answer(self, response: BaseHTTPResponse, data: bytes) -> Any:
+        status = response.status
         if status in _STRANGE and response.headers.get("Content-Type", "").startswith("text/html"):
             raise Unavailable(self._stranger())
         if 200 <= status < 300:
@@ -210,21 +201,6 @@ def _said(data: bytes) -> str:
     return " ".join(text.split())[:500] if isinstance(text, str) else ""
 
 
-def _retry_after_s(response: requests.Response) -> float:
+def _retry_after_s(response: BaseHTTPResponse) -> float:
     text = response.headers.get("Retry-After", "")
     return float(min(int(text), 300)) if text.isascii() and text.isdigit() else 2.0
-
-
-def _root(error: BaseException) -> str:
-    """The innermost reason, without the layers of the HTTP library."""
-    seen = _innermost(error)
-    return getattr(seen, "strerror", None) or str(seen) or type(seen).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    seen = error
-    while True:
-        inner = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
-        if not isinstance(inner, BaseException) or inner is seen:
-            return seen
-        seen = inner

@@ -28,7 +28,7 @@ from zrokd.host.logs import Logs
 from zrokd.host.registry import Registry
 from zrokd.host.reload import Reload
 from zrokd.host.sockets import Sockets
-from zrokd.host.spare import Spare
+from zrokd.host.spare import keep_giving_back
 from zrokd.host.systemd import Inherited, Notifier, take_sockets
 from zrokd.host.watchdog import Watchdog
 from zrokd.host.workers import Workers
@@ -245,7 +245,7 @@ class Daemon:
             self.components.attempt(type(role), "started", role.serve)
         self._follow_with_workers()
         self._watchdog.start()
-        self._greenlets.spawn(Spare(self.components.threads.offload).run, name="spare memory")
+        self._greenlets.spawn(keep_giving_back, self.components.threads.offload, name="spare memory")
         _warn(self.configuration.warnings)
         for unused in self._sockets.unused():
             LOG.warning("the service manager handed over a socket that nothing listens on: %s", unused)
