@@ -21,6 +21,7 @@ from zrokd.net.turns import give_way
 _HEAD_RECV = 16 * 1024
 _BODY_RECV = 64 * 1024
 _LAST_S, _LOOK_S = 1.0, 0.001
+_SOON_S = 5.0
 
 
 class HttpConnection:
@@ -76,12 +77,19 @@ class HttpConnection:
         if self.requests and not self.keep_alive:  # a drain began after we had promised to serve another
             wait_s = min(wait_s, _LAST_S)
         try:
-            if self.requests and not self.stream.wait_readable(wait_s):  # the first is mostly here already
+            if self.requests and not self._await_another(wait_s):  # the first is mostly here already
                 return False
             self._buffer = self.stream.recv(_HEAD_RECV, wait_s)
         except StreamError:  # late, reset, or closed by a drain: nothing was asked, so nothing is lost
             return False
         return bool(self._buffer)
+
+    def _await_another(self, wait_s: float) -> bool:
+        """Whether a further request begins in time. When none comes soon, what the last one said is given up."""
+        if self.stream.wait_readable(min(wait_s, _SOON_S)):
+            return True
+        self._judge.forget()
+        return wait_s > _SOON_S and self.stream.wait_readable(wait_s - _SOON_S)
 
     def read_response(self, method: bytes, timeout_s: float | None = None) -> ResponseHead:
         """The next answer's head, interim ones included; first byte within `timeout_s` (default: the limit's).

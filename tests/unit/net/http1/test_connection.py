@@ -4,6 +4,7 @@ import gevent
 import pytest
 
 from zrokd.errors import MessageError, StreamError, StreamTimeout
+from zrokd.net.http1 import connection as connections
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.framing import CHUNKED, Framing, response_framing
 from zrokd.net.http1.limits import HttpLimits
@@ -148,6 +149,19 @@ def test_the_head_says_whether_the_connection_goes_on(connect, fields, version, 
     far.send(b"GET / HTTP/%s\r\nHost: a\r\n%s\r\n" % (version, fields))
     connection.read_request()
     assert connection.keep_alive is want
+
+
+def test_what_a_request_said_is_given_up_when_no_other_follows_soon(connect, monkeypatch):
+    monkeypatch.setattr(connections, "_SOON_S", 0.005)
+    far, connection = connect(keep_alive_s=0.01)
+    far.send(GET * 3)
+    _, second, third = [connection.read_request() for _ in range(3)]
+    assert second.block is third.block
+    assert connection.read_request() is None
+    far.send(GET)
+    assert connection.read_request() == third
+    far.send(GET)
+    assert connection.read_request().block is not third.block
 
 
 def test_a_connection_serves_so_many_requests(connect):
