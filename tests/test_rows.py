@@ -1,6 +1,7 @@
 """Which tests stand for what is promised: each of them exists, under this name.
 
-A01 to A21 are abuse of the API, Q01 to Q55 requests, R01 to R18 answers and streams, Z faults of others.
+A01 to A21 are abuse of the API, K01 to K11 crashes and outages, Q01 to Q55 requests, R01 to R18 answers and streams, Z
+faults of others.
 """
 
 import ast
@@ -110,6 +111,64 @@ ROWS = {
     "A21 lists": f"""
         {API}/test_abuse.py test_a21_no_parameter_shows_rows_of_others
         {API}/test_tenants.py test_lists_hold_nothing_of_somebody_elses""",
+    "K01 killed at every call": f"""
+        killed/test_every_call.py test_killed_at_every_call_both_sides_are_equal_again
+        killed/test_every_call.py test_killed_at_every_call_on_postgres
+        ziti/test_killed.py test_killed_after_every_change_both_sides_are_equal_again
+        {SERVICE}/test_reconcile.py test_killed_at_any_step_everything_is_equal_again""",
+    "K02 done and not answered": f"""
+        {SERVICE}/test_reconcile.py test_failed_at_any_step_everything_is_equal_again
+        {API}/test_once.py test_what_was_made_before_a_crash_is_told_to_who_asks_again_and_not_made_twice
+        killed/test_every_call.py
+            test_who_asks_again_with_the_same_key_gets_one_thing_however_the_controller_was_killed
+        killed/test_every_call.py test_who_asks_again_with_the_same_key_gets_one_thing_on_postgres""",
+    "K03 orphans": """
+        killed/test_every_call.py test_five_hundred_orphans_and_as_many_lost_services_are_put_right
+        killed/test_every_call.py test_the_command_prints_what_will_be_done
+        ziti/test_admin.py test_two_instances_on_one_network_do_not_meet""",
+    "K04 the network is away": f"""
+        {API}/test_observed.py test_while_the_overlay_is_away_writes_say_so_and_when_to_come_back
+        ziti/test_faults.py test_while_the_controller_is_away_streams_and_dials_go_on
+        ziti/test_faults.py test_a_controller_that_starts_while_the_network_is_away_answers_and_comes_right""",
+    "K05 the database is away": f"""
+        postgres/test_away.py test_visitors_notice_nothing_and_the_api_says_so_in_time
+        postgres/test_away.py test_a_name_made_after_the_outage_reaches_the_frontend
+        postgres/test_two_controllers.py
+            test_while_the_database_is_away_both_answer_503_and_both_are_back_with_it
+        {PLUGINS}/test_storage_postgres.py test_a_server_that_stands_still_holds_nobody_for_two_seconds
+        flow/test_locked.py test_while_it_is_locked_changes_are_refused_within_two_seconds_and_come_back""",
+    "K06 full and broken disks": f"""
+        unit/store/test_database.py test_a_full_disk_is_told_and_what_was_committed_stays
+        unit/store/test_failures.py test_a_result_code_has_a_sentence
+        flow/test_wrong_input.py test_a_full_disk_under_the_database_is_told_by_readyz_until_there_is_room
+        {PLUGINS}/test_observer_access_log.py test_half_a_line_of_a_full_disk_does_not_spoil_the_next""",
+    "K07 clocks that jump": f"""
+        {SERVICE}/test_tokens.py test_a_clock_that_goes_back_lengthens_a_life_by_no_more_than_that
+        {SERVICE}/test_reconcile.py test_a_clock_that_goes_back_takes_nothing_from_who_is_at_work
+        unit/store/test_usage_periods.py
+            test_a_sample_that_comes_after_its_period_was_summed_counts_as_of_later
+        ziti/test_faults.py test_a_clock_that_is_a_little_ahead_does_no_harm""",
+    "K08 two controllers": f"""
+        postgres/test_two_controllers.py test_both_start_at_once_on_an_empty_database_both_serve_and_one_leads
+        postgres/test_two_controllers.py test_when_one_is_killed_its_clients_need_one_retry_at_the_other
+        {SERVICE}/test_reconcile.py test_two_reconcilers_at_once_do_no_harm
+        {SERVICE}/test_outbox.py test_of_several_who_send_at_once_one_sends_a_letter
+        ziti/test_two_controllers.py test_what_one_made_the_other_takes_away_and_makes_again""",
+    "K09 upgrades": f"""
+        killed/test_upgrades.py test_an_upgrade_killed_at_any_statement_finishes_when_run_again
+        unit/store/test_migrate.py test_down_and_up_again
+        {PLUGINS}/test_command_db.py test_a_backup_of_a_running_controller_is_of_one_moment
+        {PLUGINS}/test_command_db.py test_an_older_backup_is_brought_up_to_date""",
+    "K10 agents that end": f"""
+        {API}/test_observed.py test_a_crashed_shares_name_is_given_back_to_the_same_account_and_environment_at_once
+        flow/test_observed.py test_an_agent_has_its_reserved_share_again_after_a_restart
+        flow/test_agent.py test_what_was_ordered_is_there_again_after_a_restart
+        ziti/test_agent.py test_shares_are_ordered_over_the_network_come_back_after_a_kill_and_end""",
+    "K11 names on their way": f"""
+        flow/test_stale_routes.py test_a_route_is_never_stale_for_long
+        {PROXY}/test_feed.py test_a_delta_that_does_not_fit_makes_it_ask_for_everything
+        {PROXY}/test_feed.py test_names_loaded_from_disk_are_asked_on_from
+        unit/store/test_mappings.py test_a_table_fed_with_deltas_equals_one_fed_with_a_snapshot""",
     "Q41 bodies over their limit": f"""
         {PROXY}/test_strict.py test_a_body_over_the_limit_by_its_length_is_413_before_it_is_read
         {PROXY}/test_strict.py test_a_body_over_the_limit_by_count_is_413_and_cut_short
@@ -235,7 +294,11 @@ def test_no_row_is_missing():
     """Those of HTTP stand above, or are several cases of a table whose tests cut them at every byte."""
     cases = Counter(row[0] for row in [*HEADS, *BODIES, *GOOD, *OURS, *TAKEN, *GIVEN])
     known = {row.split()[0] for row in ROWS} | {name for name, count in cases.items() if count > 1}
-    wanted = {f"{kind}{number:02}" for kind, last in (("A", 21), ("Q", 55), ("R", 18)) for number in range(1, last + 1)}
+    wanted = {
+        f"{kind}{number:02}"
+        for kind, last in (("A", 21), ("K", 11), ("Q", 55), ("R", 18))
+        for number in range(1, last + 1)
+    }
     assert wanted - known == set()
 
 

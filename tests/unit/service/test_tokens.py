@@ -29,6 +29,16 @@ def test_a_token_ends_on_time_and_is_told_of_for_a_week(house, ann):
     assert house.tokens.prune() == 1 and "phone" not in names(house, ann)
 
 
+def test_a_clock_that_goes_back_lengthens_a_life_by_no_more_than_that(house, ann):
+    hour_ms, day_ms = 3_600_000, 86_400_000
+    _, secret = house.tokens.create(ann.account_id, "phone", Scope.READ, 60)
+    lives = []
+    for ahead_ms in (hour_ms, 59_000, 61_000 - day_ms, 59_000, 61_000, day_ms):
+        house.clock.ahead_ms = ahead_ms
+        lives.append(house.directory.holder_of(secret) is not None)
+    assert lives == [False, True, True, True, False, False]
+
+
 def test_revoking_ends_it_at_once_and_no_other(house, ann, bob):
     secrets = [house.tokens.create(one.account_id, "phone", Scope.SHARE)[1] for one in (ann, bob)]
     house.tokens.revoke(ann.account_id, "phone")

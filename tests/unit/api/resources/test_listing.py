@@ -1,8 +1,14 @@
 """Lists with each of their filters, details, figures: all of one account with two environments."""
 
+from dataclasses import replace
+
 import pytest
 
+from zrokd.api.app import OPERATIONS
+from zrokd.api.call import Listed, answer_of
+from zrokd.model.filters import AccessFilter, EnvironmentFilter, ShareFilter
 from zrokd.model.limits import UsageSample
+from zrokd.store.database import Store
 
 
 @pytest.fixture
@@ -260,3 +266,67 @@ def test_what_is_older_than_five_minutes_is_no_spark_and_what_is_a_day_old_no_ac
     api.clock.ahead_s += 86400
     assert names(api, ann, "/shares", home, {"hasActivity": "true"}) == []
     assert names(api, ann, "/shares", home, {"hasActivity": "true", "activityDuration": "2d"}) == ["web"]
+
+
+# -- away from the hub ---
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_what_a_filter_takes_is_found_out_where_the_rows_are_read(api, ann, home, monkeypatch, path):
+    reading, judged, read = [], [], Store._read
+
+    def noted(store, work):
+        reading.append(work)
+        try:
+            return read(store, work)
+        finally:
+            reading.pop()
+
+    monkeypatch.setattr(Store, "_read", noted)
+    for kind in (AccessFilter, EnvironmentFilter, ShareFilter):
+        takes = kind.takes
+        monkeypatch.setattr(
+            kind, "takes", lambda *given, _takes=takes, **more: judged.append(bool(reading)) or _takes(*given, **more)
+        )
+    assert names(api, ann, path, home, {})
+    assert judged and all(judged)
+
+
+LONG = [
+    "/overview", "/environments", "/shares", "/accesses", "/share/names", "/share/names/public", "/zrokd/binds",
+    "/detail/environment/{busy}", "/members/{organization}", "/overview/{organization}/ann@example.com",
+    "/zrokd/accounts", "/organizations", "/organization/list", "/zrokd/audit", "/zrokd/mappings",
+]  # fmt: skip
+
+
+def test_all_that_may_be_long_is_known():
+    paths = {path.replace("{busy}", "{env_z_id}").replace("{organization}", "{organization_token}") for path in LONG}
+    paths = {
+        path.replace("/public", "/{namespace_token}").replace("ann@example.com", "{account_email}") for path in paths
+    }
+    assert paths == {one.path for one in OPERATIONS if issubclass(answer_of(one), Listed)}
+
+
+@pytest.mark.parametrize("path", LONG)
+def test_a_long_answer_is_made_away_from_the_hub_and_sent_in_pieces_with_its_length(api, ann, admin, edge, home, path):
+    made = api.ok("POST", "/organization", token=admin, body={"description": "x"})["organizationToken"]
+    member = {"organizationToken": made, "email": "ann@example.com", "admin": True}
+    api.ok("POST", "/organization/add", token=admin, body=member)
+    chunks = []
+
+    def offload(work):
+        chunks.append(work())
+        return chunks[-1]
+
+    api.settings = replace(api.settings, offload=offload)
+    operators = {"/zrokd/accounts", "/organizations", "/organization/list", "/zrokd/audit"}
+    token = edge if path == "/zrokd/mappings" else admin if path in operators else ann
+    asked = (
+        {"method": "POST", "body": {"organizationToken": made}} if path == "/organization/list" else {"method": "GET"}
+    )
+    answer = api.raw(
+        asked["method"], path.format(busy=home["busy"], organization=made), token=token, body=asked.get("body")
+    )
+    assert answer.status_code == 200
+    assert [b"".join(each) for each in chunks] == [answer.content]
+    assert int(answer.headers["content-length"]) == len(answer.content) > 0
