@@ -67,6 +67,7 @@ class TcpMode(Mode):
                 tx_bytes=relayed.b_to_a,
                 duration_s=self.ctx.clock.monotonic() - started,
                 outcome=relayed.outcome,
+                raw=True,
             )
         )
 

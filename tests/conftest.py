@@ -9,14 +9,14 @@ import functools
 import gc
 import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from zrokd.testing import lag, leaks
 
-pytest_plugins = ["zrokd.testing.plugin", "tests.postgres.fixtures", "tests.signin.fixtures"]
+pytest_plugins = ["zrokd.testing.plugin", "tests.postgres.fixtures", "tests.signin.fixtures", "tests.schema"]
 collect_ignore = ["samples"]  # their own tests run where they are installed: flow/test_samples.py
 _REAL = {"ziti": "a real OpenZiti network", "postgres": "a real PostgreSQL server"}
 _MARKERS = (
@@ -92,6 +92,16 @@ def pytest_collection_finish() -> None:
     # The leak check collects garbage often; what was imported and collected up to here never becomes any.
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, bool, bool]:
+    done = yield
+    if nextitem is None or nextitem.path != item.path:
+        # As above: what outlives a file is no garbage, mostly, and would be looked through again and again.
+        gc.collect()
+        gc.freeze()
+    return done
 
 
 @pytest.fixture(autouse=True)

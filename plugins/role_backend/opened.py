@@ -65,5 +65,6 @@ class Relay:
                     tx_bytes=done.b_to_a,
                     duration_s=self._ctx.clock.monotonic() - since_s,
                     outcome=done.outcome,
+                    raw=True,
                 )
             )

@@ -41,6 +41,7 @@ class RawHandler:
                     tx_bytes=done.b_to_a,
                     duration_s=self._ctx.clock.monotonic() - since_s,
                     outcome=done.outcome,
+                    raw=True,
                 )
             )
 

@@ -1,4 +1,4 @@
-"""What a person sees while sharing: the address first, then requests as they come. A listener to hooks.
+"""What a person sees while sharing: the address first, then requests, or connections, as they come. Hears hooks.
 
 Never asks the terminal anything, so it may be slow but not stuck; without a terminal lines are plain.
 """
@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from zrokd import hookimpl
 from zrokd.cli.output import clean
-from zrokd.model.http import ExchangeSummary
+from zrokd.cli.pace import Pace, Sum
+from zrokd.model.http import ConnectionSummary, ExchangeSummary
 
 _BOLD, _DIM, _GREEN, _YELLOW, _RED, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -45,6 +46,29 @@ class Screen(ABC):
         self._role = role
         self._out: IO[str] | None = out or sys.stdout
         self._draining = False
+        self._pace = Pace()
+
+    @hookimpl
+    def zrokd_on_connection_closed(self, summary: ConnectionSummary) -> None:
+        """One connection of any bytes; requests are told by themselves. Many at once are summed up."""
+        if not summary.raw or summary.role != self._role:
+            return
+        self._tell_rest()
+        if self._pace.admit(summary):
+            self._connection(summary)
+
+    def _tell_rest(self, *, at_end: bool = False) -> None:
+        rest = self._pace.rest(at_end=at_end)
+        if rest is not None:
+            self._connections(rest)
+
+    @abstractmethod
+    def _connection(self, summary: ConnectionSummary) -> None:
+        """Show one."""
+
+    @abstractmethod
+    def _connections(self, rest: Sum) -> None:
+        """Show that there were these, too."""
 
     @abstractmethod
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
@@ -52,7 +76,7 @@ class Screen(ABC):
 
     def ended(self, reason: str, code: int) -> None:  # noqa: ARG002
         """It ended, and will exit with this code. An error is told by whoever catches it."""
-        return
+        self._tell_rest(at_end=True)
 
     def _line(self, text: str) -> None:
         if self._out is None:
@@ -100,6 +124,20 @@ class JsonScreen(Screen):
             outcome=summary.outcome,
         )
 
+    def _connection(self, summary: ConnectionSummary) -> None:
+        self._event(
+            "connection",
+            share=summary.share_token,
+            **({"peer": summary.peer} if summary.peer else {}),
+            duration_s=round(summary.duration_s, 6),
+            rx_bytes=summary.rx_bytes,
+            tx_bytes=summary.tx_bytes,
+            outcome=summary.outcome,
+        )
+
+    def _connections(self, rest: Sum) -> None:
+        self._event("connections", count=rest.count, rx_bytes=rest.rx_bytes, tx_bytes=rest.tx_bytes)
+
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:  # noqa: ARG002
         """The drain goes on. How many are open is told once those that nobody uses are not."""
         counted = {"open": open_connections} if self._draining else {}
@@ -108,6 +146,7 @@ class JsonScreen(Screen):
 
     def ended(self, reason: str, code: int) -> None:
         """The last line."""
+        super().ended(reason, code)
         self._event("ended", reason=reason, code=code)
 
     def _event(self, event: str, **facts: object) -> None:
@@ -181,6 +220,14 @@ class TextScreen(Screen):
         asked = f"{self._whose(summary.share_token)}{clean(summary.method):7} {clean(summary.target)[:100]}"
         self._line(f"{asked}  {status}  {took}  {size}{ended}")
 
+    def _connection(self, summary: ConnectionSummary) -> None:
+        ended = "" if summary.outcome == "ok" else f"  {clean(self._words(summary.outcome))}"
+        who = f"{self._whose(summary.share_token)}{clean(summary.peer) or 'connection'}"
+        self._line(f"{who}  {_moved(summary)}  {summary.duration_s:.1f} s{ended}")
+
+    def _connections(self, rest: Sum) -> None:
+        self._line(self._paint(_DIM, f"{rest.count} more connection{'s' * (rest.count > 1)}  {_moved(rest)}"))
+
     def draining(self, open_connections: int, left_s: int, *, by_person: bool) -> None:
         """That it ends, and if it takes longer than connections which nobody uses, what still runs."""
         again = ", Ctrl-C again to end now" if by_person else ""
@@ -200,6 +247,10 @@ class TextScreen(Screen):
 
 def _colour_of(status: int) -> str:
     return _GREEN if 200 <= status < 400 else _YELLOW if 400 <= status < 500 else _RED
+
+
+def _moved(of: ConnectionSummary | Sum) -> str:
+    return f"in {human_size(of.rx_bytes)}  out {human_size(of.tx_bytes)}"
 
 
 def human_size(size_bytes: int) -> str:

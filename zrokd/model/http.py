@@ -207,6 +207,7 @@ class ConnectionSummary:
     tx_bytes: int
     duration_s: float
     outcome: str = "ok"
+    raw: bool = False  # bytes of any meaning; of HTTP each exchange is told by itself
 
 
 def visitor_of(head: RequestHead) -> str:

@@ -13,6 +13,7 @@ from gevent.event import Event
 
 T = TypeVar("T")
 _MOST_IDLE = 128  # kept for what comes next
+_QUIET_S = 30.0  # who had nothing to do for so long, and at most for twice that, ends
 _OUR_REFERENCES = 4  # to one who is idle: of its two frames, and of the look at it
 
 
@@ -26,6 +27,8 @@ class Crew(Generic[T]):
         self._room, self._rest = Event(), Event()
         self._rest.set()
         self._dismissed = False
+        self._looks: Any = None  # the timer of `_shed`, while somebody is idle
+        self._spare = 0  # how many were idle all the time since its last look
 
     def __len__(self) -> int:
         """How many are busy."""
@@ -56,6 +59,8 @@ class Crew(Generic[T]):
         """
         while self._idle:
             member = self._idle.pop()
+            if len(self._idle) < self._spare:
+                self._spare -= 1
             if getrefcount(member) <= _OUR_REFERENCES:
                 return member
             member.kill(block=False)
@@ -70,11 +75,30 @@ class Crew(Generic[T]):
                     return
                 self._leave(member)
                 self._idle.append(member)
+                if self._looks is None:
+                    self._looks = get_hub().loop.timer(_QUIET_S, _QUIET_S, ref=False)
+                    self._looks.start(self._shed)
                 thing = get_hub().switch()
         finally:
             self._leave(member)
             if member in self._idle:
                 self._idle.remove(member)
+                self._spare = min(self._spare, len(self._idle))
+
+    def _shed(self) -> None:
+        """End those for whom there was nothing to do since the last look: who came last goes first to work."""
+        spare, self._idle = self._idle[: self._spare], self._idle[self._spare :]
+        for member in spare:
+            member.kill(block=False)
+        self._spare = len(self._idle)
+        if not self._idle:
+            self._look_no_more()
+
+    def _look_no_more(self) -> None:
+        looks, self._looks = self._looks, None
+        if looks is not None:
+            looks.stop()
+            looks.close()
 
     def _leave(self, member: Greenlet) -> None:
         self._busy.discard(member)
@@ -86,6 +110,7 @@ class Crew(Generic[T]):
     def dismiss(self) -> None:
         """End who is idle, and the others with what they do. Idempotent. Switches greenlets."""
         self._dismissed = True
+        self._look_no_more()
         gevent.killall(list(self._idle))
 
     def wait(self, timeout_s: float) -> bool:

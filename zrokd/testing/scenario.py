@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Scenario:
         registry: Registry | None = None,
     ) -> None:
         self.ready: dict[str, tuple[str, ...]] = {}  # token -> URLs of the shares that are bound
-        self._registry = registry or Registry()
+        self._registry = registry or _registry()
         self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         self.controller, self.frontend = (Address(*sock.getsockname()) for sock in self._sockets)
         self.tree = _over(self._base(folder, shares), changes or {})
@@ -184,6 +185,12 @@ class Scenario:
             "state_dir": str(folder / "zrokd"),
             "roles": {"controller": controller, "frontend": frontend, "backend": backend},
         }
+
+
+@functools.cache
+def _registry() -> Registry:
+    """Of all that need none of their own: what is installed does not change while tests run."""
+    return Registry()
 
 
 def _over(tree: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The API over real services: a database in a file, an overlay in memory, the authenticators of the house."""
 
+import contextvars
 import functools
 import json
 import logging
@@ -7,15 +8,16 @@ import re
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import falcon.testing
 import jsonschema
-import peewee
 import pytest
 from zrokd_plugins.auth_secret import SecretAuthenticator, SecretSettings
 from zrokd_plugins.auth_token import TokenAuthenticator
 from zrokd_plugins.role_controller.identify import Identifier
+from zrokd_plugins.storage_sqlite import SqliteDatabase
 
 from zrokd.api.app import BASE, OPERATIONS, create_app
 from zrokd.api.call import Settings
@@ -135,15 +137,28 @@ def _validator(operation_id):
     return jsonschema.Draft202012Validator(schema)
 
 
-def _typed(app):
-    """`app` with a stand-in for the Content-Type that it leaves out: falcon's test client takes no answer without."""
+_ASKED = contextvars.ContextVar("the Api whose request it is")
+
+
+@functools.cache
+def _app():
+    """The application of every Api: to make its table of routes takes longer than most tests."""
+    return create_app(
+        lambda: _ASKED.get().services, lambda shown: _ASKED.get().authenticate(shown), lambda: _ASKED.get().settings
+    )
+
+
+def _typed(api):
+    """The app with a stand-in for the Content-Type that it leaves out: falcon's test client takes no answer without."""
 
     def call(environ, start_response):
+        _ASKED.set(api)
+
         def start(status, headers, exc_info=None):
             typed = any(name.lower() == "content-type" for name, _ in headers)
             return start_response(status, headers if typed else [*headers, ("Content-Type", NO_TYPE)], exc_info)
 
-        return app(environ, start)
+        return _app()(environ, start)
 
     return call
 
@@ -167,21 +182,21 @@ class Api:
 
     def __init__(self, path):
         self.overlay, self.hooks, self.bell = MemoryOverlay(), Quiet(), Bell()
-        # Nothing of it has to outlive a power cut.
-        pragmas = {"foreign_keys": 1, "synchronous": 0, "journal_mode": "memory"}
-        self.database = peewee.SqliteDatabase(str(path), pragmas=pragmas)
+        self.database = SqliteDatabase(path)
         self.letters, self.clock, self.agents = [], _Clock(), Agents()
         self.elsewhere = {}  # (name, password) -> Principal, of those whose passwords are kept elsewhere
         self.settings = Settings(version="zrokd test", max_wait_s=20.0, hash_password=lambda text: "scrypt$made")
         self.open_up()
-        self.services.frontends.ensure("edge", EDGE)
-        zone = Namespace(token="public", zone="example.com", open=True, url="https://{host}:8443")
-        self.services.namespaces.ensure(zone, ["edge"])
         ctx = SimpleNamespace(log=logging.getLogger("zrokd.test"))
         auth = [TokenAuthenticator(None, ctx), SecretAuthenticator(SecretSettings(secrets=[Secret(ADMIN)]), ctx)]
         self.authenticate = Identifier(lambda: auth, self.services.directory, ctx.log)
-        self.app = create_app(lambda: self.services, lambda c: self.authenticate(c), lambda: self.settings)
-        self._client = falcon.testing.TestClient(_patient(_typed(self.app)))
+        self._client = falcon.testing.TestClient(_patient(_typed(self)))
+
+    def furnish(self):
+        """One frontend and one namespace, as every test finds them."""
+        self.services.frontends.ensure("edge", EDGE)
+        zone = Namespace(token="public", zone="example.com", open=True, url="https://{host}:8443")
+        self.services.namespaces.ensure(zone, ["edge"])
 
     def open_up(self, **site):
         """Make the services anew, with a site as said."""
@@ -273,21 +288,26 @@ class _Clock:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    path = tmp_path_factory.mktemp("api") / "empty.sqlite3"
-    migrate.upgrade(peewee.SqliteDatabase(str(path)))
-    return path
+def furnished(tmp_path_factory):
+    """The file of a database with one frontend and one namespace; copying it is faster than making it."""
+    api = Api(tmp_path_factory.mktemp("api") / "furnished.sqlite3")
+    migrate.upgrade(api.database)
+    api.furnish()
+    api.database.close_idle()  # the last connection brings all of it into the file
+    return Path(api.database.database)
 
 
 @pytest.fixture(scope="session")
 def api_over():
-    """api_over(file): the API over a database of our schema."""
+    """api_over(file): the API over a database of our schema; close the idle connections of its `database`."""
     return Api
 
 
 @pytest.fixture
-def api(tmp_path, empty_database):
-    return Api(shutil.copy(empty_database, tmp_path / "zrokd.sqlite3"))
+def api(tmp_path, furnished):
+    made = Api(shutil.copy(furnished, tmp_path / "zrokd.sqlite3"))
+    yield made
+    made.database.close_idle()
 
 
 @pytest.fixture

@@ -94,11 +94,13 @@ NOTHING = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, empty_database, api_over, admin):
+def world(tmp_path_factory, furnished, api_over, admin):
     """A database with all that Ann can have, her token, the names of it all, and what the overlay holds of it."""
-    api = api_over(shutil.copy(empty_database, tmp_path_factory.mktemp("tenants") / "world.sqlite3"))
+    api = api_over(shutil.copy(furnished, tmp_path_factory.mktemp("tenants") / "world.sqlite3"))
     ann = api.account("ann@example.com")
-    return api.database.database, ann, _made_for(api, ann, admin), vars(api.overlay)
+    hers = _made_for(api, ann, admin)
+    api.database.close_idle()
+    return api.database.database, ann, hers, vars(api.overlay)
 
 
 def _made_for(api, ann, admin):
@@ -126,7 +128,8 @@ def api(tmp_path, world, api_over):
     """The API over a world of the test's own."""
     made = api_over(shutil.copy(world[0], tmp_path / "zrokd.sqlite3"))
     vars(made.overlay).update(copy.deepcopy(world[3]))
-    return made
+    yield made
+    made.database.close_idle()
 
 
 @pytest.fixture

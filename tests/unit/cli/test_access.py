@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import sys
@@ -30,6 +31,10 @@ def test_a_private_port_is_opened_and_given_back(enabled, target_port):
     with socket.create_connection((host, int(port))) as visitor:
         visitor.sendall(b"to and fro")
         assert visitor.recv(100) == b"to and fro"
+        name = visitor.getsockname()
+    who_opens, who_shares = f"{name[0]}:{name[1]}  in 10 B  out 10 B", f"pid:{os.getpid()}  in 10 B  out 10 B"
+    out, _ = enabled.until(who_opens, who_shares)
+    assert (out.count(who_opens), out.count(who_shares)) == (1, 1)
     assert [row["share"] for row in enabled.lines("list", "accesses")] == ["my-port"]
     assert enabled.end() == 0  # the signal reaches both
     share.get(timeout=10)

@@ -6,8 +6,9 @@ import pytest
 
 from zrokd.cli import screen
 from zrokd.cli.misuse import in_flags
+from zrokd.cli.pace import MOST, Pace
 from zrokd.cli.screen import JsonScreen, TextScreen, human_size, make_screen, qr_code
-from zrokd.model.http import ExchangeSummary
+from zrokd.model.http import ConnectionSummary, ExchangeSummary
 
 URL = "http://blog.localhost:8080"
 
@@ -26,6 +27,11 @@ def summary(**changes):
         "outcome": "ok",
     }
     return ExchangeSummary(**{**facts, **changes})
+
+
+def connection(**changes):
+    facts = {"role": "backend", "share_token": "t0k", "peer": "127.0.0.1:4711", "rx_bytes": 21, "tx_bytes": 4300}
+    return ConnectionSummary(**{"duration_s": 12.34, "raw": True, **facts, **changes})
 
 
 @pytest.fixture
@@ -134,6 +140,75 @@ def test_json_has_one_object_a_line_for_everything():
     assert [event["event"] for event in events] == ["share_ready", "share_lost", "access_ready", "request", "draining"]
     assert events[0] == {"event": "share_ready", "share": "t", "urls": [URL], "verified": True}
     assert (events[3]["status"], events[3]["duration_s"], events[3]["tx_bytes"]) == (200, 0.0123, 1234)
+
+
+# -- connections that are no HTTP ---
+
+
+def test_a_connection_is_one_line(text):
+    shown, out = text()
+    shown.zrokd_on_connection_closed(connection())
+    shown.zrokd_on_connection_closed(connection(peer="", outcome="reset\x07"))
+    assert out.getvalue().splitlines() == [
+        "127.0.0.1:4711  in 21 B  out 4.3 kB  12.3 s",
+        "connection  in 21 B  out 4.3 kB  12.3 s  reset?",
+    ]
+
+
+def test_which_share_it_came_to_is_told_where_there_are_several(text):
+    shown, out = text()
+    for token in ("one", "three"):
+        shown.zrokd_on_share_ready(token, (), verified=True)
+    shown.zrokd_on_connection_closed(connection(share_token="one"))
+    assert out.getvalue().splitlines()[-1].startswith("one    127.0.0.1:4711  ")
+
+
+@pytest.mark.parametrize("changes", [{"role": "frontend"}, {"raw": False}])
+def test_what_is_told_as_requests_or_by_the_other_role_is_not_shown_again(text, changes):
+    shown, out = text()
+    shown.zrokd_on_connection_closed(connection(**changes))
+    assert out.getvalue() == ""
+
+
+def test_a_connection_in_json():
+    out = io.StringIO()
+    shown = JsonScreen("backend", out)
+    shown.zrokd_on_connection_closed(connection())
+    shown.zrokd_on_connection_closed(connection(peer=""))
+    told = {"event": "connection", "share": "t0k", "duration_s": 12.34, "rx_bytes": 21, "tx_bytes": 4300}
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {**told, "peer": "127.0.0.1:4711", "outcome": "ok"},
+        {**told, "outcome": "ok"},
+    ]
+
+
+@pytest.mark.parametrize("kind", [TextScreen, JsonScreen])
+def test_a_flood_is_shown_as_a_sum(kind):
+    out, now = io.StringIO(), [5.0]
+    shown = kind("backend", out=out)
+    shown._pace = Pace(lambda: now[0])
+    for _ in range(1000):
+        shown.zrokd_on_connection_closed(connection())
+    assert out.getvalue().count("\n") == MOST
+    now[0] = 6.1
+    shown.zrokd_on_connection_closed(connection())
+    summed, one = out.getvalue().splitlines()[MOST:]
+    for _ in range(MOST):
+        shown.zrokd_on_connection_closed(connection())
+    shown.ended("SIGINT", 0)
+    last = out.getvalue().splitlines()[2 * MOST + 1]
+    if kind is TextScreen:
+        assert summed == "980 more connections  in 20.6 kB  out 4.2 MB"
+        assert last == "1 more connection  in 21 B  out 4.3 kB"
+    else:
+        assert json.loads(summed) == {
+            "event": "connections",
+            "count": 980,
+            "rx_bytes": 980 * 21,
+            "tx_bytes": 980 * 4300,
+        }
+        assert json.loads(last)["count"] == 1
+    assert "127.0.0.1:4711" in one
 
 
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(5, "the terminal is gone"), ValueError("closed")])

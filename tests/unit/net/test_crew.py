@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextvars
+import gc
+from collections.abc import Callable
 from weakref import ref
 
 import gevent
@@ -129,6 +131,80 @@ def test_what_work_raises_ends_its_greenlet_alone(crew, work, monkeypatch) -> No
     gevent.idle()
     assert len(set(work.by)) == 2
     assert len(work.alive) == 1
+
+
+# -- after a flood ---
+
+
+@pytest.fixture
+def looks(monkeypatch) -> Callable[[Crew], None]:
+    """looks(crew): the time after which it ends who had nothing to do is over, as its timer says."""
+    monkeypatch.setattr("zrokd.net.crew._QUIET_S", 1e6)
+
+    def over(crew) -> None:
+        crew._shed()
+        gevent.idle()
+
+    return over
+
+
+def flood(crew, count: int) -> None:
+    """So many things at once, and all done."""
+    things = [Event() for _ in range(count)]
+    for thing in things:
+        crew.begin(thing)
+    gevent.idle()
+    for thing in things:
+        thing.set()
+    assert crew.wait(5)
+
+
+def test_who_has_nothing_to_do_ends_after_a_while(looks, work) -> None:
+    crew = Crew(work, 1000)
+    flood(crew, 200)
+    gevent.idle()
+    assert len(work.alive) == 128
+    looks(crew)
+    assert len(work.alive) == 128, "until it looked once nobody knows who was idle meanwhile"
+    for _ in range(3):
+        flood(crew, 3)
+        looks(crew)
+        assert len(work.alive) == 3, "as many as were needed at once since it looked last"
+    looks(crew)
+    assert work.alive == []
+    assert crew._looks is None, "nobody looks at nobody"
+    flood(crew, 2)
+    assert len(work.alive) == 2
+    looks(crew)
+    looks(crew)
+    assert work.alive == []
+    crew.kill()
+
+
+def test_what_they_held_is_free_again(looks) -> None:
+    held: list[ref[Event]] = []
+
+    def work(thing: Event) -> None:
+        held.append(ref(thing))
+        thing.wait()
+
+    crew = Crew(work, 1000)
+    flood(crew, 100)
+    looks(crew)
+    looks(crew)
+    gc.collect()
+    assert [one for one in held if one() is not None] == []
+    crew.kill()
+
+
+def test_it_looks_by_itself(monkeypatch, work) -> None:
+    monkeypatch.setattr("zrokd.net.crew._QUIET_S", 0.005)
+    crew = Crew(work, 10)
+    flood(crew, 10)
+    with gevent.Timeout(5):
+        while work.alive:
+            gevent.sleep(0.005)
+    crew.kill()
 
 
 def test_dismissed_the_idle_end_now_and_the_busy_with_what_they_do(crew, work) -> None:
