@@ -12,6 +12,7 @@ from zrokd.client.files import read_json, write_json
 from zrokd.errors import StartError
 
 _VERSION = 1
+_MOST_BYTES = 64 << 20  # a million shares
 
 
 class Memory:
@@ -28,7 +29,7 @@ class Memory:
         """Remember what was kept for this environment. A damaged file, or another environment's, is forgotten."""
         self._z_id, self._tokens = z_id, {}
         try:
-            kept = self._offload(read_json, self._path) or {}
+            kept = self._offload(read_json, self._path, _MOST_BYTES) or {}
         except StartError as error:
             self._log.warning("%s; shares without a name or token of their own get new ones", error)
             return

@@ -26,6 +26,7 @@ from zrokd_plugins.role_backend.verify import ask, ask_until
 
 from zrokd.client import files
 from zrokd.client.environment import EnabledEnvironment, EnvironmentFile
+from zrokd.client.files import write_json
 from zrokd.config.load import from_tree
 from zrokd.contracts import ACCESS, Caller, Health, Mode, Settings
 from zrokd.errors import (
@@ -1367,6 +1368,15 @@ def test_a_crowd_of_changes_is_written_a_few_times(small_ctx, monkeypatch):
     gevent.joinall([gevent.spawn(memory.put, f"key{number}", "x") for number in range(50)], raise_error=True)
     assert len(written) <= 3
     assert len(written[-1]) == 50
+
+
+def test_the_memory_of_very_many_shares_is_read_again(small_ctx):
+    tokens = {f"name:public:share-number-{number}": f"token{number:07}" for number in range(40_000)}
+    write_json(small_ctx.state_dir / "shares.json", {"version": 1, "z_id": "env", "shares": tokens})
+    memory = Memory(small_ctx.state_dir / "shares.json", small_ctx.offload, small_ctx.log)
+    memory.load("env")
+    assert memory.keys() == set(tokens)
+    assert memory.token("name:public:share-number-39999") == "token0039999"
 
 
 def test_the_memory_is_readable_for_people(world, backend, started, small_ctx):

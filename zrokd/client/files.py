@@ -11,17 +11,17 @@ from typing import Any
 
 from zrokd.errors import StartError
 
-_MAX_BYTES = 1 << 20
+_MOST_BYTES = 1 << 20
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in `path`; None when there is no such file.
+def read_json(path: Path, most_bytes: int = _MOST_BYTES) -> dict[str, Any] | None:
+    """The JSON object in `path`; None when there is no such file. One that is longer than `most_bytes` is damaged.
 
     :raises StartError: it cannot be read, or holds no JSON object.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+            data = file.read(most_bytes)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -31,7 +31,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def _object(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(data[:_MAX_BYTES])
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise StartError(f"{path} is damaged: it is not JSON; restore it, or remove it to start anew") from error
     if not isinstance(document, dict):

@@ -66,6 +66,8 @@ class Holds:
     def __init__(self, folder: Path, controller: Controller, log: logging.Logger) -> None:
         self._folder, self._controller, self._log = folder, controller, log
         self._held: dict[Hold, int] = {}  # open descriptors, each with a shared lock
+        self._by_name: dict[str, Hold] = {}
+        self._by_key: dict[str, Hold] = {}
 
     @contextlib.contextmanager
     def offering(self, *, alone: bool = False) -> Iterator[None]:
@@ -81,8 +83,8 @@ class Holds:
         hold = replace(hold, host=platform.node())
         if hold in self._held:
             return
-        for old in [one for one in self._held if one.key and one.key == hold.key]:
-            os.close(self._held.pop(old))
+        if hold.key in self._by_key:
+            self._let_go(self._by_key[hold.key])
         with contextlib.ExitStack() as undo, self._forgiving():
             descriptor = os.open(self._folder / hold.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             undo.callback(os.close, descriptor)
@@ -90,14 +92,16 @@ class Holds:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(asdict(hold)).encode(), 0)
             self._held[hold] = descriptor
+            self._by_name[hold.name] = hold
+            if hold.key:
+                self._by_key[hold.key] = hold
             undo.pop_all()
 
     def is_served(self, share: str) -> bool:
         """Whether another process of this host that lives serves a share."""
-        if any(one.share == share and not one.access for one in self._held):
-            return False
-        path = self._folder / Hold(z_id="", share=share).name
-        if not path.exists():
+        name = Hold(z_id="", share=share).name
+        path = self._folder / name
+        if name in self._by_name or not path.exists():
             return False
         with self._opened(path) as descriptor:
             return descriptor >= 0 and _parse(descriptor) is not None and not _is_sole(descriptor)
@@ -107,7 +111,7 @@ class Holds:
 
         :raises ZrokdError: it stays in the books; once this process is gone, the next one may end it.
         """
-        held = next((one for one in self._held if one.name == hold.name), None)
+        held = self._by_name.get(hold.name)
         with self._gate(fcntl.LOCK_EX):
             if held is None:
                 self._strike(hold)
@@ -115,7 +119,7 @@ class Holds:
                 self._strike(held)
                 self._forget(held)
             else:
-                os.close(self._held.pop(held))
+                self._let_go(held)
 
     def settle(self, z_id: str, but: Collection[str] = ()) -> list[Hold]:
         """End at the controller what processes of this host left behind: that. What has a key of `but` stays.
@@ -132,8 +136,8 @@ class Holds:
         with contextlib.suppress(Unavailable), self._gate(fcntl.LOCK_EX, wait_s=_LAST_S):
             for hold in [one for one, descriptor in self._held.items() if one.lasts and _is_sole(descriptor)]:
                 self._forget(hold)
-        while self._held:
-            os.close(self._held.popitem()[1])
+        for hold in list(self._held):
+            self._let_go(hold)
 
     # -- inside of the gate ---
 
@@ -165,6 +169,13 @@ class Holds:
     def _forget(self, hold: Hold) -> None:
         with self._forgiving():
             (self._folder / hold.name).unlink(missing_ok=True)
+        self._let_go(hold)
+
+    def _let_go(self, hold: Hold) -> None:
+        if self._by_name.get(hold.name) is hold:
+            del self._by_name[hold.name]
+        if self._by_key.get(hold.key) is hold:
+            del self._by_key[hold.key]
         os.close(self._held.pop(hold))
 
     # -- files ---

@@ -98,6 +98,17 @@ def test_a_share_served_twice_is_ended_with_the_last(process, books, tmp_path):
     assert files(tmp_path) == []
 
 
+def test_what_is_served_under_another_key_is_ended_by_its_token(process, books, tmp_path):
+    one = process()
+    take(one, SHARE, dataclasses.replace(SHARE, key="public:2"))
+    take(one, Hold(z_id="env", share="other", key="public:1"))  # in place of the first
+    assert not one.is_served("tok")
+    one.end(SHARE)
+    one.end(Hold(z_id="env", share="other"))
+    assert books.ended == [("env", "tok"), ("env", "other")]
+    assert files(tmp_path) == []
+
+
 def test_what_is_to_last_is_let_go_and_not_ended(process, books, tmp_path):
     one, killed = process(), process()
     take(one, dataclasses.replace(SHARE, lasts=True))
