@@ -172,7 +172,8 @@ class ProxyMode(Mode):
             done = self._forward(client, head)
             return done.reusable_client and client.keep_alive
         finally:
-            self._tell(head, done, self._peer(head, client, caller), started)
+            if self.ctx.hooks.hears("zrokd_on_exchange"):
+                self._tell(head, done, self._peer(head, client, caller), started)
 
     def _peer(self, head: RequestHead, client: HttpConnection, caller: Caller) -> str:
         return visitor_of(head) if self.public else client.stream.peer or caller.address

@@ -104,6 +104,9 @@ class Hooks(Protocol):
 
     def on_access_ready(self, token: str, address: str) -> None: ...
 
+    def hears(self, hook: str) -> bool:
+        """Whether anybody implements a hook, by its whole name. What nobody hears need not be made."""
+
     def on_exchange(self, summary: ExchangeSummary) -> None: ...
 
     def on_connection_closed(self, summary: ConnectionSummary) -> None: ...

@@ -134,6 +134,10 @@ class PluginHost:
         """As `zrokd.contracts.Hooks` says."""
         self._tell("zrokd_on_access_ready", token=token, address=address)
 
+    def hears(self, hook: str) -> bool:
+        """As `zrokd.contracts.Hooks` says."""
+        return bool(self._callers_of(hook))
+
     def on_exchange(self, summary: ExchangeSummary) -> None:
         """As `zrokd.contracts.Hooks` says."""
         self._note("zrokd_on_exchange", summary=summary)

@@ -31,6 +31,8 @@ class Visit:
         """One request is over; `token` is that of its share, empty when it came to none. Must not switch greenlets."""
         self.token = token or self.token
         self.rx, self.tx = self.rx + done.rx, self.tx + done.tx
+        if not self.hooks.hears("zrokd_on_exchange"):
+            return
         self.hooks.on_exchange(
             ExchangeSummary(
                 share_token=token,
@@ -50,6 +52,8 @@ class Visit:
 
     def tell_closed(self) -> None:
         """The connection is over. Must not switch greenlets."""
+        if not self.hooks.hears("zrokd_on_connection_closed"):
+            return
         self.hooks.on_connection_closed(
             ConnectionSummary(
                 role=self.role,

@@ -49,7 +49,7 @@ def pipeline(target: Address) -> Pipeline:
         pool,
         limits=limits.http(),
         visitors=Visitors(limits.per_address),
-        hooks=SimpleNamespace(on_exchange=lambda _: None, on_connection_closed=lambda _: None),  # type: ignore[arg-type]
+        hooks=SimpleNamespace(hears=lambda _: False),  # type: ignore[arg-type]
         meter=Meter(lambda: 0),
         log=LOG,
         clock=time.monotonic,

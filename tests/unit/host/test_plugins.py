@@ -139,6 +139,16 @@ def test_who_left_hears_no_more(host, heard):
     assert heard == [("a", "one")]
 
 
+def test_whether_anybody_hears_a_hook_is_known_at_any_time(host, heard):
+    assert not host.hears("zrokd_on_share_lost")
+    ear = Ear(heard, "a")
+    host.register(ear, "a")
+    assert host.hears("zrokd_on_share_lost")
+    assert not host.hears("zrokd_on_exchange")
+    host.unregister(ear)
+    assert not host.hears("zrokd_on_share_lost")
+
+
 def test_two_may_have_one_instance_name(host, heard):
     host.register(Ear(heard, "a"), "observer.x")
     host.register(Ear(heard, "b"), "observer.x")

@@ -33,6 +33,9 @@ class Told:
         self.exchanges = []
         self.connections = []
 
+    def hears(self, hook) -> bool:
+        return True
+
     def on_exchange(self, summary) -> None:
         self.exchanges.append(summary)
 

@@ -180,6 +180,9 @@ class Frontend:
             log=LOG,
         )
 
+    def hears(self, hook) -> bool:
+        return True
+
     def on_exchange(self, summary) -> None:
         self.exchanges.append(summary)
 

@@ -12,9 +12,13 @@ def done(status=200, rx=1, tx=2, outcome="ok"):
     return Forwarded(status=status, rx=rx, tx=tx, reusable_client=True, reusable_upstream=True, outcome=outcome)
 
 
-def visit():
+def visit(*, heard=True):
     told = SimpleNamespace(exchanges=[], connections=[])
-    hooks = SimpleNamespace(on_exchange=told.exchanges.append, on_connection_closed=told.connections.append)
+    hooks = SimpleNamespace(
+        hears=lambda hook: heard and hook in ("zrokd_on_exchange", "zrokd_on_connection_closed"),
+        on_exchange=told.exchanges.append,
+        on_connection_closed=told.connections.append,
+    )
     now = SimpleNamespace(s=10.0)
     return Visit("frontend", "192.0.2.1:5", hooks, lambda: now.s, 10.0), told, now
 
@@ -60,3 +64,11 @@ def test_a_connection_without_a_request_came_to_no_share():
     made.outcome = "reset"
     made.tell_closed()
     assert (told.connections[0].share_token, told.connections[0].outcome) == ("", "reset")
+
+
+def test_what_nobody_hears_is_not_told():
+    made, told, _ = visit(heard=False)
+    made.tell_exchange(SENT, "tok", done(), begun(9.0))
+    made.tell_closed()
+    assert (told.exchanges, told.connections) == ([], [])
+    assert (made.token, made.rx, made.tx) == ("tok", 1, 2)
