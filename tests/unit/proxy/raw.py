@@ -31,10 +31,12 @@ _TURNS = 500
 
 
 class Script(Stream):
-    """A visitor who sends these pieces, each as one segment, then ends its direction."""
+    """A visitor who sends these pieces, each as one segment, then ends its direction or (`stops`) is silent."""
 
-    def __init__(self, pieces: tuple[bytes, ...], peer: str = PEER) -> None:
-        self.peer = peer
+    def __init__(
+        self, pieces: tuple[bytes, ...], peer: str = PEER, *, server_name: str = "", stops: bool = False
+    ) -> None:
+        self.peer, self._server_name, self._stops = peer, server_name, stops
         self.sent = b""
         self.ended = self.closed = self.aborted = False
         self._pieces = [piece for piece in pieces if piece]
@@ -43,10 +45,20 @@ class Script(Stream):
         if self.closed:
             raise StreamClosed("closed here")
         if not self._pieces:
+            if self._stops:
+                raise StreamTimeout("the visitor waits")
             return b""
         data, rest = self._pieces[0][:max_bytes], self._pieces[0][max_bytes:]
         self._pieces[:1] = [rest] if rest else []
         return data
+
+    @property
+    def secure(self) -> bool:
+        return bool(self._server_name)
+
+    @property
+    def server_name(self) -> str:
+        return self._server_name
 
     def recv_into(self, buffer: memoryview, timeout_s: float | None = None) -> int:
         data = self.recv(len(buffer))
@@ -154,24 +166,31 @@ class Recorder(Stream):
 
 @dataclass
 class Frontend:
-    """The pipeline with the filter that everybody uses, and a share under the hosts `a` and `b.example`."""
+    """The pipeline with the filter that everybody uses, and a share under the hosts `a` and `b.example`.
+
+    Another is under `c.example`.
+    """
 
     limits: HttpLimits = field(default_factory=lambda: HttpLimits(linger_s=0.0))
     answers: list[bytes] = field(default_factory=lambda: [OK])
     cuts: tuple[int, ...] = ()  # of what is received on each stream of the share
     gates: dict = field(default_factory=dict)
     trusted: list[str] = field(default_factory=list)
+    filters: list = field(default_factory=list)  # besides
     streams: list[Recorder] = field(default_factory=list)
     exchanges: list = field(default_factory=list)
     connections: list = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.table = MappingTable()
-        mappings = tuple(Mapping(version=1, host=host, token="tok") for host in ("a", "b.example"))
+        tokens = {"a": "tok", "b.example": "tok", "c.example": "other"}
+        mappings = tuple(Mapping(version=1, host=host, token=token) for host, token in tokens.items())
         self.table.replace(MappingChanges(epoch="e", version=1, full=True, mappings=mappings))
         settings = ForwardedSettings(trusted_proxies=self.trusted)
         self.pipeline = Pipeline(
-            Rules(lambda head: route(head, self.table), self.gates, [ForwardedFilter(settings, None)], LOG),
+            Rules(
+                lambda head: route(head, self.table), self.gates, [ForwardedFilter(settings, None), *self.filters], LOG
+            ),
             UpstreamPool(self._dial, self.limits, PoolLimits()),
             limits=self.limits,
             visitors=Visitors(100),
@@ -193,9 +212,9 @@ class Frontend:
         self.streams.append(Recorder(self.answers, self.cuts))
         return self.streams[-1]
 
-    def visit(self, *pieces: bytes, peer: str = PEER) -> Script:
+    def visit(self, *pieces: bytes, peer: str = PEER, server_name: str = "", stops: bool = False) -> Script:
         """A connection from its beginning to its end."""
-        script = Script(pieces, peer)
+        script = Script(pieces, peer, server_name=server_name, stops=stops)
         self.pipeline(script)
         script.close()
         return script

@@ -11,6 +11,7 @@ import re
 
 import h11
 import pytest
+from zrokd_plugins.filter_interstitial import InterstitialFilter, InterstitialSettings
 
 from tests.unit.net.http1.rows import (
     BODIES,
@@ -423,6 +424,65 @@ def test_what_h11_calls_a_request_is_what_the_share_sees_of_a_browser():
     assert request.all(b"x_mine") == [b"1"]
     assert request.all(b"x-empty") == [b""]
     assert request.all(b"a") == [b"\xc3\xa9"]
+
+
+# -- names and cookies ---
+
+# id, what comes on a connection that TLS was made on for `a`; statuses that refuse it
+ELSEWHERE = [
+    *(
+        ("Q53", get(b"GET " + target + b" HTTP/1.1", b"Host: " + value + b"\r\n"), {421})
+        for target, value in (
+            (b"/", b"c.example"),
+            (b"/", b"C.Example.:443"),
+            (b"http://c.example/", b"a"),
+            (b"https://C.EXAMPLE:443/x", b"c.example"),
+        )
+    ),
+    ("Q53", b"POST / HTTP/1.1\r\nHost: c.example\r\nContent-Length: 3\r\n\r\nabc", {421}),
+]
+
+
+@pytest.mark.parametrize("before", [b"", FIRST], ids=["first", "pipelined"])
+def test_a_connection_that_was_made_for_one_share_asks_no_other(before):
+    for pieces, allowed in every_cut([row[1:] for row in ELSEWHERE]):
+        frontend = Frontend()
+        sent = frontend.visit(before + pieces[0], *pieces[1:], NEXT, server_name="a").sent
+        assert statuses(sent)[:-1] == [200] * bool(before), pieces
+        assert statuses(sent)[-1] in allowed, pieces
+        assert sent.endswith(b"\r\n\r\n") or b"Connection: close" in sent
+        assert frontend.whole == bool(before), pieces
+
+
+def test_a_connection_that_was_made_for_one_name_of_a_share_asks_for_its_others():
+    frontend = Frontend()
+    assert statuses(frontend.visit(host_of(b"B.example."), server_name="a").sent) == [200]
+    assert frontend.whole == 1
+
+
+def host_of(name: bytes) -> bytes:
+    return get(fields=b"Host: " + name + b"\r\n")
+
+
+# id, a field of cookies, what of it the share is to see
+COOKIES = [
+    ("Q55", b"zrok_interstitial=1", []),
+    ("Q55", b"a=b; zrok_interstitial=1; c=d", [b"a=b; c=d"]),
+    ("Q55", b"__Host-zrok_interstitial=1;a=b", [b"a=b"]),
+    ("Q55", b"zrok_interstitial=1; zrok_interstitial=2; __Host-zrok_interstitial=3", []),
+    ("Q55", b"xzrok_interstitial=1", [b"xzrok_interstitial=1"]),
+    ("Q55", b"; ".join(b"c%d=%d" % (number, number) for number in range(64)), None),
+]
+
+
+@pytest.mark.parametrize(("name", "sent", "passed"), COOKIES)
+def test_our_own_cookies_never_reach_a_share_however_they_come(name, sent, passed):
+    passed = [sent] if passed is None else passed
+    for pieces in boundaries(field(b"Cookie: " + sent + b"\r\n")):
+        for before in (b"", FIRST):
+            frontend = Frontend(filters=[InterstitialFilter(InterstitialSettings(), None)])
+            assert statuses(frontend.visit(before + pieces[0], *pieces[1:]).sent)[-1] == 200, (name, pieces)
+            assert frontend.requests()[-1].all(b"cookie") == passed, pieces
 
 
 # -- however it comes ---

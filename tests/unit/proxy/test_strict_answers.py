@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.net.http1.rows import H, boundaries, field, get, grouped, post
 from tests.unit.proxy.raw import LOG, OK, Frontend, Script, statuses
+from tests.unit.proxy.test_strict import SWITCH, WS
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.proxy.rules import Rules
 
@@ -332,6 +333,7 @@ def test_limits_of_answers_are_kept():
 # -- however it comes ---
 
 POST = b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+EVENTS = b"Content-Type: text/event-stream\r\n"
 # id, what is asked, what the share answers; what the visitor is to see of each when it comes whole is judged above
 GIVEN = [
     *((name, POST, told) for name, told in BROKEN),
@@ -342,6 +344,17 @@ GIVEN = [
     *(("R07", GET, answer(fields, b"", line)) for line, fields in BODILESS),
     ("R10", GET, answer(HOPS)),
     ("R10", GET, answer(L + b"Date: yesterday\r\n")),
+    *(
+        ("R11", GET, answer(EVENTS + how, body))
+        for how, body in (
+            (T, b"6\r\n: hi\n\n\r\n0\r\n\r\n"),
+            (b"Connection: close\r\n", b": hi\n\n: ho\n\n!"),
+            (b"Content-Length: 6\r\n", b": hi\n\n"),
+        )
+    ),
+    *(("R12", field(WS), SWITCH + frames) for frames in (b"", b"\x81\x02hi", b"\x81\x02hi\x88\x02\x03\xe8")),
+    ("R12", field(WS), SWITCH.replace(b"s3pP", b"xxxx")),
+    ("R12", field(WS), answer(line=b"HTTP/1.1 426 Upgrade Required")),
 ]
 
 
