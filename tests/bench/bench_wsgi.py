@@ -12,8 +12,10 @@ monkey.patch_all()
 
 import contextlib  # noqa: E402
 import gc  # noqa: E402
+import json  # noqa: E402
 import logging  # noqa: E402
 import socket  # noqa: E402
+import statistics  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
@@ -38,17 +40,21 @@ _READ = "/api/v2/share/namespaces"
 
 
 class Gaps:
-    """The longest that the hub did nothing else since it was asked last; over HTTP at /gap."""
+    """The longest that the hub did nothing else since it was asked last; over HTTP at /gap.
+
+    In seconds on the clock, and of CPU: what this process did meanwhile, whatever else the machine did.
+    """
 
     def __init__(self) -> None:
-        self.worst_s = 0.0
+        self.worst = [0.0, 0.0]
         gevent.spawn(self._run)
 
     def _run(self) -> None:
         while True:
-            before = time.perf_counter()
+            before, worked = time.perf_counter(), time.process_time()
             gevent.sleep(0.001)
-            self.worst_s = max(self.worst_s, time.perf_counter() - before - 0.001)
+            gap = time.perf_counter() - before - 0.001, time.process_time() - worked
+            self.worst = [max(pair) for pair in zip(self.worst, gap, strict=True)]
 
     def around(self, app: Any) -> Any:
         """`app`, with /gap beside it."""
@@ -56,9 +62,9 @@ class Gaps:
         def call(environ: dict[str, Any], start: Any) -> Any:
             if environ["PATH_INFO"] != "/gap":
                 return app(environ, start)
-            start("200 OK", [("Content-Type", "text/plain")])
-            worst_s, self.worst_s = self.worst_s, 0.0
-            return [str(worst_s).encode()]
+            start("200 OK", [("Content-Type", "application/json")])
+            worst, self.worst = self.worst, [0.0, 0.0]
+            return [json.dumps(worst).encode()]
 
         return call
 
@@ -129,6 +135,8 @@ def polls(folder: Path, pause_s: float) -> None:
     """What frontends cost that wait for news, and came with so long a pause between them."""
     with server("zrokd", folder) as (port, pid), requests.Session() as session:
         known = get(session, port, "/api/v2/zrokd/mappings", _EDGE).json()
+        while "next" in known:  # to the end, as there is news otherwise
+            known = get(session, port, f"/api/v2/zrokd/mappings?epoch={known['next']}", _EDGE).json()
         since = f"epoch={known['epoch']}&since={known['version']}&wait_s=25"
         asked = f"GET /api/v2/zrokd/mappings?{since} HTTP/1.1\r\nHost: x\r\nx-token: {_EDGE}\r\n\r\n".encode()
         waiting: list[socket.socket] = []
@@ -151,16 +159,18 @@ def polls(folder: Path, pause_s: float) -> None:
 def gaps(folder: Path) -> None:
     """How long others wait while an account with many shares is read."""
     with server("watched", folder) as (port, _), requests.Session() as session:
-        for path in ("/api/v2/overview", "/api/v2/shares", _READ):
+        for path in ("/api/v2/overview", "/api/v2/shares", "/api/v2/metrics/account?duration=720h", _READ):
             worst = []
             for _ in range(5):
                 get(session, port, "/gap")
                 began = time.monotonic()
                 size = len(get(session, port, path).content)
                 took_s = time.monotonic() - began
-                worst.append(float(get(session, port, "/gap").text) * 1000)
-            worst.sort()
-            row(path, "zrokd", f"{size / 1e6:.1f} MB in {took_s:.2f} s; the hub stood {worst[2]:.1f} ms at worst")
+                worst.append(get(session, port, "/gap").json())
+            wall_s, cpu_s = (statistics.median(column) for column in zip(*worst, strict=True))
+            figures = f"the hub stood {wall_s * 1000:.1f} ms at worst, {cpu_s * 1000:.1f} ms CPU"
+            beside = f"{size / 1e6:.1f} MB in {took_s:.2f} s"
+            row(path, "zrokd", figures, ("10 ms of ours", cpu_s <= 0.01), beside=beside)
 
 
 def main() -> None:
@@ -173,7 +183,8 @@ def main() -> None:
         seed(folder, accounts=1, shares=_SHARES)
         theirs, ours = cost("pywsgi", folder), cost("zrokd", folder)
         figures = f"{ours[1] / theirs[1]:.1f}x the reads a second, {ours[0] / theirs[0]:.2f}x the CPU of gevent.pywsgi"
-        row("authenticated read", "zrokd", figures)
+        twice, cheaper = ours[1] >= 2 * theirs[1], ours[0] < theirs[0]
+        row("authenticated read", "zrokd", figures, ("2x the rate", twice), ("less CPU", cheaper))
         polls(folder, 0.02)
         polls(folder, 0.0)
         gaps(folder)

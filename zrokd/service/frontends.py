@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from zrokd.errors import NotFound
 from zrokd.model.environment import Identity
@@ -54,7 +53,8 @@ class Frontends:
 
         To be asked for before `mappings`. Waiting switches greenlets, and holds no connection of the database.
         """
-        return partial(self._core.bell.wait, self._core.bell.version)
+        bell, heard = self._core.bell, self._core.bell.version
+        return lambda timeout_s: bell.wait(heard, timeout_s)
 
     def list(self) -> tuple[str, ...]:
         """All names, sorted."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from zrokd.api.call import OK, Call, Done, Found, Later, Listed, queried, shaped
 from zrokd.wire import answers
 from zrokd.wire.requests import mappings_query_from_wire
@@ -18,7 +16,7 @@ def mappings(call: Call) -> Listed:
     wait_for_news = frontends.news()  # from before reading, so that none falls between
     changes = frontends.mappings(call.principal.frontend, asked.epoch, asked.since)
     if call.may_wait and asked.wait_s > 0 and not (changes.full or changes.mappings):
-        raise Later(partial(wait_for_news, asked.wait_s))
+        raise Later(lambda: wait_for_news(asked.wait_s))
     return Listed(lambda: answers.changes_to_wire(changes))
 
 
