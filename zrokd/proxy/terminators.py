@@ -152,7 +152,7 @@ class Terminators:
     def gone(self, end: Terminator) -> None:
         """Nobody serves the share under this name any more."""
         share = self._share(end.token)
-        share.named = [other for other in share.named if other is not end]
+        share.named = [other for other in share.named if other.name != end.name]
         share.ends.pop(end.name, None)
         if not share.named:
             share.looked_s = _NEVER
