@@ -42,7 +42,7 @@ class ForwardedFilter(Filter):
 
     def on_request(self, head: RequestHead, route: Route, peer: str) -> RequestHead:  # noqa: ARG002
         """`head` with these fields set by us alone, and without their `_` twins."""
-        address, text = _address(peer)
+        address, text = _seen(peer)
         if address is not None and self._trusts(address):
             return head.edited(_managed(head.names), self._continued(head, address))
         return head.having(_told(head.block, text, head.secure))
@@ -60,10 +60,15 @@ class ForwardedFilter(Filter):
         return bool(self._trusted) and any(address in network for network in self._trusted)
 
 
-@lru_cache(maxsize=4096)
-def _address(peer: str) -> tuple[IpAddress | None, str]:
+@lru_cache(maxsize=1024)
+def _seen(peer: str) -> tuple[IpAddress | None, str]:
     """The address of a connection, and its text; (None, "") for a UNIX socket."""
-    address = parsed(host_of(peer))
+    return _address(host_of(peer))
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str) -> tuple[IpAddress | None, str]:
+    address = parsed(host)
     return address, "" if address is None else str(address)
 
 
