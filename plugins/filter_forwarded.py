@@ -16,6 +16,7 @@ from zrokd.model.http import RequestHead, Route
 from zrokd.net.http1.origin import IpAddress, claimed, host_of, origin, parsed
 
 _REAL = b"x-real-ip"
+_LONGEST_HOST = 512  # of several proxies, too. Source: RFC 1035 §2.3.4, a name has 255 octets at most
 _MANAGED_PREFIX = b"x-forwarded-"
 _MANAGED = frozenset([_REAL, b"forwarded"])
 
@@ -53,7 +54,7 @@ class ForwardedFilter(Filter):
             tuple([str(address) for address in chain]),
             str(origin(chain, self._trusts)),
             _one_of(head.get(b"x-forwarded-proto"), _proto(head.secure), b"http", b"https"),
-            head.get(b"x-forwarded-host") or head.get(b"host") or b"",
+            _said_host(head) or head.get(b"host") or b"",
         )
 
     def _trusts(self, address: IpAddress) -> bool:
@@ -81,6 +82,12 @@ def _told(block: Block, text: str, secure: bool) -> Block:  # noqa: FBT001
 
 def _proto(secure: bool) -> bytes:  # noqa: FBT001
     return b"https" if secure else b"http"
+
+
+def _said_host(head: RequestHead) -> bytes:
+    """The host that a proxy was asked for; what is too long for one is none: it would be kept, three times over."""
+    said = head.get(b"x-forwarded-host") or b""
+    return said if len(said) <= _LONGEST_HOST else b""
 
 
 def _one_of(value: bytes | None, default: bytes, *others: bytes) -> bytes:

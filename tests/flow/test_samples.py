@@ -5,9 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from zrokd.host.registry import Registry
+from zrokd.testing.scenario import Scenario
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 NAMES = ["zrokd-auth-pin", "zrokd-gate-hours"]
@@ -95,3 +99,17 @@ def test_they_are_listed_with_their_distribution(installed):
     code = "from zrokd.host.registry import Registry\nfor s, n, o in Registry().all_names(): print(f'{s}.{n} {o}')"
     listed = run(sys.executable, "-c", code, PYTHONPATH=str(installed)).splitlines()
     assert {"auth.pin zrokd-auth-pin 1.0", "gate.hours zrokd-gate-hours 1.0"} <= set(listed)
+
+
+def test_a_single_file_hears_of_the_start_of_connections_and_of_the_end(tmp_path):
+    shutil.copytree(SAMPLES / "single", tmp_path / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+    changes = {"plugin_path": [str(tmp_path / "plugins")], "observers": [{"use": "tally"}]}
+    with Scenario(tmp_path, shares=[{"mode": "hello"}], changes=changes, registry=Registry()) as zrokd:
+        before_ms = time.time() * 1000
+        (host,) = zrokd.hosts()
+        assert zrokd.get(host).status == 200
+        (token,) = zrokd.ready
+    (file,) = tmp_path.rglob("tally.json")
+    told = json.loads(file.read_text())
+    assert before_ms - 60_000 < told["since_ms"] <= before_ms
+    assert told["bytes"][token] > 100

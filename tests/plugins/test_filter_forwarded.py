@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,6 +136,26 @@ def test_only_a_trusted_proxy_may_say_that_the_visitor_came_by_https(peer, said,
 
 def test_a_trusted_proxy_may_say_which_host_the_visitor_asked_for():
     assert passed("10.0.0.1:80", (b"X-Forwarded-Host", b"www.example"))[b"x-forwarded-host"] == b"www.example"
+
+
+@pytest.mark.parametrize(("length", "told"), [(512, b"h" * 512), (513, b"a.example")])
+def test_what_is_too_long_for_a_host_is_none(length, told):
+    seen = passed("10.0.0.1:80", (b"X-Forwarded-Host", b"h" * length))
+    assert seen[b"x-forwarded-host"] == told
+    assert seen[b"forwarded"] == b'for=10.0.0.1;host="%s";proto=http' % told
+
+
+def test_hosts_that_a_trusted_proxy_makes_up_fill_no_memory():
+    def held(size):
+        tracemalloc.start()
+        for number in range(600):
+            passed("10.0.0.1:80", (b"X-Forwarded-Host", b"%05d" % number + b"h" * size))
+        bytes_held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return bytes_held
+
+    assert held(500) < 4 << 20
+    assert held(30_000) < 4 << 20
 
 
 def test_forwarded_says_the_same_as_the_other_fields():

@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from zrokd.config.tree import KeyPath, Span, Tree
 from zrokd.config.uses import models_in
 from zrokd.errors import Problem
+from zrokd.model.secrecy import SUSPECT
 from zrokd.model.units import Secret
 
-_WORDS = r"token|secret|passw|passphrase|credential|basic_auth|api_?key|private_?key|\bpin\b"
-_LIKE = re.compile(_WORDS, re.IGNORECASE)
+_LIKE = re.compile(SUSPECT, re.IGNORECASE)
 _REFERENCE = r"!(?:env|file|cred|secret)\s"
-_ASSIGNED = re.compile(rf"((?:{_WORDS})[\w-]{{0,99}}[\"']?\s{{0,99}}:\s*)(?!{_REFERENCE})(\S.*)", re.IGNORECASE)
+_ASSIGNED = re.compile(rf"((?:{SUSPECT})[\w-]{{0,99}}[\"']?\s{{0,99}}:\s*)(?!{_REFERENCE})(\S.*)", re.IGNORECASE)
 _UNREAD = re.compile(
     r"(?P<shown>(?:^\s{0,99}|[,{\[])[\s{\[]{0,5}(?:[-?]\s+){0,9}"
     r"[\"']?[A-Za-z_][\w-]{0,99}[\"']?\s{0,99}:(?=\s|$)"  # a key

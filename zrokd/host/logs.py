@@ -14,6 +14,7 @@ from gevent.monkey import get_original
 
 from zrokd.host.outlet import Outlet
 from zrokd.host.ration import Ration
+from zrokd.model.secrecy import mask_parameters
 from zrokd.model.units import Secret
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x80-\x9f\u2028\u2029]")
@@ -26,7 +27,7 @@ def escape(text: str) -> str:
 
 
 class Redactor:
-    """Replaces known secrets in what is logged."""
+    """Replaces known secrets in what is logged, and what parameters of URLs hold that are called like some."""
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[str] | None = None
@@ -43,7 +44,7 @@ class Redactor:
 
     def clean(self, text: str) -> str:
         """`text` with secrets as ***."""
-        return self._pattern.sub("***", text) if self._pattern else text
+        return mask_parameters(self._pattern.sub("***", text) if self._pattern else text)
 
 
 def _forms(text: str) -> set[str]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 
 from zrokd.model.block import Block
+from zrokd.model.secrecy import SUSPECT_IN_HEADS
 
 _MOST = 256  # blocks in each of two generations
 _LARGEST = 2048  # bytes of a block
 _MOST_FIELDS = 40
 _MOST_SEEN = 4096
-_SECRET_NAMES = re.compile(rb"auth|cookie|cred|csrf|key|pass|secret|session|sign|token|xsrf")
+_SECRET_NAMES = re.compile(SUSPECT_IN_HEADS.encode())  # names in an index are in lower case
 _URLS = (b"referer", b"location")
 
 
