@@ -11,12 +11,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from zrokd_plugins.mode_proxy import ProxySettings
+from zrokd_plugins.mode_tcp import TcpSettings
 
 from tests.test_docs import told_limits
 from tests.unit.net.http1.rows import BODIES, GOOD, HEADS
 from tests.unit.proxy.test_strict import COOKIES, ELSEWHERE, OURS, TAKEN
 from tests.unit.proxy.test_strict_answers import GIVEN
 from tests.unit.proxy.test_strict_stops import EARLY, SILENT, STOPPED
+from zrokd.contracts.settings import SizeBytes
 
 TESTS = Path(__file__).parent
 API, RESOURCES, SERVICE, PLUGINS = "unit/api", "unit/api/resources", "unit/service", "plugins"
@@ -280,6 +283,23 @@ LIMITS = {
 }
 
 
+# The same of what a share keeps to: a test, and the keys that it reaches, of a mode's settings.
+SHARE_LIMITS = {
+    (f"{PLUGINS}/test_mode_proxy.py", ProxySettings): {
+        "test_a_target_that_takes_no_connection_is_given_up_in_time": "connect_timeout",
+        "test_a_target_that_says_nothing_is_504": "answer_timeout",
+        "test_a_share_has_limits_of_its_own_for_bodies_and_pauses": "answer_idle body_size",
+        "test_idle_connections_grow_old": "idle",
+        "test_the_pool_keeps_no_more_than_it_may": "idle_connections",
+    },
+    (f"{PLUGINS}/test_mode_tcp.py", TcpSettings): {
+        "test_a_target_that_takes_no_connection_is_given_up_in_time": "connect_timeout",
+        "test_a_connection_on_which_nothing_moves_ends": "idle",
+    },
+}
+_COUNTED = {int, float, SizeBytes, SizeBytes | None}
+
+
 @functools.cache
 def named(file):
     return {node.name for node in ast.walk(ast.parse((TESTS / file).read_text())) if isinstance(node, ast.FunctionDef)}
@@ -321,3 +341,11 @@ def test_every_limit_has_a_test_that_reaches_it():
     reached = [key for tests in LIMITS.values() for keys in tests.values() for key in keys.split()]
     assert sorted(reached) == sorted(told_limits())
     assert {file: tests.keys() - named(file) for file, tests in LIMITS.items() if tests.keys() - named(file)} == {}
+
+
+@pytest.mark.parametrize(("file", "settings"), SHARE_LIMITS)
+def test_every_limit_of_a_share_has_a_test_that_reaches_it(file, settings):
+    tests = SHARE_LIMITS[file, settings]
+    limits = {name for name, field in settings.model_fields.items() if field.annotation in _COUNTED}
+    assert sorted(limits) == sorted(key for keys in tests.values() for key in keys.split())
+    assert tests.keys() <= named(file)

@@ -1,5 +1,6 @@
 """A small context for plugins under test: real greenlets, threads, files and time; hooks are recorded."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -261,3 +262,15 @@ def origin():
     for sock in listeners:
         sock.close()
     greenlets.kill()
+
+
+@pytest.fixture
+def crowded_port():
+    """A port whose connections nobody accepts, with its backlog full: who comes now is neither taken nor refused."""
+    with contextlib.ExitStack() as ends:
+        server = ends.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            before_us = ends.enter_context(socket.socket())
+            before_us.setblocking(False)
+            before_us.connect_ex(server.getsockname())
+        yield server.getsockname()[1]

@@ -397,6 +397,12 @@ def test_a_target_that_says_nothing_is_504(proxy, origin, visit):
     assert visit(proxy(origin(silent), answer_timeout=0.1)).get("/")[0] == 504
 
 
+def test_a_target_that_takes_no_connection_is_given_up_in_time(proxy, crowded_port, visit, small_ctx):
+    assert visit(proxy(crowded_port, connect_timeout=0.05)).get("/")[0] == 502
+    (told,) = small_ctx.hooks.of("on_exchange")
+    assert "no answer within 0.05 s" in told.outcome
+
+
 def test_a_kept_connection_that_the_target_closed_is_not_used(proxy, origin, visit):
     served = []
 

@@ -110,6 +110,12 @@ def test_a_target_that_is_down_breaks_the_connection_and_says_why(small_ctx, vis
     assert f"share tok: cannot connect to 127.0.0.1:{port}" in caplog.text
 
 
+def test_a_target_that_takes_no_connection_is_given_up_in_time(small_ctx, crowded_port, visit):
+    assert visit(make(small_ctx, crowded_port, connect_timeout=0.05)).ended() == b""
+    [summary] = small_ctx.hooks.wait("on_connection_closed")
+    assert "no answer within 0.05 s" in summary.outcome
+
+
 def test_the_next_connection_tries_again(small_ctx, origin, visit):
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
