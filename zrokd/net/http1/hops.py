@@ -74,5 +74,5 @@ def persists(block: Block, minor: int) -> bool:
 
 
 def wants_websocket(head: RequestHead | ResponseHead) -> bool:
-    """Whether a head that went through `hop_by_hop` asks for, or grants, a websocket."""
-    return b"upgrade" in head.names and head.fields[-2:] == _UPGRADE
+    """Whether a head asks for, or grants, a websocket. It went through `hop_by_hop`, which leaves no other upgrade."""
+    return b"upgrade" in head.names

@@ -393,6 +393,21 @@ def test_a_websocket_becomes_a_tunnel_and_nothing_is_lost_at_the_seam(proxy):
     assert (result.status, result.upgraded, result.outcome, result.rx, result.tx) == (101, True, "ok", 11, 34)
 
 
+@pytest.mark.parametrize("own", [b"Cookie: a=b", b"Authorization: Basic YTpi", b"Cookie: a\r\nAuthorization: b"])
+@pytest.mark.parametrize("before", [b"Upgrade: ", b"\r\n\r\n"])
+def test_who_has_cookies_or_credentials_gets_a_websocket_too(proxy, own, before):
+    p = proxy()
+    at = UPGRADE.index(before) + 2 * before.startswith(b"\r")
+    p.client.send(UPGRADE[:at] + own + b"\r\n" + UPGRADE[at:])
+    seen = p.backend.read_until(b"\r\n\r\n")
+    assert seen.count(b"Upgrade: websocket\r\n") == seen.count(own.partition(b"\r")[0]) == 1
+    p.backend.stream.send(SWITCH)
+    assert read_until(p.client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    p.client.send_eof()
+    p.backend.stream.send_eof()
+    assert p.result().upgraded
+
+
 def test_the_client_of_a_websocket_is_told_that_this_server_goes_away_and_may_still_say_goodbye(proxy):
     p = proxy()
     p.client.send(UPGRADE)
