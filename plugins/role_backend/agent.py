@@ -27,7 +27,7 @@ from zrokd.errors import (
     ZrokdError,
 )
 from zrokd.net import grpc
-from zrokd.net.faults import FAULTS
+from zrokd.net.faults import faults
 from zrokd.net.grpc import Code
 from zrokd.wire.agent_messages import METHODS, pack, unpack
 
@@ -167,6 +167,6 @@ class Agent:
         except ZrokdError as error:
             code = next((code for kind, code in _CODES if isinstance(error, kind)), Code.INTERNAL)
             raise CallFailed(code, str(error)) from error
-        except FAULTS as error:
+        except faults() as error:
             self._log.exception("an order failed in a way nobody foresaw")
             raise CallFailed(Code.INTERNAL, "it failed; the log of the agent's host has more") from error

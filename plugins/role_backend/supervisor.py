@@ -24,7 +24,7 @@ from zrokd.errors import (
     Unavailable,
     ZrokdError,
 )
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import faults, within
 from zrokd.net.meter import Metered
 
 from .office import Offer, Office
@@ -120,7 +120,7 @@ class Supervisor:
                     continue
                 if not self._try_later(error):
                     return
-            except FAULTS as error:
+            except faults() as error:
                 self._log.exception("%s cannot be offered, in a way nobody foresaw", self.share.title)
                 self._try_later(OverlayError(f"{type(error).__name__}: {error}"))
             else:
@@ -299,7 +299,7 @@ class Supervisor:
         until = time.monotonic() + deadline_s
         try:
             within(deadline_s + _LATE_DRAIN_S, self.mode.drain, deadline_s)
-        except FAULTS:
+        except faults():
             self._log.exception("%s: its mode could not be drained; its connections are cut", self.share.title)
             until = time.monotonic()
         for stream, task in list(self._streams.items()):

@@ -12,7 +12,7 @@ from typing import cast
 from zrokd.contracts import Authenticator, Component, Directory
 from zrokd.errors import Denied, Unavailable
 from zrokd.model.account import Credentials, Principal
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import faults, within
 
 _STRANGERS = 2  # at a time; more would take the threads that every query needs
 _LOGINS = 16  # that authenticators look into at a time
@@ -74,7 +74,7 @@ class Identifier:
                 raise
             except Unavailable:
                 raise
-            except FAULTS as error:  # whatever it was, it denies
+            except faults() as error:  # whatever it was, it denies
                 self._log.exception("the authenticator %s failed; denied", component.name)
                 raise Denied(f"the authenticator {component.name} failed") from error
             if principal is not None:

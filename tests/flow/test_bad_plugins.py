@@ -31,6 +31,9 @@ class Bad:
         if how == "raises": raise ValueError("a secret thing")
         if how == "exits": raise SystemExit(7)
         if how == "times out": raise gevent.Timeout(3)
+        if how == "cancels":
+            import asyncio
+            raise asyncio.CancelledError
         if how == "garbage": return {"senseless": object()}
         if how == "nothing": return None
         if how == "hangs": gevent.sleep(1000)
@@ -141,7 +144,7 @@ def zrokd_provide_modes(): return [BadMode]
 @hookimpl
 def zrokd_provide_observers(): return [BadObserver]
 """
-RAISED = ["raises", "exits", "times out"]
+RAISED = ["raises", "exits", "times out", "cancels"]
 HELLO = {"mode": "hello"}
 _CONTROLLER_ONLY = {"frontend": None, "backend": None}
 

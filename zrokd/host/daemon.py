@@ -33,7 +33,7 @@ from zrokd.host.systemd import Inherited, Notifier, take_sockets
 from zrokd.host.watchdog import Watchdog
 from zrokd.host.workers import Workers
 from zrokd.model.units import Address
-from zrokd.net.faults import FAULTS
+from zrokd.net.faults import faults
 
 if TYPE_CHECKING:
     from zrokd.config.load import Configuration
@@ -257,7 +257,7 @@ class Daemon:
                 self._workers.follow(self.components.roles, self.configuration)
         except ZrokdError:
             raise
-        except FAULTS as error:
+        except faults() as error:
             LOG.debug("workers", exc_info=True)
             raise PluginError(f"the workers of the roles cannot be told: {type(error).__name__}: {error}") from error
 
@@ -290,7 +290,7 @@ class Daemon:
         except ZrokdError as error:
             LOG.error("reload failed, the old state stays: %s", error)
             return False
-        except FAULTS:
+        except faults():
             LOG.exception("reload failed in a way nobody foresaw, the old state stays")
             return False
         known, self.configuration = self.configuration.warnings, fresh

@@ -81,6 +81,7 @@ def _kill(running: Callable[[], list[Any]], log: logging.Logger) -> None:
     for limit_s in _KILL_S:
         with gevent.Timeout(limit_s, False):
             while greenlets := running():
+                gevent.sleep(0)  # who had no turn yet would never run, and so not close what it was given
                 gevent.killall(greenlets)
             return
     names = ", ".join(sorted(greenlet.name for greenlet in running()))

@@ -12,7 +12,7 @@ import gevent
 
 from zrokd.host.greenlets import Greenlets, GreenletTask
 from zrokd.host.systemd import Notifier
-from zrokd.net.faults import FAULTS
+from zrokd.net.faults import faults
 
 _BEAT_S = 0.5
 _SLOW_S = 0.5
@@ -55,7 +55,7 @@ class Watchdog:
             gevent.sleep(pause_s)
             try:
                 self._note_lag(time.monotonic() - before - pause_s, period_s)
-            except FAULTS:
+            except faults():
                 self._log.exception("no sign of life could be given; the next is due in %g s", pause_s)
 
     def _note_lag(self, lag_s: float, period_s: float | None) -> None:

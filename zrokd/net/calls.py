@@ -9,9 +9,11 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, make_headers
@@ -118,14 +120,26 @@ class Calls:
 
 
 def _context(*, verify: bool | str) -> ssl.SSLContext:
-    if verify is True:
-        return ssl.create_default_context()
     if isinstance(verify, str):
         folder = Path(verify).is_dir()
-        return ssl.create_default_context(capath=verify) if folder else ssl.create_default_context(cafile=verify)
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
+    else:
+        context = ssl.create_default_context()
+        if not verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.wrap_socket = partial(_shaken, context.wrap_socket)  # type: ignore[method-assign]
     return context
+
+
+def _shaken(wrap: Callable[..., ssl.SSLSocket], sock: socket.socket, **how: Any) -> ssl.SSLSocket:
+    """As `SSLContext.wrap_socket`, which by itself does not close what is ended in the middle of a handshake."""
+    made = wrap(sock, **how, do_handshake_on_connect=False)
+    try:
+        made.do_handshake()
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _through(proxy: str, context: ssl.SSLContext | None) -> ProxyManager:

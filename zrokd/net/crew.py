@@ -120,6 +120,6 @@ class Crew(Generic[T]):
     def kill(self) -> None:
         """End everybody now. Idempotent. Switches greenlets."""
         self.dismiss()
+        gevent.sleep(0)  # who had no turn yet would never run, and so not close what it was given
         gevent.killall(list(self._busy))
-        self._busy.clear()  # of those who had not begun, too
         self._rest.set()

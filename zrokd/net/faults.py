@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -10,10 +11,18 @@ import gevent
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: What a plugin's call may raise. A library that calls `sys.exit()` would end the whole daemon, as `KeyboardInterrupt`
-#: would, and a leaked timeout of gevent passes every `except Exception`; a killed greenlet must end, so its exit is
-#: none of them. The host, whose calls are no request's, stops all but that one: libraries have others, as asyncio has.
-FAULTS: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt, gevent.Timeout)
+_FAULTS: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt, gevent.Timeout)
+
+
+def faults() -> tuple[type[BaseException], ...]:
+    """What a plugin's call may raise: for `except faults()`, which is asked once something was raised.
+
+    A library that calls `sys.exit()` would end the whole daemon, as `KeyboardInterrupt` would; a leaked timeout of
+    gevent passes every `except Exception`, and so does what asyncio cancels by, which is known where a plugin has
+    imported that. A killed greenlet must end, so its exit is none of them.
+    """
+    asyncio = sys.modules.get("asyncio.exceptions")
+    return _FAULTS if asyncio is None else (*_FAULTS, asyncio.CancelledError)
 
 
 def within(limit_s: float, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

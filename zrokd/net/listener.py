@@ -16,7 +16,7 @@ from zrokd.contracts import Scales
 from zrokd.errors import StreamError
 from zrokd.model.units import Address
 from zrokd.net.crew import Crew
-from zrokd.net.faults import FAULTS
+from zrokd.net.faults import faults
 from zrokd.net.stream import SocketStream, find_dead_peers
 from zrokd.net.turns import give_way
 from zrokd.net.waiter import Waiter
@@ -166,7 +166,7 @@ class Listener:
             self._handle(stream)
         except StreamError as error:
             log.debug("%s: %s", self.name, error)
-        except FAULTS:
+        except faults():
             log.exception("%s: a connection from %s failed", self.name, stream.peer)
         finally:
             stream.close()

@@ -11,7 +11,7 @@ from functools import partial
 from zrokd.contracts import Hooks, Stream
 from zrokd.errors import MessageError, StreamError, ZrokdError
 from zrokd.model.http import RequestHead, Respond, Route
-from zrokd.net.faults import FAULTS
+from zrokd.net.faults import faults
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.forward import Forwarded
 from zrokd.net.http1.limits import HttpLimits
@@ -120,7 +120,7 @@ class Pipeline:
                 done = respond(client, sent, head)
             else:
                 done = self._pass(client, head, route, rules, times)
-        except FAULTS as error:  # whatever went wrong, the visitor gets an answer and we a record
+        except faults() as error:  # whatever went wrong, the visitor gets an answer and we a record
             done = self._failed(client, sent, error)
         visit.tell_exchange(sent, token, done, times)
         return done.reusable_client

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from zrokd.contracts import Filter, Gate
 from zrokd.errors import MessageError, ZrokdError
 from zrokd.model.http import Allow, RequestHead, Respond, ResponseHead, Route, Verdict
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import faults, within
 from zrokd.net.http1.pages import standard_page
 from zrokd.proxy.headers import inbound, with_identity
 
@@ -74,7 +74,7 @@ class Rules:
             return standard_page(503)
         try:
             return _decided(within(_GATE_LIMIT_S, gate.check, head, route), head)
-        except FAULTS:  # whatever a gate raises denies
+        except faults():  # whatever a gate raises denies
             self._log.exception("the gate %r failed for share %s, so the visitor is denied", route.gate, route.token)
             return standard_page(500)
 
@@ -93,7 +93,7 @@ class Rules:
                 changed = each.on_request(head, route, peer)
                 if not isinstance(changed, RequestHead | Respond):
                     raise TypeError(f"a filter answers a RequestHead or Respond, not {changed!r}")
-            except FAULTS:  # whatever a filter raises answers 500
+            except faults():  # whatever a filter raises answers 500
                 self._log.exception("the filter %r failed for share %s", each.name, route.token)
                 return standard_page(500)
             if isinstance(changed, Respond):

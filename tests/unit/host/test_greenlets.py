@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import socket
 import threading
 import time
 
@@ -212,3 +213,21 @@ def test_closing_does_not_wait_for_ever(monkeypatch):
     waiting.join(5)
     threads.close()
     assert threading.active_count()
+
+
+@pytest.mark.parametrize("end", ["one", "all"])
+def test_who_is_ended_before_its_first_turn_gives_back_what_it_was_given(greenlets, end):
+    ours, theirs = socket.socketpair()
+
+    def serve(sock):
+        with sock:
+            gevent.sleep(60)
+
+    task = greenlets.spawn(serve, ours)
+    if end == "one":
+        task.kill()
+    else:
+        greenlets.kill_all()
+    assert task.done
+    assert ours.fileno() == -1
+    theirs.close()

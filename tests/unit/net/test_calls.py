@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import gevent.socket
 import pytest
 from gevent.event import Event
+from gevent.server import StreamServer
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationValueError, ReadTimeoutError
 
 from zrokd.net.calls import Calls, proxy_of
@@ -73,6 +74,26 @@ def test_a_call_that_is_ended_while_it_connects_leaves_no_socket(monkeypatch, sc
         assert connecting.wait(10)
         call.kill(timeout=10)
     assert [sock.fileno() for sock in sockets] == [-1]
+
+
+def test_a_call_that_is_ended_while_it_shakes_hands_leaves_no_socket():
+    greeted, over, peers = Event(), Event(), []
+
+    def listen(sock, _address):
+        assert sock.recv(65536)  # the greeting, which is never answered
+        greeted.set()
+        peers.append(sock.recv(100))
+        over.set()
+
+    peer = StreamServer(("127.0.0.1", 0), listen)
+    peer.start()
+    with Calls() as calls:
+        call = gevent.spawn(calls.open, "GET", f"https://127.0.0.1:{peer.server_port}", **LIMITS)
+        assert greeted.wait(10)
+        call.kill(timeout=10)
+        assert over.wait(5), "it is closed at once, and not when somebody looks for garbage"
+    assert peers == [b""]
+    peer.stop()
 
 
 def test_a_peer_that_takes_no_connection_ends_it_in_time(monkeypatch):

@@ -1,7 +1,10 @@
+import asyncio
+import sys
+
 import gevent
 import pytest
 
-from zrokd.net.faults import FAULTS, within
+from zrokd.net.faults import faults, within
 
 
 def test_what_returns_in_time_is_passed_on():
@@ -23,11 +26,26 @@ def test_what_does_not_return_is_ended_where_it_waits():
 
 
 @pytest.mark.parametrize(
-    "raised", [ValueError(), SystemExit(3), KeyboardInterrupt(), gevent.Timeout(1), MemoryError(), RecursionError()]
+    "raised",
+    [
+        ValueError(),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        gevent.Timeout(1),
+        MemoryError(),
+        RecursionError(),
+        asyncio.CancelledError(),
+    ],
 )
 def test_what_a_plugin_may_raise_is_a_fault(raised):
-    assert isinstance(raised, FAULTS)
+    assert isinstance(raised, faults())
+
+
+def test_what_a_plugin_has_not_imported_is_not_imported_for_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "asyncio.exceptions")
+    assert faults() == (Exception, SystemExit, KeyboardInterrupt, gevent.Timeout)
+    assert "asyncio.exceptions" not in sys.modules
 
 
 def test_what_ends_a_greenlet_is_none():
-    assert not isinstance(gevent.GreenletExit(), FAULTS)
+    assert not isinstance(gevent.GreenletExit(), faults())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from zrokd.contracts.overlay import Stream
 from zrokd.errors import MessageError, StreamError
 from zrokd.model.http import Fields, RequestHead, ResponseHead
-from zrokd.net.faults import FAULTS
+from zrokd.net.faults import faults
 from zrokd.net.http1.answer import dress, framing_for, reason, refuse
 from zrokd.net.http1.connection import HttpConnection
 from zrokd.net.http1.framing import NONE, UNTIL_CLOSE, Framing
@@ -134,6 +134,6 @@ def _handle(exchange: HttpExchange, handler: Callable[[HttpExchange], None], log
         exchange.fail(error.status, str(error))
     except StreamError:
         raise
-    except FAULTS:
+    except faults():
         log.exception("the handler of %r failed", exchange.head.target[:200])
         exchange.fail(500, "this server failed to answer")
