@@ -13,6 +13,7 @@ from zrokd.service.saga import on_overlay
 from zrokd.store import mappings, shares, usage, usage_periods, usage_reports
 
 _SOME_SHARES, _SOME_ROWS = 500, 4000  # in one transaction, so that it takes some 50 ms
+_FEW_SHARES = 20  # where many periods were not made in time
 
 
 class Usage:
@@ -64,7 +65,8 @@ class Usage:
         begin_ms, end_ms = store.write(usage_periods.seal, span_s, self._core.clock.now_ms())
         if begin_ms == end_ms:
             return 0
-        while last := store.write(usage_periods.roll_some, span_s, begin_ms, end_ms, last, _SOME_SHARES):
+        some = max(_FEW_SHARES, _SOME_SHARES * span_s * 1000 // (end_ms - begin_ms))
+        while last := store.write(usage_periods.roll_some, span_s, begin_ms, end_ms, last, some):
             times += 1
         store.write(usage_periods.note_rolled, span_s, end_ms)
         return times

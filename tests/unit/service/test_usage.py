@@ -5,7 +5,7 @@ import pytest
 from zrokd.errors import OverlayError
 from zrokd.model.limits import UsageSample
 from zrokd.service import usage as service
-from zrokd.store import tables, usage
+from zrokd.store import tables, usage, usage_periods
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def periods(house):
 
 
 def test_sums_are_made_some_shares_at_a_time_and_once(house, ann, share, monkeypatch):
-    monkeypatch.setattr(service, "_SOME_SHARES", 2)
+    monkeypatch.setattr(service, "_FEW_SHARES", 2)
     others = [house.share(ann, share.env_z_id).token for _ in range(4)]
     day_ms = 86_400_000
     for token in (share.token, *others):
@@ -78,3 +78,20 @@ def test_others_write_between_two_pieces_of_what_is_forgotten(house, share, monk
     monkeypatch.setattr(house.store, "write", noted)
     assert house.usage.prune() == 7 and len(written) == 6
     assert house.store.read(usage.of_share, share.token) == ()
+
+
+def test_the_more_periods_are_to_be_made_the_fewer_shares_are_taken_at_a_time(house, share, monkeypatch):
+    at_a_time, write = [], house.store.write
+
+    def noted(function, *args):
+        if function is usage_periods.roll_some:
+            at_a_time.append((args[0], args[-1]))
+        return write(function, *args)
+
+    house.usage.roll_up()  # up to now
+    monkeypatch.setattr(house.store, "write", noted)
+    for behind_s in (300, 1200, 86_400):
+        house.usage.ingest([sample(share.token, at_ms=house.clock.now_ms())])
+        house.clock.ahead_ms += behind_s * 1000
+        house.usage.roll_up_span(300)
+    assert {some for span_s, some in at_a_time if span_s == 300} == {500, 125, 20}
