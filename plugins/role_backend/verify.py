@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from zrokd.contracts import PING_PATH
 from zrokd.errors import NotFound
 from zrokd.net.calls import Calls, reason_of
+from zrokd.net.faults import within
 from zrokd.net.http1.pages import standard_page
 from zrokd.net.http1.ping import pong
 
@@ -19,6 +21,7 @@ _CLOSED = standard_page(503).body  # what a frontend shows for ever where it lac
 _MOST_BYTES = 8192
 _STOPPED = {302, 401, 403}  # by a gate on the way
 _ASK_S = 2.0
+_LONGEST_S = 2 * _ASK_S
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
@@ -31,12 +34,8 @@ def ask(url: str, token: str, *, gated: bool) -> str:
     ping = f"{PING_PATH.decode()}?{secrets.token_hex(8)}"  # made up anew: nobody can keep an answer for it
     place, fields = _reachable(url.rstrip("/") + ping)
     try:
-        with (
-            Calls(direct=bool(fields)) as calls,  # no proxy knows our loopback
-            calls.open("GET", place, fields, connect_s=_ASK_S, read_s=_ASK_S) as answer,
-        ):
-            body = answer.read(_MOST_BYTES)
-    except HTTPError as error:
+        answer, body = within(_LONGEST_S, _answer, place, fields)  # it may be a stranger's, who answers for ever
+    except (HTTPError, TimeoutError) as error:
         return f"{url} does not answer ({reason_of(error)})"
     if gated and answer.status in _STOPPED:
         return ""
@@ -46,6 +45,14 @@ def ask(url: str, token: str, *, gated: bool) -> str:
         return f"{url} answers {answer.status}"
     [(name, value)] = pong(token, ping.encode())
     return "" if answer.headers.get(name.decode()) == value.decode() else f"{url} leads to something else"
+
+
+def _answer(place: str, fields: dict[str, str]) -> tuple[BaseHTTPResponse, bytes]:
+    with (
+        Calls(direct=bool(fields)) as calls,  # no proxy knows our loopback
+        calls.open("GET", place, fields, connect_s=_ASK_S, read_s=_ASK_S) as answer,
+    ):
+        return answer, answer.read(_MOST_BYTES)
 
 
 def _reachable(url: str) -> tuple[str, dict[str, str]]:

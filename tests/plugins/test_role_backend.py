@@ -18,7 +18,7 @@ from zrokd_plugins.mode_proxy import ProxyMode
 from zrokd_plugins.mode_tcp import TcpMode
 from zrokd_plugins.mode_web import WebMode
 from zrokd_plugins.overlay_local import LocalOverlay, LocalSettings
-from zrokd_plugins.role_backend import BackendRole, zrokd_provide_roles
+from zrokd_plugins.role_backend import BackendRole, verify, zrokd_provide_roles
 from zrokd_plugins.role_backend.memory import Memory
 from zrokd_plugins.role_backend.settings import BackendSettings, ShareSettings, keyed
 from zrokd_plugins.role_backend.supervisor import State
@@ -1198,6 +1198,21 @@ def test_an_address_without_anybody_is_told():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     assert ask(url, "tok1", gated=False) == f"{url} does not answer (Connection refused)"
+
+
+def test_who_answers_for_ever_is_given_up(origin, monkeypatch):
+    monkeypatch.setattr(verify, "_LONGEST_S", 0.2)
+
+    def answer(stream):
+        stream.recv(65536, 5)
+        stream.send(b"HTTP/1.1 204 X\r\nX: ")
+        with contextlib.suppress(StreamError):
+            while True:
+                stream.send(b"x")
+                time.sleep(0.05)
+
+    url = f"http://docs.localhost:{origin(answer)}"
+    assert ask(url, "tok1", gated=False) == f"{url} does not answer (it did not return within 0.2 s)"
 
 
 def test_all_addresses_must_answer_and_are_asked_until_they_do():

@@ -6,6 +6,7 @@ Works with and without gevent: under the monkey patch waiting switches greenlets
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ MEDIA_TYPE = "application/zrok.v1+json"
 MAX_ANSWER_BYTES = 64 << 20  # all names of a large site are some ten MiB
 _CONNECT_S = 5.0
 _CHUNK = 1 << 16
+_TOKEN = re.compile(r"[\x20-\x7e]*")  # what may stand in a field
 # What zrok's framework says for any 401: true, and of no help. Source: zrok REST API v2
 _WORDLESS = frozenset(["invalid api key", "unauthenticated for invalid credentials"])
 _NO_TLS = frozenset(["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"])
@@ -55,6 +57,8 @@ class Transport:
     def __init__(self, url: str, token: Secret, *, timeout_s: float, verify: bool | str) -> None:
         if not url.startswith(("http://", "https://")):
             raise Misused(f"{url!r} is not the URL of a controller; write it like https://api.example.com")
+        if not _TOKEN.fullmatch(token.reveal()):
+            raise Misused("this is no token: it has characters that none has")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._verify = verify
@@ -131,7 +135,7 @@ class Transport:
     def _read(self, response: BaseHTTPResponse, until: float) -> bytes:
         self._spoke, data = True, bytearray()
         try:
-            for chunk in response.stream(_CHUNK):
+            while chunk := response.read1(_CHUNK):  # what there is: who sends a byte now and then is seen, too
                 data += chunk
                 if len(data) > MAX_ANSWER_BYTES:
                     raise Unavailable(

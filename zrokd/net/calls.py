@@ -19,11 +19,12 @@ from urllib.parse import unquote, urlsplit
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, LocationValueError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationValueError, NewConnectionError
 
 from zrokd import __version__
 
 _NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+_KEPT = 10  # connections to one place; more may be open, and are closed after their call
 
 
 class _Connecting(HTTPConnection):
@@ -86,16 +87,21 @@ class Calls:
         `read_s` is the longest silence. :raises urllib3.exceptions.HTTPError: there is none.
         :raises OSError: of whom to trust nothing can be read.
         """
-        return self._pool(url).request(
-            method,
-            url,
-            body=body,
-            headers={"User-Agent": f"zrokd/{__version__}", **(headers or {})},
-            timeout=Timeout(connect=connect_s, read=read_s),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
+        try:
+            return self._pool(url).request(
+                method,
+                url,
+                body=body,
+                headers={"User-Agent": f"zrokd/{__version__}", **(headers or {})},
+                timeout=Timeout(connect=connect_s, read=read_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except ValueError as error:  # of a host that is no name, say
+            if isinstance(error, HTTPError):
+                raise
+            raise LocationValueError(str(error)) from error
 
     def close(self) -> None:
         """Close what is kept. Idempotent."""
@@ -103,10 +109,7 @@ class Calls:
             pool.clear()
 
     def _pool(self, url: str) -> PoolManager:
-        try:
-            scheme, proxy = urlsplit(url).scheme, "" if self._direct else proxy_of(url)
-        except ValueError as error:
-            raise LocationValueError(str(error)) from error
+        scheme, proxy = urlsplit(url).scheme, "" if self._direct else proxy_of(url)
         with self._making:
             if (scheme, proxy) not in self._pools:
                 self._pools[scheme, proxy] = self._made(scheme, proxy)
@@ -114,7 +117,7 @@ class Calls:
 
     def _made(self, scheme: str, proxy: str) -> PoolManager:
         context = _context(verify=self._verify) if scheme == "https" else None
-        made = _through(proxy, context) if proxy else PoolManager(ssl_context=context)
+        made = _through(proxy, context) if proxy else PoolManager(maxsize=_KEPT, ssl_context=context)
         made.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return made
 
@@ -143,22 +146,27 @@ def _shaken(wrap: Callable[..., ssl.SSLSocket], sock: socket.socket, **how: Any)
 
 
 def _through(proxy: str, context: ssl.SSLContext | None) -> ProxyManager:
-    parts = urlsplit(proxy)
-    who = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else None
-    return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=who), ssl_context=context)
+    try:
+        parts = urlsplit(proxy)
+        who = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else ""
+        headers = make_headers(proxy_basic_auth=who.encode().decode("latin-1") or None)  # as UTF-8, in its words
+        return ProxyManager(proxy, proxy_headers=headers, maxsize=_KEPT, ssl_context=context)
+    except ValueError as error:
+        raise LocationValueError(f"the proxy that the environment names cannot be used: {error}") from error
 
 
 def reason_of(error: BaseException) -> str:
     """Why a call failed, in words of the system."""
     seen = innermost(error)
-    return getattr(seen, "strerror", None) or str(seen) or type(seen).__name__
+    return getattr(seen, "strerror", None) or " ".join(str(seen).split()) or type(seen).__name__
 
 
 def innermost(error: BaseException) -> BaseException:
     """What is below the layers of the HTTP library."""
     seen = error
     while True:
-        inner = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
+        before = None if seen.__suppress_context__ else seen.__context__
+        inner = getattr(seen, "reason", None) or seen.__cause__ or before
         if not isinstance(inner, BaseException) or inner is seen:
             return seen
         seen = inner

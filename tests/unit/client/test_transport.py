@@ -7,7 +7,7 @@ import pytest
 from gevent.server import StreamServer
 
 from zrokd.client.controller import Controller
-from zrokd.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unavailable
+from zrokd.errors import Conflict, Denied, Invalid, LimitReached, Misused, NotFound, Unavailable
 from zrokd.model.units import Secret
 
 MEDIA_TYPE = "application/zrok.v1+json"
@@ -99,7 +99,8 @@ def test_an_answer_without_an_end_is_cut_at_the_limit(api, controller, monkeypat
         controller.overview()
 
 
-def test_an_answer_that_drips_is_given_up(api):
+@pytest.mark.parametrize("drop", [1, 70_000])
+def test_an_answer_that_drips_is_given_up(api, drop):
     controller = Controller(api.url, Secret("t"), timeout_s=0.5)
 
     def drip(handler):
@@ -108,7 +109,7 @@ def test_an_answer_that_drips_is_given_up(api):
         handler.end_headers()
         try:
             while True:
-                handler.wfile.write(b" " * 70_000)
+                handler.wfile.write(b" " * drop)
                 time.sleep(0.05)
         except OSError:
             handler.close_connection = True
@@ -159,7 +160,16 @@ def test_a_connection_that_breaks_is_told():
         thread.join()
 
 
-@pytest.mark.parametrize("url", ["", "api.example.com", "ftp://x", "http://", "http://[::1", "http:// x"])
+@pytest.mark.parametrize("token", ["t€ken", "t0ken\nX-Other: 1"])
+def test_what_can_be_no_token_is_told_without_it(token):
+    with pytest.raises(Misused, match="this is no token: it has characters that none has"):
+        Controller("http://127.0.0.1:9", Secret(token), timeout_s=1)
+
+
+NO_URLS = ["", "api.example.com", "ftp://x", "http://", "http://[::1", "http:// x", f"http://{'a' * 64}.example"]
+
+
+@pytest.mark.parametrize("url", NO_URLS)
 def test_what_is_no_url_is_told(url):
     with pytest.raises((Invalid, Unavailable), match="URL|answer"):
         Controller(url, Secret("t"), timeout_s=1).overview()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from base64 import b64encode
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -112,10 +113,19 @@ def test_a_peer_that_says_nothing_ends_it_in_time():
             calls.open("GET", place, connect_s=5.0, read_s=0.1)
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[::1"])
+@pytest.mark.parametrize("url", ["http://", "http://[::1", f"http://{'a' * 64}.example"])
 def test_what_is_no_url_is_told(url):
     with Calls() as calls, pytest.raises(LocationValueError):
         calls.open("GET", url, **LIMITS)
+
+
+def test_connections_of_calls_at_once_are_kept(server, caplog):
+    with Calls() as calls:
+        for answer in [calls.open("GET", server.url, **LIMITS) for _ in range(4)]:
+            with answer:
+                assert answer.read() == b"body"
+        assert len([one for one in calls._pool(server.url).connection_from_url(server.url).pool.queue if one]) == 4
+    assert not caplog.records
 
 
 def test_whom_to_trust_is_read_with_the_first_call_that_needs_it(tmp_path):
@@ -141,6 +151,23 @@ def test_a_call_goes_through_the_proxy_of_the_environment(server, monkeypatch):
     ((path, headers),) = server.asked
     assert path == "http://api.example.com/a"
     assert headers["proxy-authorization"] == "Basic bWU6bXlAd29yZA=="
+
+
+@pytest.mark.parametrize("password", ["my€word", "my%E2%82%ACword"])
+def test_a_password_for_a_proxy_may_have_any_characters(server, monkeypatch, password):
+    monkeypatch.setenv("http_proxy", server.url.replace("http://", f"http://me:{password}@"))
+    with Calls() as calls, calls.open("GET", "http://api.example.com/a", **LIMITS):
+        pass
+    ((_, headers),) = server.asked
+    assert headers["proxy-authorization"] == f"Basic {b64encode('me:my€word'.encode()).decode()}"
+
+
+@pytest.mark.parametrize("proxy", ["http://me:pass@[::1", "socks5://me:pass@p:1080", "http://me:pass@p:x"])
+def test_a_proxy_that_is_none_is_told_without_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    with Calls() as calls, pytest.raises(LocationValueError, match="the proxy that the environment names") as caught:
+        calls.open("GET", "https://api.example.com", **LIMITS)
+    assert "pass" not in str(caught.value)
 
 
 def test_who_goes_directly_asks_no_proxy(server, monkeypatch):
