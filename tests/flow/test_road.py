@@ -25,6 +25,7 @@ from zrokd.errors import Invalid
 from zrokd.host.daemon import Daemon
 from zrokd.host.registry import Registry
 from zrokd.model.units import Secret
+from zrokd.net.twins import Shortcut
 from zrokd.testing.scenario import ACCOUNT_TOKEN, Scenario
 
 pytestmark = pytest.mark.timeout(90)
@@ -85,6 +86,23 @@ def test_a_chunked_body_goes_up_whole(visitor, size, digest_of, pieces, target):
     answer = visitor.ask("POST", "/hash", pieces(size))
     assert answer.body.decode() == f"{size} {digest_of(size)}"
     assert target.heads[-1]["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize("way", ["down", "up"])
+def test_within_one_daemon_a_long_body_goes_past_the_stream_between_its_roles(visitor, monkeypatch, way):
+    carried = []
+    carry = Shortcut.carry
+
+    def noted(shortcut, pipe, count):
+        carried.append(carry(shortcut, pipe, count))
+        return carried[-1]
+
+    monkeypatch.setattr(Shortcut, "carry", noted)
+    if way == "down":
+        assert len(visitor.get(f"/bytes/{16 * MIB}").body) == 16 * MIB
+    else:
+        assert visitor.ask("POST", "/hash", bytes(16 * MIB)).body.decode().startswith(f"{16 * MIB} ")
+    assert sum(carried) > 8 * MIB
 
 
 @pytest.mark.slow
