@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from zrokd.host.registry import Registry
 from zrokd.testing.scenario import Scenario
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -104,7 +103,7 @@ def test_they_are_listed_with_their_distribution(installed):
 def test_a_single_file_hears_of_the_start_of_connections_and_of_the_end(tmp_path):
     shutil.copytree(SAMPLES / "single", tmp_path / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
     changes = {"plugin_path": [str(tmp_path / "plugins")], "observers": [{"use": "tally"}]}
-    with Scenario(tmp_path, shares=[{"mode": "hello"}], changes=changes, registry=Registry()) as zrokd:
+    with Scenario(tmp_path, shares=[{"mode": "hello"}], changes=changes) as zrokd:
         before_ms = time.time() * 1000
         (host,) = zrokd.hosts()
         assert zrokd.get(host).status == 200

@@ -57,10 +57,10 @@ class Scenario:
         registry: Registry | None = None,
     ) -> None:
         self.ready: dict[str, tuple[str, ...]] = {}  # token -> URLs of the shares that are bound
-        self._registry = registry or _registry()
         self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         self.controller, self.frontend = (Address(*sock.getsockname()) for sock in self._sockets)
         self.tree = _over(self._base(folder, shares), changes or {})
+        self._registry = registry or (Registry() if "plugin_path" in self.tree else _installed())
         self._changed = Event()
         self._wanted = len(self.tree["roles"].get("backend", {}).get("shares", ()))
         self.daemon: Daemon | None = None
@@ -188,8 +188,8 @@ class Scenario:
 
 
 @functools.cache
-def _registry() -> Registry:
-    """Of all that need none of their own: what is installed does not change while tests run."""
+def _installed() -> Registry:
+    """Of all that have no files of their own: what is installed does not change while tests run."""
     return Registry()
 
 
