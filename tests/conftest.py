@@ -12,6 +12,7 @@ import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from zrokd.testing import lag, leaks
@@ -36,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     _hear_signals()
+    hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
+    hypothesis.settings.load_profile("untimed")
     leaks.watch()
 
 

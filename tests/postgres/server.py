@@ -124,9 +124,13 @@ class Postgres:
         """With whatever is connected to it."""
         self.sql(f"drop database if exists {database} with (force)")
 
+    def connection(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """One whose statements are a transaction each. The caller closes it."""
+        return psycopg.connect(self.conninfo(database), autocommit=True, connect_timeout=5)
+
     def sql(self, text: str, *values: Any, database: str = "postgres") -> list[Any]:
         """All rows of one statement, on a connection of its own."""
-        with psycopg.connect(self.conninfo(database), autocommit=True, connect_timeout=5) as connection:
+        with self.connection(database) as connection:
             cursor = connection.execute(text, values or None)
             return cursor.fetchall() if cursor.description else []
 
