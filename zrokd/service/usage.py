@@ -21,6 +21,7 @@ class Usage:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._behind = False  # whether the clock was behind what is sealed when sums were made last
 
     def ingest(self, samples: Iterable[UsageSample]) -> int:
         """Keep them; samples of unknown shares are dropped. How many were kept."""
@@ -57,6 +58,7 @@ class Usage:
 
         Killed midway, it is done again from there. A few shares at a time, so that whoever writes waits for moments.
         """
+        self._heed_clock()
         return sum(self.roll_up_span(span_s) for span_s in usage_periods.SPANS_S)
 
     def roll_up_span(self, span_s: int) -> int:
@@ -70,6 +72,13 @@ class Usage:
             times += 1
         store.write(usage_periods.note_rolled, span_s, end_ms)
         return times
+
+    def _heed_clock(self) -> None:
+        """Believe a clock that was set back the second time: one that is behind while a machine starts does no harm."""
+        now_ms, before = self._core.clock.now_ms(), self._behind
+        self._behind = self._core.store.read(usage_periods.is_ahead, now_ms)
+        if self._behind and before:
+            self._core.store.write(usage_periods.turn_back, now_ms)
 
     def prune(self) -> int:
         """Forget what is too old to be asked for, some at a time. How many."""

@@ -73,13 +73,14 @@ def total(account_id: int, since_ms: int, now_ms: int) -> tuple[int, int]:
     """Bytes of the account in a window that ends now: from visitors, and to them.
 
     A window of less than an hour is counted in samples. A longer one is counted in periods that begin in it, its first
-    part in short ones and the rest in long ones: a month is some 60 rows a share.
+    part in short ones and the rest in long ones: a month is some 60 rows a share. What a clock that was far ahead left
+    is counted when its time comes.
     """
-    whose = Scope(account_id=account_id)
+    whose, end_ms = Scope(account_id=account_id), now_ms + usage_periods.AHEAD_MS
     if now_ms - since_ms < _HOUR_MS:
-        parts = iter([Part(span_s=0, begin_ms=since_ms + 1, end_ms=None)])
+        parts = iter([Part(span_s=0, begin_ms=since_ms + 1, end_ms=end_ms)])
     else:
-        parts = usage_periods.parts(-(-since_ms // SHORTEST_MS) * SHORTEST_MS, None)
+        parts = usage_periods.parts(-(-since_ms // SHORTEST_MS) * SHORTEST_MS, end_ms)
     sums = [_sum(part, whose) for part in parts]
     return sum(rx for rx, _ in sums), sum(tx for _, tx in sums)
 
@@ -120,10 +121,13 @@ def of_share(share_token: str, since_ms: int = 0) -> tuple[UsageSample, ...]:
 
 
 def _prune_samples(now_ms: int, most: int) -> int:
-    """By their numbers, which grow with time: an index of times alone would cost more than all else that is done."""
+    """By their numbers, which grow with time: an index of times alone would cost more than all else that is done.
+
+    Those of a clock that was ahead, which is set right now, hold up none that came after them.
+    """
     table = tables.UsageSample
     before_ms = min(now_ms - _KEEP_MS, usage_periods.rolled_ms(SPANS_S[0]))
-    oldest = table.select(table.id).order_by(table.id).limit(most)
+    oldest = table.select(table.id).where(table.at_ms <= now_ms).order_by(table.id).limit(most)
     return int(table.delete().where(table.id << oldest, table.at_ms < before_ms).execute())
 
 

@@ -2,7 +2,7 @@
 
 They are made once, when a period is over, and stand from then on. Up to where is noted by span, so that whoever asks
 adds what is shorter and later, and samples last. To keep sums up to date with each sample took four times what this
-does.
+does. Where a clock was set back they are made again, of samples some of which may be forgotten: a sum never gets less.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from zrokd.store.tables import UsagePeriod, UsageSample
 
 SPANS_S = (300, 3600, 86400)
 SHORTEST_MS = SPANS_S[0] * 1000
+AHEAD_MS = 2 * SHORTEST_MS  # by less the clocks of controllers differ
 _SEALED, _ROLLED = "sealed", "rolled {}"
 _DAY_MS = 86400 * 1000
 _KEEP_MS = {300: 31 * _DAY_MS, 3600: 93 * _DAY_MS, 86400: 3 * 366 * _DAY_MS}
@@ -35,6 +36,7 @@ SELECT max(account_id), max(env_z_id), share_token, {span_s}, {at} / {span_ms} *
 FROM {table} WHERE share_token > {value} AND share_token <= {value} AND {at} >= {value} AND {at} < {value} {finer}
 GROUP BY share_token, {at} / {span_ms}
 ON CONFLICT (share_token, span_s, begin_ms) DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes
+WHERE excluded.rx_bytes >= usage_period.rx_bytes AND excluded.tx_bytes >= usage_period.tx_bytes
 """
 
 
@@ -95,17 +97,39 @@ def sealed_ms() -> int:
     return meta.usage_marks().get(_SEALED, 0)
 
 
+def is_ahead(now_ms: int) -> bool:
+    """Whether more is sealed than this clock can have: it is wrong, or was before."""
+    return sealed_ms() > now_ms + AHEAD_MS
+
+
+def turn_back(now_ms: int) -> None:
+    """Take back what was sealed of a time to come, so that what is added now counts as of now."""
+    known_ms = _floor(now_ms, SPANS_S[0]) + SHORTEST_MS  # of this period samples may be forgotten already
+    meta.set_usage_mark(_SEALED, known_ms)
+    for span_s in SPANS_S:
+        known_ms = min(rolled_ms(span_s), _floor(known_ms, span_s))
+        meta.set_usage_mark(_ROLLED.format(span_s), known_ms)
+
+
 def seal(span_s: int, now_ms: int) -> tuple[int, int]:
     """From where to where periods of this span can be made now; nothing is added to what they are made of any more.
 
     Spans go from short to long: each is made of the one before it.
     """
-    shorter = SPANS_S.index(span_s) - 1
-    known_ms = now_ms if shorter < 0 else rolled_ms(SPANS_S[shorter])
-    begin_ms, end_ms = rolled_ms(span_s), known_ms // (span_s * 1000) * span_s * 1000
-    if shorter < 0 and end_ms > sealed_ms():
-        meta.set_usage_mark(_SEALED, end_ms)
+    if span_s == SPANS_S[0]:
+        meta.set_usage_mark(_SEALED, max(sealed_ms(), _floor(now_ms, span_s)))
+    begin_ms, end_ms = rolled_ms(span_s), _floor(_made_up_to(span_s), span_s)
     return begin_ms, max(begin_ms, end_ms)
+
+
+def _made_up_to(span_s: int) -> int:
+    """What periods of this span are made of is complete up to there."""
+    shorter = SPANS_S.index(span_s) - 1
+    return sealed_ms() if shorter < 0 else rolled_ms(SPANS_S[shorter])
+
+
+def _floor(at_ms: int, span_s: int) -> int:
+    return at_ms // (span_s * 1000) * span_s * 1000
 
 
 def roll_some(span_s: int, begin_ms: int, end_ms: int, after: str, most: int) -> str:
@@ -122,8 +146,9 @@ def roll_some(span_s: int, begin_ms: int, end_ms: int, after: str, most: int) ->
 
 
 def note_rolled(span_s: int, end_ms: int) -> None:
-    """The periods of this span are made up to there."""
-    meta.set_usage_mark(_ROLLED.format(span_s), end_ms)
+    """The periods of this span are made up to there. Unless the clock was set back while they were."""
+    if end_ms <= _made_up_to(span_s):
+        meta.set_usage_mark(_ROLLED.format(span_s), end_ms)
 
 
 def prune_some(now_ms: int, most: int) -> int:

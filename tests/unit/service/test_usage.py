@@ -7,6 +7,8 @@ from zrokd.model.limits import UsageSample
 from zrokd.service import usage as service
 from zrokd.store import tables, usage, usage_periods
 
+HOUR_MS = 3_600_000
+
 
 @pytest.fixture
 def share(house, ann):
@@ -61,6 +63,69 @@ def test_sums_are_made_some_shares_at_a_time_and_once(house, ann, share, monkeyp
     assert house.usage.roll_up() == 9
     assert periods(house) == [(span, 3) for span in (300, 3600, 86400) for _ in range(5)]
     assert house.usage.roll_up() == 0
+
+
+def put(house, share, rx):
+    house.usage.ingest([sample(share.token, rx=rx, tx=0, at_ms=house.clock.now_ms())])
+
+
+def total(house, share, window_ms):
+    now_ms = house.clock.now_ms()
+    return house.store.read(usage.total, share.account_id, now_ms - window_ms, now_ms)[0]
+
+
+@pytest.fixture
+def clock(house):
+    """The clock of the house, which begins where a day does."""
+    house.clock.ahead_ms += -house.clock.now_ms() % (24 * HOUR_MS)
+    return house.clock
+
+
+def test_a_clock_that_was_far_ahead_for_a_while_spoils_no_later_figure(house, share, clock):
+    put(house, share, 1)
+    clock.ahead_ms += 20 * 24 * HOUR_MS
+    put(house, share, 10)
+    house.usage.roll_up()
+    put(house, share, 10)
+    clock.ahead_ms -= 20 * 24 * HOUR_MS
+    for _ in range(2):  # until it is believed that this is the time
+        clock.ahead_ms += 300_000
+        house.usage.roll_up()
+    for _ in range(24):
+        clock.ahead_ms += HOUR_MS
+        put(house, share, 100)
+        house.usage.roll_up()
+        house.usage.prune()
+    assert [total(house, share, minutes * 60_000) for minutes in (5, 70, 130, 1500)] == [100, 200, 300, 2401]
+    assert len(house.store.read(usage.of_share, share.token)) == 4  # two that are to come, and those that are not old
+
+
+def test_a_clock_that_is_behind_for_a_moment_changes_nothing(house, share, clock):
+    put(house, share, 1)
+    clock.ahead_ms += 2 * HOUR_MS
+    house.usage.roll_up()
+    house.usage.prune()
+    for _ in range(2):
+        clock.ahead_ms -= 365 * 24 * HOUR_MS
+        house.usage.roll_up()
+        put(house, share, 10)
+        clock.ahead_ms += 365 * 24 * HOUR_MS
+        house.usage.roll_up()
+    assert total(house, share, 24 * HOUR_MS) == 21
+
+
+def test_sums_that_are_made_again_of_what_is_left_get_no_less(house, share, clock):
+    put(house, share, 1)
+    clock.ahead_ms += 2 * HOUR_MS
+    house.usage.roll_up()
+    house.usage.prune()
+    put(house, share, 10)
+    clock.ahead_ms -= 365 * 24 * HOUR_MS
+    for _ in range(2):
+        house.usage.roll_up()
+    clock.ahead_ms += 365 * 24 * HOUR_MS + 300_000
+    house.usage.roll_up()
+    assert total(house, share, 24 * HOUR_MS) == 11
 
 
 def test_others_write_between_two_pieces_of_what_is_forgotten(house, share, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.postgres.fixtures import only_postgres
 from zrokd.errors import NotFound, StartError, StoreError
-from zrokd.store import migrate, usage
+from zrokd.store import migrate, usage, usage_periods
 from zrokd.store.database import Store
 from zrokd.store.tables import ALL
 
@@ -195,7 +195,7 @@ KILLED = """
 
 CHILD = """
 import sys, pathlib, peewee
-from zrokd.store import migrate, usage
+from zrokd.store import migrate, usage, usage_periods
 migrate._SCRIPTS = pathlib.Path(sys.argv[2])
 migrate.upgrade(peewee.SqliteDatabase(sys.argv[1], pragmas={"journal_mode": "wal"}))
 """
@@ -205,7 +205,7 @@ CHILD_ON_POSTGRES = """
 import sys, pathlib
 from zrokd_plugins.storage_postgres.database import PostgresDatabase
 from zrokd_plugins.storage_postgres.settings import PostgresSettings
-from zrokd.store import migrate, usage
+from zrokd.store import migrate, usage, usage_periods
 migrate._SCRIPTS = pathlib.Path(sys.argv[2])
 migrate.upgrade(PostgresDatabase(PostgresSettings(host=sys.argv[3], database=sys.argv[1], tls="disable")))
 """
@@ -268,7 +268,8 @@ def test_frontends_of_an_older_schema_are_called_by_a_token_afterwards(database)
         assert database.execute_sql("select name from frontend order by name").fetchall() == [("edge",), ("other",)]
 
 
-def test_sums_of_usage_count_the_same_before_and_after_their_upgrade_and_when_it_is_taken_back(database):
+@pytest.mark.parametrize("samples", [True, False])  # they are forgotten after some hours
+def test_sums_of_usage_count_the_same_before_and_after_their_upgrade_and_when_it_is_taken_back(database, samples):
     hour_ms, t0 = 3_600_000, 20_000 * 86_400_000
     names = "id, email, password_hash, limitless, created_at_ms, updated_at_ms"
     migrate.upgrade(database, to=12)
@@ -276,13 +277,14 @@ def test_sums_of_usage_count_the_same_before_and_after_their_upgrade_and_when_it
         run = database.execute_sql
         run(f"insert into account ({names}) values (1, 'ann@example.com', '', false, 1, 1)")
         add = "insert into {} (account_id, env_z_id, share_token, tx_bytes, {}) values (1, 'z', 't', 0, {})"
-        for at_ms in (t0, t0 + hour_ms, t0 + hour_ms + 1):  # as they were kept, each with its sums
+        for at_ms in (t0, t0 + hour_ms, t0 + hour_ms + 1) if samples else ():  # as they were kept, each with its sums
             run(add.format("usage_sample", "rx_bytes, at_ms", f"1, {at_ms}"))
         for span_s, after_ms, rx in ((300, 0, 1), (300, hour_ms, 2), (3600, 0, 1), (3600, hour_ms, 2), (86400, 0, 3)):
             run(add.format("usage_period", "rx_bytes, span_s, begin_ms", f"{rx}, {span_s}, {t0 + after_ms}"))
     migrate.upgrade(database)
     store = Store(database)
     assert store.read(usage.total, 1, t0, t0 + 2 * hour_ms) == (3, 0)
+    assert store.read(usage_periods.sealed_ms) == t0 + hour_ms + 300_000
     migrate.downgrade(database)
     with database.connection_context():
         left = database.execute_sql("select span_s, rx_bytes from usage_period order by span_s, begin_ms").fetchall()

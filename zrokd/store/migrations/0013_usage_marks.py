@@ -17,11 +17,15 @@ ON CONFLICT (share_token, span_s, begin_ms) DO UPDATE SET rx_bytes = excluded.rx
 
 
 def up(migrator: SchemaMigrator, db: Database) -> None:  # noqa: ARG001 - the runner's signature
-    """Those of all that is over when the last sample came are there; the others are made anew."""
-    last_ms = _run(db, "SELECT max(at_ms) FROM usage_sample").fetchone()[0] or 0
-    for span_s in _SPANS_S:
-        rolled_ms = last_ms // (span_s * 1000) * span_s * 1000
-        _run(db, "INSERT INTO meta (key, value) VALUES ({value}, {value})", f"usage rolled {span_s}", str(rolled_ms))
+    """Those of all that is over are there, and the last of the shortest; what comes now counts as of after that.
+
+    Samples tell nothing of it: where nobody came for some hours there are none.
+    """
+    last_ms = _run(db, "SELECT max(begin_ms) FROM usage_period").fetchone()[0]
+    known_ms = 0 if last_ms is None else last_ms + _SPANS_S[0] * 1000
+    marks = {f"usage rolled {span_s}": known_ms // (span_s * 1000) * span_s * 1000 for span_s in _SPANS_S}
+    for key, at_ms in {**marks, "usage sealed": known_ms}.items():
+        _run(db, "INSERT INTO meta (key, value) VALUES ({value}, {value})", key, str(at_ms))
 
 
 def down(migrator: SchemaMigrator, db: Database) -> None:  # noqa: ARG001 - the runner's signature
