@@ -39,6 +39,10 @@ def server():
             self.end_headers()
             self.wfile.write(b"body")
 
+        def do_CONNECT(self):
+            asked.append((self.path, dict(self.headers)))
+            self.send_error(502)
+
         def log_message(self, *_):
             pass
 
@@ -168,6 +172,16 @@ def test_a_proxy_that_is_none_is_told_without_its_password(monkeypatch, proxy):
     with Calls() as calls, pytest.raises(LocationValueError, match="the proxy that the environment names") as caught:
         calls.open("GET", "https://api.example.com", **LIMITS)
     assert "pass" not in str(caught.value)
+
+
+def test_a_call_by_tls_goes_through_a_tunnel_of_the_proxy(server, monkeypatch):
+    monkeypatch.setenv("https_proxy", server.url.replace("http://", "http://me:my%40word@"))
+    with Calls() as calls, pytest.raises(HTTPError, match="502"):
+        calls.open("GET", "https://api.example.com/a", {"x-token": "secret"}, **LIMITS)
+    ((path, headers),) = server.asked
+    assert path == "api.example.com:443"
+    assert headers["proxy-authorization"] == "Basic bWU6bXlAd29yZA=="
+    assert "secret" not in str(headers)
 
 
 def test_who_goes_directly_asks_no_proxy(server, monkeypatch):
