@@ -253,6 +253,7 @@ with bench(Path({folder!r}) / "state") as made:
 """
 
 
+@pytest.mark.timeout(120)  # it is founded anew, twice
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_with_its_owner_and_the_next_owner_begins_at_once(managed, tmp_path, number, ziti_program):
     root = str(Path(__file__).parents[2])
