@@ -31,6 +31,8 @@ class Browser:
 
     def __enter__(self) -> Browser:
         self._number, self._session, self._events = 0, "", []
+        self.answers: list[tuple[str, str]] = []  # to challenges, as `heed_challenges` says
+        self.challenges = 0
         with ExitStack() as undo:
             folder = undo.enter_context(
                 tempfile.TemporaryDirectory(prefix="zrokd-browser-", ignore_cleanup_errors=True)
@@ -65,6 +67,10 @@ class Browser:
         self._evaluate(f"document.querySelector({json.dumps(selector)}).click()")
         return self._text()
 
+    def heed_challenges(self) -> None:
+        """From now on who asks for a name and a password gets the next of `answers`; without one, nobody types any."""
+        self._call("Fetch.enable", handleAuthRequests=True)
+
     @property
     def address(self) -> str:
         """What stands in the address bar."""
@@ -79,18 +85,35 @@ class Browser:
         return self._call("Runtime.evaluate", expression=expression)["result"].get("value")
 
     def _call(self, method: str, **params: Any) -> Any:
-        self._number += 1
-        asked = {"id": self._number, "method": method, "params": params}
-        self._socket.send(json.dumps(asked | ({"sessionId": self._session} if self._session else {})))
-        while (told := self._take()).get("id") != self._number:
+        number = self._send(method, **params)
+        while (told := self._take()).get("id") != number:
             pass
         assert "error" not in told, told
         return told["result"]
 
+    def _send(self, method: str, **params: Any) -> int:
+        self._number += 1
+        asked = {"id": self._number, "method": method, "params": params}
+        self._socket.send(json.dumps(asked | ({"sessionId": self._session} if self._session else {})))
+        return self._number
+
     def _take(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self._socket.recv(timeout=_ANSWER_S))
-        self._events.append(told.get("method", ""))
+        event = told.get("method", "")
+        self._events.append(event)
+        if event == "Fetch.requestPaused":
+            self._send("Fetch.continueRequest", requestId=told["params"]["requestId"])
+        elif event == "Fetch.authRequired":
+            self._answer(told["params"]["requestId"])
         return told
+
+    def _answer(self, request: str) -> None:
+        self.challenges += 1
+        answer = {"response": "CancelAuth"}
+        if self.answers:
+            name, password = self.answers.pop(0)
+            answer = {"response": "ProvideCredentials", "username": name, "password": password}
+        self._send("Fetch.continueWithAuth", requestId=request, authChallengeResponse=answer)
 
 
 def _told(process: subprocess.Popen[str], pattern: str) -> str:
