@@ -75,10 +75,8 @@ class Usage:
 
     def _heed_clock(self) -> None:
         """Believe a clock that was set back the second time: one that is behind while a machine starts does no harm."""
-        now_ms, before = self._core.clock.now_ms(), self._behind
-        self._behind = self._core.store.read(usage_periods.is_ahead, now_ms)
-        if self._behind and before:
-            self._core.store.write(usage_periods.turn_back, now_ms)
+        now_ms = self._core.clock.now_ms()
+        self._behind = self._core.store.write(usage_periods.heed_clock, now_ms, believe=self._behind)
 
     def prune(self) -> int:
         """Forget what is too old to be asked for, some at a time. How many."""

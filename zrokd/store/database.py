@@ -57,8 +57,8 @@ class Store:
         return self._fitness.trouble
 
     def look_again(self) -> None:
-        """Find out whether a trouble is over. Switches greenlets. :raises StoreError: it is not."""
-        if self.trouble:
+        """Find out whether a trouble is over, when it is time. Switches greenlets. :raises StoreError: it is not."""
+        if self.trouble and self._fitness.rests:
             self.write(meta.begin_trial)
             self.write(meta.end_trial)
             self._fitness.over()

@@ -97,18 +97,19 @@ def sealed_ms() -> int:
     return meta.usage_marks().get(_SEALED, 0)
 
 
-def is_ahead(now_ms: int) -> bool:
-    """Whether more is sealed than this clock can have: it is wrong, or was before."""
-    return sealed_ms() > now_ms + AHEAD_MS
+def heed_clock(now_ms: int, *, believe: bool) -> bool:
+    """Whether more is sealed than this clock can have: it is wrong, or was before.
 
-
-def turn_back(now_ms: int) -> None:
-    """Take back what was sealed of a time to come, so that what is added now counts as of now."""
-    known_ms = _floor(now_ms, SPANS_S[0]) + SHORTEST_MS  # of this period samples may be forgotten already
-    meta.set_usage_mark(_SEALED, known_ms)
-    for span_s in SPANS_S:
-        known_ms = min(rolled_ms(span_s), _floor(known_ms, span_s))
-        meta.set_usage_mark(_ROLLED.format(span_s), known_ms)
+    When this one is to be believed, that is taken back, so that what is added now counts as of now.
+    """
+    ahead = sealed_ms() > now_ms + AHEAD_MS
+    if ahead and believe:
+        known_ms = _floor(now_ms, SPANS_S[0]) + SHORTEST_MS  # of this period samples may be forgotten already
+        meta.set_usage_mark(_SEALED, known_ms)
+        for span_s in SPANS_S:
+            known_ms = min(rolled_ms(span_s), _floor(known_ms, span_s))
+            meta.set_usage_mark(_ROLLED.format(span_s), known_ms)
+    return ahead
 
 
 def seal(span_s: int, now_ms: int) -> tuple[int, int]:

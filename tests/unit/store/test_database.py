@@ -15,7 +15,7 @@ import pytest
 
 from tests.postgres.fixtures import only_postgres, only_sqlite
 from zrokd.errors import Conflict, Invalid, StoreError, StoreLocked, StoreUnfit, ZrokdError
-from zrokd.store import accounts, meta, tables
+from zrokd.store import accounts, fitness, meta, tables
 from zrokd.store.database import Store, direct
 
 
@@ -312,6 +312,31 @@ def test_a_trouble_is_told_once_and_once_when_it_is_over(store, full, caplog):
     assert store.trouble == ""
     assert told(caplog)[1:] == ["the database takes changes again"]
     assert store.read(lambda: tables.Meta.select().where(tables.Meta.key == "trial").count()) == 0
+
+
+def test_a_trouble_that_no_trial_finds_is_not_told_again_and_again(store, monkeypatch, caplog):
+    now_s = [1000.0]
+    monkeypatch.setattr(fitness.time, "monotonic", lambda: now_s[0])
+
+    def refuse():
+        raise StoreUnfit("damaged")
+
+    ready = []
+    for _ in range(200):  # a table that is written to every five seconds
+        with pytest.raises(StoreUnfit):
+            store.write(refuse)
+        now_s[0] += 2
+        store.look_again()
+        ready.append(not store.trouble)
+        now_s[0] += 3
+    assert (ready.index(True), sum(ready)) == (0, 1)
+    assert told(caplog) == [
+        "the database takes no changes: damaged", "the database takes changes again",
+        "the database takes no changes: damaged",
+    ]  # fmt: skip
+    now_s[0] += 60
+    store.look_again()
+    assert store.trouble == ""
 
 
 def test_who_has_no_trouble_tries_nothing(store):
