@@ -79,6 +79,7 @@ def measure(name: str, database: Any, watch: Stopwatch) -> None:
     services = make_services(store, nobody, nobody, clock, Bell())
     services.frontends.ensure("edge", "edges-own-token")
     services.namespaces.ensure(Namespace(token="public", zone="share.example.com", open=True), ["edge"])
+    services.usage.roll_up()  # until now
     told = _mean([watch.times(partial(services.usage.report, "edge", one)) for one in _reports(clock)])
     judged = watch.times(lambda: store.read(overruns.to_judge, clock.now_ms() - 60_000, everybody=True))
     rolls = [_rolled(services, clock, watch, span_s) for span_s in usage_periods.SPANS_S]

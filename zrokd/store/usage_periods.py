@@ -28,16 +28,20 @@ WITH RECURSIVE next(token, n) AS (
   SELECT (SELECT min(share_token) FROM {table} WHERE share_token > {value}), 1
   UNION ALL SELECT (SELECT min(share_token) FROM {table} WHERE share_token > next.token), n + 1 FROM next
   WHERE next.token IS NOT NULL AND n < {value}
-) SELECT max(token) FROM next
+)
 """
-_ROLL = """
+_LAST = _NEXT + "SELECT max(token) FROM next"  # noqa: S608 - both are our own words
+#: CROSS: share by share, as by their times all rows of all shares would be looked at for each few.
+_ROLL = (
+    _NEXT
+    + """
 INSERT INTO usage_period (account_id, env_z_id, share_token, span_s, begin_ms, rx_bytes, tx_bytes)
 SELECT max(account_id), max(env_z_id), share_token, {span_s}, {at} / {span_ms} * {span_ms}, sum(rx_bytes), sum(tx_bytes)
-FROM {table} WHERE share_token > {value} AND share_token <= {value} AND {at} >= {value} AND {at} < {value} {finer}
+FROM next CROSS JOIN {table} WHERE share_token = next.token AND {at} >= {value} AND {at} < {value} {finer}
 GROUP BY share_token, {at} / {span_ms}
 ON CONFLICT (share_token, span_s, begin_ms) DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes
-WHERE excluded.rx_bytes >= usage_period.rx_bytes AND excluded.tx_bytes >= usage_period.tx_bytes
 """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +143,10 @@ def roll_some(span_s: int, begin_ms: int, end_ms: int, after: str, most: int) ->
     source = {"table": "usage_period", "at": "begin_ms", "finer": f"AND span_s = {SPANS_S[shorter]}"}
     if shorter < 0:
         source = {"table": "usage_sample", "at": "at_ms", "finer": ""}
-    last = _run(_NEXT, source, (after, most)).fetchone()[0]
+    last = _run(_LAST, source, (after, most)).fetchone()[0]
     if last is None:
         return ""
-    _run(_ROLL, {**source, "span_s": span_s, "span_ms": span_s * 1000}, (after, last, begin_ms, end_ms))
+    _run(_ROLL, {**source, "span_s": span_s, "span_ms": span_s * 1000}, (after, most, begin_ms, end_ms))
     return str(last)
 
 
