@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import falcon.testing
 import jsonschema
 import pytest
+from argon2 import PasswordHasher
 from zrokd_plugins.auth_secret import SecretAuthenticator, SecretSettings
 from zrokd_plugins.auth_token import TokenAuthenticator
 from zrokd_plugins.role_controller.identify import Identifier
@@ -30,6 +31,7 @@ from zrokd.model.naming import Namespace
 from zrokd.model.site import Site
 from zrokd.model.units import Secret
 from zrokd.net.signal import Bell
+from zrokd.service import passwords
 from zrokd.service.services import make_services
 from zrokd.store import migrate
 from zrokd.store.database import Store
@@ -285,6 +287,16 @@ class _Clock:
 
     def monotonic(self):
         return time.monotonic() + self.ahead_s
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quick_hashes():
+    """How dear a hash is, is tried where they are made: unit/service/test_passwords.py."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", quick)
+        patch.setattr(passwords, "_NOBODYS", quick.hash("nobody's"))
+        yield
 
 
 @pytest.fixture(scope="session")
