@@ -682,15 +682,15 @@ def test_guessed_tokens_stand_in_a_line_of_their_own(caplog):
 def test_a_full_disk_is_told_by_health_until_it_is_over(start, monkeypatch, caplog):
     monkeypatch.setattr(role_module, "_AGAIN_S", 0.02)
     daemon, role = start()
-    store, end = role._store, Event()
+    store, there_is_room = role._store, Event()
 
-    def full(*_args, **_kwargs):
-        if not end.is_set():
+    def full(work):
+        if not there_is_room.is_set():
             raise StoreUnfit("the disk under the database is full")
-        return work(*_args, **_kwargs)
+        return write(work)
 
-    work = store.offload
-    store.offload = full
+    write = store._write
+    monkeypatch.setattr(store, "_write", full)
     for number in range(3):
         answer = requests.post(
             f"http://{role.address}/api/v2/share/name",
@@ -703,7 +703,7 @@ def test_a_full_disk_is_told_by_health_until_it_is_over(start, monkeypatch, capl
         ok=False, detail="the database takes no changes: the disk under the database is full"
     )
     assert "database" in daemon._health.report("/readyz/controller")[1]["components"]["role.controller"]["detail"]
-    end.set()
+    there_is_room.set()
     with gevent.Timeout(10):
         while not role.health().ok:
             gevent.sleep(0.01)

@@ -73,7 +73,8 @@ class Store:
 
         :raises StoreError: the database does not do it now.
         """
-        return self.offload(self._read, partial(function, *args, **kwargs))
+        with self._fitness.watched():
+            return self.offload(self._read, partial(function, *args, **kwargs))
 
     def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, inside a transaction that excludes other writers and is undone if `function` raises.

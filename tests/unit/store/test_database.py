@@ -339,6 +339,17 @@ def test_a_trouble_that_no_trial_finds_is_not_told_again_and_again(store, monkey
     assert store.trouble == ""
 
 
+def test_a_trouble_that_reading_meets_is_told_too(store, caplog):
+    def refuse():
+        raise StoreUnfit("the disk under the database fails")
+
+    for _ in range(3):
+        with pytest.raises(StoreUnfit):
+            store.read(refuse)
+    assert store.trouble == "the disk under the database fails"
+    assert told(caplog) == ["the database takes no changes: the disk under the database fails"]
+
+
 def test_who_has_no_trouble_tries_nothing(store):
     store.write = lambda *_: pytest.fail("it tried")
     store.look_again()
