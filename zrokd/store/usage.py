@@ -133,7 +133,7 @@ def _prune_samples(now_ms: int, most: int) -> int:
 
 def _sum(part: Part, whose: Scope) -> tuple[int, int]:
     table = part.table
-    columns = (peewee.fn.SUM(table.rx_bytes), peewee.fn.SUM(table.tx_bytes))
+    columns = (usage_periods.summed(table.rx_bytes), usage_periods.summed(table.tx_bytes))
     row = table.select(*columns).where(whose.of(table), part.within()).tuples().get()
     return int(row[0] or 0), int(row[1] or 0)
 
@@ -148,6 +148,6 @@ def _counted(scope: Scope, since_ms: int, until_ms: int, step_ms: int) -> Iterat
     for part in parts:
         table = part.table
         step = ((part.column - begin_ms) / step_ms).alias("step")
-        rows = table.select(step, peewee.fn.SUM(table.rx_bytes), peewee.fn.SUM(table.tx_bytes))
+        rows = table.select(step, usage_periods.summed(table.rx_bytes), usage_periods.summed(table.tx_bytes))
         found: Any = rows.where(scope.of(table), part.within()).group_by(peewee.SQL("step")).tuples()
         yield from ((int(number), int(rx), int(tx)) for number, rx, tx in found)

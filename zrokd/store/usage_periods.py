@@ -31,15 +31,18 @@ WITH RECURSIVE next(token, n) AS (
 )
 """
 _LAST = _NEXT + "SELECT max(token) FROM next"  # noqa: S608 - both are our own words
+#: A sum of whatever numbers we were told: of whole ones, one that is too large for a column would end all of it.
+_SUM = f"cast(CASE WHEN sum({{0}} * 1.0) < {2**53} THEN sum({{0}} * 1.0) ELSE {2**53} END AS bigint)"
 #: CROSS: share by share, as by their times all rows of all shares would be looked at for each few.
 _ROLL = (
     _NEXT
     + """
 INSERT INTO usage_period (account_id, env_z_id, share_token, span_s, begin_ms, rx_bytes, tx_bytes)
-SELECT max(account_id), max(env_z_id), share_token, {span_s}, {at} / {span_ms} * {span_ms}, sum(rx_bytes), sum(tx_bytes)
+SELECT max(account_id), max(env_z_id), share_token, {span_s}, {at} / {span_ms} * {span_ms}, {rx}, {tx}
 FROM next CROSS JOIN {table} WHERE share_token = next.token AND {at} >= {value} AND {at} < {value} {finer}
 GROUP BY share_token, {at} / {span_ms}
 ON CONFLICT (share_token, span_s, begin_ms) DO UPDATE SET rx_bytes = excluded.rx_bytes, tx_bytes = excluded.tx_bytes
+WHERE excluded.rx_bytes >= usage_period.rx_bytes AND excluded.tx_bytes >= usage_period.tx_bytes
 """
 )
 
@@ -68,6 +71,11 @@ class Part:
         if self.end_ms is not None:
             here &= self.column < self.end_ms
         return here & (UsagePeriod.span_s == self.span_s) if self.span_s else here
+
+
+def summed(column: Any) -> Any:
+    """The sum of a column, which may be larger than what a column holds."""
+    return peewee.fn.SUM(column * peewee.SQL("1.0"))
 
 
 def parts(begin_ms: int, end_ms: int | None, longest_s: int = SPANS_S[-1]) -> Iterator[Part]:
@@ -146,7 +154,8 @@ def roll_some(span_s: int, begin_ms: int, end_ms: int, after: str, most: int) ->
     last = _run(_LAST, source, (after, most)).fetchone()[0]
     if last is None:
         return ""
-    _run(_ROLL, {**source, "span_s": span_s, "span_ms": span_s * 1000}, (after, most, begin_ms, end_ms))
+    sums = {"rx": _SUM.format("rx_bytes"), "tx": _SUM.format("tx_bytes")}
+    _run(_ROLL, {**source, **sums, "span_s": span_s, "span_ms": span_s * 1000}, (after, most, begin_ms, end_ms))
     return str(last)
 
 

@@ -114,18 +114,21 @@ def test_a_clock_that_is_behind_for_a_moment_changes_nothing(house, share, clock
     assert total(house, share, 24 * HOUR_MS) == 21
 
 
-def test_sums_that_are_made_again_of_what_is_left_get_no_less(house, share, clock):
-    put(house, share, 1)
-    clock.ahead_ms += 2 * HOUR_MS
-    house.usage.roll_up()
-    house.usage.prune()
-    put(house, share, 10)
-    clock.ahead_ms -= 365 * 24 * HOUR_MS
-    for _ in range(2):
+def test_whoever_tells_of_more_bytes_than_there_are_spoils_nobody_elses_sums(house, ann, bob, share, clock):
+    other = house.share(bob, house.env(bob))
+    day_ms = 24 * HOUR_MS
+    for _ in range(4):
+        for _ in range(3):
+            clock.ahead_ms += 300_000
+            put(house, share, 2**62)
+        put(house, other, 1)
+        clock.ahead_ms += day_ms
         house.usage.roll_up()
-    clock.ahead_ms += 365 * 24 * HOUR_MS + 300_000
-    house.usage.roll_up()
-    assert total(house, share, 24 * HOUR_MS) == 11
+    assert total(house, other, 30 * day_ms) == 4
+    assert total(house, share, 30 * day_ms) > 10**15
+    assert house.store.read(usage.series, usage.Scope(account_id=share.account_id), 0, 1000 * day_ms, 1000 * day_ms)
+    house.usage.prune()
+    assert house.store.read(usage.of_share, share.token) == ()
 
 
 def test_others_write_between_two_pieces_of_what_is_forgotten(house, share, monkeypatch):

@@ -82,6 +82,17 @@ def test_summing_that_was_cut_off_is_done_again_and_nothing_is_counted_twice(sto
     assert figures(store, ann, 0, HOUR_MS, HOUR_MS) == [(HOUR_MS, 3, 0)]
 
 
+def test_sums_that_are_made_again_of_what_is_left_get_no_less(store, share):
+    put(store, share, (1, 1, 10), (2, 2, 20))
+    roll(store, 2 * HOUR_MS)
+    before = sums(store)
+    assert before == [(300, 0, 3, 30), (3600, 0, 3, 30)]
+    assert store.write(usage.prune_some, T0 + 2 * HOUR_MS, 1) == 1
+    assert store.write(usage_periods.heed_clock, T0 - 300_000, believe=True)
+    roll(store, 2 * HOUR_MS)
+    assert sums(store) == before
+
+
 @pytest.mark.parametrize("rolled", [0, 300_000, HOUR_MS, HOUR_MS + 600_000, DAY_MS, 2 * DAY_MS + HOUR_MS])
 def test_how_far_periods_are_made_changes_no_figure(store, share, rolled):
     scope = Scope(account_id=share.account_id)
