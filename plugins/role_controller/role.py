@@ -302,33 +302,36 @@ class ControllerRole(Role):
             self._trouble = ""
 
     def _keep_up(self) -> None:
-        """Take up what the overlay counted, add up, forget what is too old."""
+        """Take up what the overlay counted, add up, forget what is too old. The last two whatever the overlay does."""
+        self._attempt(self.services.usage.collect, "what the overlay counted cannot be taken up now")
+        self._attempt(self._tidy_up, "the controller cannot tidy up now")
+
+    def _attempt(self, work: Callable[[], object], trouble: str) -> None:
         try:
-            self.services.usage.collect()
-            self.services.usage.roll_up()
-            self.services.usage.prune()
-            self.services.registrations.prune()
-            self.services.tokens.prune()
-            self.services.receipts.prune()
-            self.services.trail.prune(self.settings.audit_keep)
-            self.services.binds.prune()
+            work()
         except ZrokdError as error:
-            self._grumble("the controller cannot tidy up now", error)
+            self._grumble(trouble, error)
+        except Exception:  # the next round may fare better
+            self.ctx.log.exception("%s", trouble)
+
+    def _tidy_up(self) -> None:
+        self.services.usage.roll_up()
+        self.services.usage.prune()
+        self.services.registrations.prune()
+        self.services.tokens.prune()
+        self.services.receipts.prune()
+        self.services.trail.prune(self.settings.audit_keep)
+        self.services.binds.prune()
 
     def _limit_forever(self) -> None:
         while True:
             time.sleep(self.settings.limits.check_every)
             if self._leads():
-                self._limit()
+                self._attempt(self._limit, "bytes cannot be compared with their limits now")
 
     def _limit(self) -> None:
-        try:
-            for verdict in self.services.bandwidth.enforce():
-                self.ctx.log.warning("%s", verdict)
-        except ZrokdError as error:
-            self._grumble("bytes cannot be compared with their limits now", error)
-        except Exception:  # the next round may fare better
-            self.ctx.log.exception("comparing bytes with their limits failed")
+        for verdict in self.services.bandwidth.enforce():
+            self.ctx.log.warning("%s", verdict)
 
     def _note_uses_forever(self) -> None:
         while True:
@@ -336,10 +339,7 @@ class ControllerRole(Role):
             self._note_uses()
 
     def _note_uses(self) -> None:
-        try:
-            self._directory.keep_uses()
-        except ZrokdError as error:
-            self._grumble("when tokens were used cannot be kept now", error)
+        self._attempt(self._directory.keep_uses, "when tokens were used cannot be kept now")
 
     def _look_again_forever(self) -> None:
         while True:

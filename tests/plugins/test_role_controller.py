@@ -25,7 +25,7 @@ from zrokd_plugins.role_controller.settings import BandwidthSettings, Controller
 from zrokd.client.controller import Controller
 from zrokd.config.load import from_tree
 from zrokd.contracts import Health
-from zrokd.errors import Conflict, Denied, RestartNeeded, StartError, StoreError, StoreUnfit, Unavailable
+from zrokd.errors import Conflict, Denied, OverlayError, RestartNeeded, StartError, StoreError, StoreUnfit, Unavailable
 from zrokd.host.daemon import Daemon
 from zrokd.host.registry import Registry
 from zrokd.model.account import Credentials, Principal
@@ -410,6 +410,22 @@ def test_a_comparison_that_breaks_is_logged_and_tried_again(start, caplog, monke
     monkeypatch.undo()
     role._reconcile()
     assert role.health().ok
+
+
+@pytest.mark.parametrize("failure", [OverlayError("the overlay is away"), RuntimeError("broken")])
+def test_sums_are_made_and_old_things_forgotten_while_the_overlay_tells_nothing(start, monkeypatch, caplog, failure):
+    _, role = start()
+    made = []
+
+    def tell():
+        raise failure
+
+    monkeypatch.setattr(role.services.usage, "collect", tell)
+    monkeypatch.setattr(role.services.usage, "roll_up", lambda: made.append("sums"))
+    monkeypatch.setattr(role.services.binds, "prune", lambda: made.append("room"))
+    role._keep_up()
+    assert set(made) == {"sums", "room"}  # its own round may have begun meanwhile
+    assert "what the overlay counted cannot be taken up now" in caplog.text
 
 
 def test_no_secret_is_logged(start, call, caplog):
