@@ -14,7 +14,7 @@ from zrokd.net.meter import Meter
 
 from .office import Office
 
-_LAST_S = 0.5  # a controller in this daemon ends at the same time
+_LAST_S = 1.0  # a controller that answers does so sooner
 
 
 class Tally:

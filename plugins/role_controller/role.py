@@ -52,6 +52,7 @@ class ControllerRole(Role):
     """Keeps accounts, environments, shares and names; answers the API; tells frontends which name is whose."""
 
     name = "controller"
+    ends_last = True  # it is told the last of what went through shares
     Settings = ControllerSettings
     services: Services  # made by `open`
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import closing
 
@@ -52,3 +53,13 @@ def test_who_uses_up_the_bytes_is_sent_away_until_there_is_room(scenario, tmp_pa
         eventually(lambda: scenario.get("app").status == 200)
         assert not client.share_detail("mine")["limited"]
         eventually(lambda: len(list((tmp_path / "mail").glob("*.eml"))) == 2)
+
+
+def test_what_goes_through_just_before_the_end_counts(tmp_path, caplog):
+    with Scenario(tmp_path, shares=[{"name": "app", "mode": "hello"}]) as running:
+        sent = len(running.get("app").body)
+    [database] = tmp_path.rglob("zrokd.sqlite3")
+    with closing(sqlite3.connect(database)) as store:
+        [[told]] = store.execute("SELECT sum(tx_bytes) FROM usage_sample")
+    assert told == sent
+    assert "was not told" not in caplog.text

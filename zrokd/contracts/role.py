@@ -15,6 +15,7 @@ class Role(Component):
     """open -> serve -> (reload)* -> drain -> close."""
 
     slot = "role"
+    ends_last = False  # the daemon's other roles need it until they are closed: only then it drains
 
     @abstractmethod
     def serve(self) -> None:

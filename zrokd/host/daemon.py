@@ -129,7 +129,7 @@ class Daemon:
         deadline_s = self.configuration.drain_s if drain_s is None else drain_s
         until = time.monotonic() + deadline_s
         workers = self._greenlets.spawn(self._workers.stop, deadline_s, name="drain workers")
-        self._drain(list(self.components.roles.values()), drain_s)
+        self._end_roles(deadline_s)
         for retirement in self._retirements:
             retirement.join(max(0.0, until - time.monotonic()))
         workers.join()
@@ -306,11 +306,21 @@ class Daemon:
         return True
 
     def _retire(self, role: Role) -> None:
-        self._drain([role], None)
+        self._drain([role], self.configuration.drain_s)
         self.components.end(role)
 
-    def _drain(self, roles: Sequence[Role], drain_s: float | None) -> None:
-        deadline_s = self.configuration.drain_s if drain_s is None else drain_s
+    def _end_roles(self, deadline_s: float) -> None:
+        """Drain them; those that others need only when these are closed, in what is left of the time."""
+        until = time.monotonic() + deadline_s
+        roles = self.components.roles.values()
+        last, others = [role for role in roles if role.ends_last], [role for role in roles if not role.ends_last]
+        self._drain(others, deadline_s)
+        if last:
+            for role in reversed(others):
+                self.components.end(role)
+            self._drain(last, max(0.0, until - time.monotonic()))
+
+    def _drain(self, roles: Sequence[Role], deadline_s: float) -> None:
         drains: list[GreenletTask] = [
             self._greenlets.spawn(role.drain, deadline_s, name=f"drain {self.components.label(role)}") for role in roles
         ]

@@ -77,6 +77,26 @@ def test_a_life(daemon, diary, manager):
     assert manager() == ["READY=1", "STOPPING=1"]
 
 
+def test_a_role_that_ends_last_drains_when_the_others_are_closed(daemon, diary, monkeypatch):
+    one = daemon(**TWO)
+    one.start()
+    monkeypatch.setattr(one.components.roles["desk"], "ends_last", True, raising=False)
+    diary.clear()
+    one.stop(3)
+    ends = ["role.shelf drain 3", "role.shelf close", "role.desk drain", "role.desk close"]
+    assert all(line.startswith(end) for line, end in zip(diary[2:], ends, strict=True))
+
+
+def test_a_role_that_ends_last_has_what_the_others_left_of_the_time(daemon, diary, monkeypatch):
+    monkeypatch.setattr("zrokd.host.daemon._CLOSE_S", 0.05)
+    one = daemon(**TWO)
+    one.start()
+    monkeypatch.setattr(one.components.roles["desk"], "ends_last", True, raising=False)
+    one.components.roles["shelf"].gate = Event()
+    one.stop(0.05)
+    assert diary[-2:] == ["role.desk drain 0", "role.desk close"]
+
+
 def test_health_answers_while_it_serves(daemon):
     one = daemon()
     one.start()
