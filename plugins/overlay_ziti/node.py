@@ -52,6 +52,7 @@ class ZitiNode(Node):
         self._reach: defaultdict[str, Reach] = defaultdict(Reach)
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)  # by router
         self._pulse: Task | None = None
+        self._asking: Task | None = None  # for routers, of which none could be reached
         self._watches: list[Task] = []  # over what is bound
         self._closed = False
 
@@ -77,7 +78,7 @@ class ZitiNode(Node):
         until, answer_s = began + timeout_s, DIAL_S if reach.is_silent(began) else self._settings.answer_timeout
         for last in (False, True):
             found = self._api.service(service)
-            channel = self._channels.pick(self._api.session(service, "Dial").routers, until - time.monotonic())
+            channel = self._channel(service, until)
             session = self._api.session(service, "Dial")  # to connect may have taken a new API session
             left_s = until - time.monotonic()
             try:
@@ -95,6 +96,21 @@ class ZitiNode(Node):
             if last or not attempt.stale:
                 break
         raise attempt.refusal(expected=reach.expects(time.monotonic(), self._channels.disturbed_at))
+
+    def _channel(self, service: str, until: float) -> Channel:
+        """To the nearest router that can be reached. When none can, the next dial knows where they are by now."""
+        try:
+            return self._channels.pick(self._api.session(service, "Dial").routers, until - time.monotonic())
+        except OverlayTimeout:
+            if self._asking is None or self._asking.done:
+                self._asking = self._ctx.spawn(self._ask_for_routers, service, name="ziti routers of a dial")
+            raise
+
+    def _ask_for_routers(self, service: str) -> None:
+        try:
+            self._api.routers(service, "Dial")
+        except OverlayError as error:
+            self._ctx.log.debug("the routers of %s cannot be asked for: %s", service, error)
 
     def _stream(self, channel: Channel, service: Service, opened: Opened) -> DialledStream:
         peer, reach = f"ziti:{service.name}", self._reach[service.name]
@@ -166,8 +182,9 @@ class ZitiNode(Node):
 
     def _give_back(self) -> None:
         """What streams need that live on; not before the last has ended."""
-        if self._pulse is not None:
-            self._pulse.kill()
+        for task in (self._pulse, self._asking):
+            if task is not None:
+                task.kill()
         self._api.close()
 
 

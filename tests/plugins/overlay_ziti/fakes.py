@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -255,8 +256,10 @@ class FakeApi:
         return self._sessions[name, kind]
 
     def routers(self, name: str, kind: str) -> tuple[Router, ...]:
-        self.session(name, kind)
-        return tuple(Router(router.name, router.url) for router in self.routers_)
+        session = self.session(name, kind)
+        routers = tuple(Router(router.name, router.url) for router in self.routers_)
+        self._sessions[name, kind] = replace(session, routers=routers)
+        return routers
 
     def forget(self, name: str, kind: str | None = None) -> None:
         self.forgotten.append(name)

@@ -1,5 +1,6 @@
 import time
 from contextlib import closing
+from unittest.mock import Mock
 
 import gevent
 import pytest
@@ -250,6 +251,35 @@ def test_with_all_routers_down_a_dial_fails_soon(made, monkeypatch):
         with pytest.raises(OverlayError, match="cannot be reached"):
             rig.visitor.dial("svc", timeout_s=5.0)
         assert time.monotonic() - began < 1.0
+
+
+def test_routers_that_moved_are_found_by_the_next_dial(made, monkeypatch):
+    monkeypatch.setattr(channels_module, "_PATIENCE_S", 0.2)
+    rig = made("old", "new")
+    old, new = rig.routers
+    with closing(rig.host.bind("svc")):
+        rig.apis[0].routers_ = [old]
+        rig.visitor.dial("svc", timeout_s=WAIT_S).close()
+        rig.apis[0].routers_ = [new]
+        rig.dialler.down.add(old.url)
+        old.close()
+        with pytest.raises(OverlayError, match="cannot be reached"):
+            rig.visitor.dial("svc", timeout_s=5.0)
+        gevent.sleep(0)  # the controller is asked meanwhile
+        rig.visitor.dial("svc", timeout_s=5.0).close()
+
+
+def test_a_controller_that_is_away_meanwhile_changes_nothing(made, monkeypatch):
+    monkeypatch.setattr(channels_module, "_PATIENCE_S", 0.2)
+    rig = made()
+    rig.visitor._api.session("svc", "Dial")
+    rig.dialler.down.add(rig.router.url)
+    monkeypatch.setattr(rig.apis[0], "routers", Mock(side_effect=OverlayError("the controller is away")))
+    with pytest.raises(OverlayError, match="cannot be reached"):
+        rig.visitor.dial("svc", timeout_s=5.0)
+    rig.dialler.down.clear()
+    with closing(rig.host.bind("svc")):
+        rig.visitor.dial("svc", timeout_s=5.0).close()
 
 
 def test_a_host_without_a_key_is_refused(made):
