@@ -29,6 +29,7 @@ from .machinery import controller_file, host_port, make_room, reached_at, router
 from .program import Program
 from .settings import ManagedSettings
 from .supervised import Patience, Supervised
+from .told import ToldAddress
 
 USERNAME = "admin"
 _FREE_WITHIN_S = 3.0  # a port of processes that have just been killed
@@ -58,6 +59,7 @@ class ManagedNetwork:
         self._settings, self._ctx = settings, ctx
         self.folder = ctx.state_dir / "network"
         self._authority = Authority(self.folder / "pki")
+        self._told = ToldAddress(self.folder)
         self._parts: list[Supervised] = []
         self.username = USERNAME
 
@@ -106,6 +108,7 @@ class ManagedNetwork:
         program = Program(self._binary(), self.folder)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         program.version()
+        self._check_address()
         controller = self._part("controller", program, self._controller_answers)
         router = self._part("router", program, self._router_listens)
         for part, address in ((controller, settings.controller), (router, settings.router)):
@@ -138,6 +141,10 @@ class ManagedNetwork:
             )
         return Path(found).absolute()
 
+    @property
+    def _database(self) -> Path:
+        return self.folder / "ctrl.db"
+
     def _part(self, name: str, program: Program, ready: Callable[[], bool]) -> Supervised:
         settings, config = self._settings, self.folder / f"{name}.json"
         patience = Patience(
@@ -157,9 +164,14 @@ class ManagedNetwork:
     def _advertised(self, address: Address) -> str:
         return host_port((*self._settings.names, address.host)[0], address.port)
 
+    def _check_address(self) -> None:
+        controller = self._settings.controller
+        if self._database.exists():
+            self._told.check(self._advertised(controller), self._names(controller))
+
     def _found(self, program: Program) -> None:
         """Certificates, configuration and database, as far as they are missing."""
-        settings, database = self._settings, self.folder / "ctrl.db"
+        settings, database = self._settings, self._database
         if self._authority.ensure(settings.network, self._names(settings.controller)):
             self._ctx.log.info("made certificates for %s", ", ".join(self._names(settings.controller)))
         if not database.exists():
@@ -168,7 +180,9 @@ class ManagedNetwork:
             half_made.unlink(missing_ok=True)
             self._write_controller(half_made)
             program.make_admin(self.folder / "controller.json", self.username, self.password.reveal())
+            self._told.forget()
             half_made.replace(database)
+        self._told.keep(self._advertised(settings.controller))
         make_room(database)
         self._write_controller(database)
 
@@ -189,6 +203,7 @@ class ManagedNetwork:
             advertise=self._advertised(address),
             names=self._names(address),
         )
+        self._told.renew_router()
         config = self.folder / "router.json"
         write(config, json.dumps(content, indent=1).encode(), 0o600)
         known = api.list("/edge-routers", f'name="{self._settings.network}"')

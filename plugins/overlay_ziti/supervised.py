@@ -119,21 +119,27 @@ class Supervised:
         self._reader = self._ctx.spawn(self._read, self._child.stdout, name=f"{self.part}-output")
 
     def _await_ready(self) -> None:
-        assert self._child is not None
+        child = self._child  # `close` takes it away while `ready` is asked
+        assert child is not None
         within_s = self._patience.start_s
         until = self._ctx.clock.monotonic() + within_s
         while not self._ready():
-            if self._child.poll() is not None:
-                raise StartError(f"the managed {self.part} ended with {self._child.returncode}: {self._last}")
+            if child.poll() is not None:
+                raise StartError(f"the managed {self.part} ended with {child.returncode}: {self._last}")
             if self._ctx.clock.monotonic() > until:
                 raise StartError(f"the managed {self.part} is not ready within {within_s:g} s: {self._last}")
-            if self._ending.wait(_POLL_S):
-                raise StartError(f"the managed {self.part} is ended before it was ready")
+            self._ending.wait(_POLL_S)
+            self._go_on()
+        self._go_on()  # `ready` switches
         self._why = ""
+
+    def _go_on(self) -> None:
+        if self._ending.is_set():
+            raise StartError(f"the managed {self.part} is ended before it was ready")
 
     def _keep(self) -> None:
         pause_s = self._patience.first_pause_s
-        while True:
+        while not self._ending.is_set():
             began = self._ctx.clock.monotonic()
             self._wait_for_end()
             if self._ending.is_set():
@@ -148,24 +154,17 @@ class Supervised:
 
     def _wait_for_end(self) -> None:
         """Return when it has ended; kill it when it runs and has not been able to work for too long."""
-        assert self._child is not None
+        child = self._child  # `close` takes it away while `ready` is asked
+        assert child is not None
         well_at = self._ctx.clock.monotonic()
-        while not self._ends_within(self._patience.check_s):
+        while not _ends_within(child, self._patience.check_s):
             if self._ready():
                 self._why, well_at = "", self._ctx.clock.monotonic()
                 continue
             self._why = self._why or "it runs and does not answer"
             if self._ctx.clock.monotonic() - well_at > self._patience.hang_s:
-                self._child.kill()
-        self._why = self._why or f"exit code {self._child.returncode}, last words: {self._last}"
-
-    def _ends_within(self, seconds: float) -> bool:
-        assert self._child is not None
-        try:
-            self._child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+                child.kill()
+        self._why = self._why or f"exit code {child.returncode}, last words: {self._last}"
 
     def _start_again(self) -> None:
         try:
@@ -192,3 +191,11 @@ class Supervised:
         if text:
             self._last = text[:300]
             self._log.log(level, "%s", text)
+
+
+def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

@@ -170,6 +170,26 @@ def test_other_names_make_other_certificates_under_the_same_root(managed):
     assert managed.admin.list("/edge-routers")[0]["hostname"] == "localhost"
 
 
+def test_names_that_were_told_may_go_and_the_router_may_move(managed):
+    managed.open(names=["localhost"])
+    managed.close()
+    managed.ports = managed.ports[0], free_port()
+    managed.open(names=["127.0.0.1"])
+    assert managed.admin.list("/edge-routers")[0]["hostname"] == "127.0.0.1"
+
+
+def test_a_controller_that_moves_is_refused_at_once_and_comes_back(managed):
+    network = managed.open()
+    managed.close()
+    (network.folder / "controller-address").unlink()  # as an older version left it
+    first, router = managed.ports
+    managed.ports = free_port(), router
+    with pytest.raises(StartError, match=rf"made with 127\.0\.0\.1:{first}, .* 127\.0\.0\.1:{managed.ports[0]}: put"):
+        managed.open()
+    managed.ports = first, router
+    assert managed.open().health().ok
+
+
 def test_a_network_whose_founding_was_cut_off_is_founded_again(managed):
     network = ManagedNetwork(managed.settings(), managed.bench.ctx)
     network.folder.mkdir()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event
 from zrokd_plugins.overlay_ziti.supervised import Patience, Supervised
 
 from zrokd.errors import StartError
@@ -126,6 +127,62 @@ def test_closing_while_it_starts_ends_the_wait(supervised):
     part.close()
     with pytest.raises(StartError, match="ended"):
         starting.get(timeout=5)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_closing_while_it_is_asked_whether_it_works_is_no_failure(supervised, caplog, ready):
+    part = supervised()
+    part.start()
+    asked, answered = slow_to_answer(part, ready)
+    assert asked.wait(5)
+    close_before(part, answered)
+    assert (part.pid, part.health().ok, part._keeper.done) == (0, False, True)
+    assert "failed" not in caplog.text
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.leaves_behind("its process is another after the restart")
+def test_closing_while_it_is_started_again_is_no_failure(supervised, caplog, ready):
+    part = supervised(check_s=60.0)
+    part.start()
+    asked, answered = slow_to_answer(part, ready)
+    os.kill(part.pid, signal.SIGKILL)
+    assert asked.wait(5)
+    close_before(part, answered)
+    assert (part.pid, part.starts, part.health().ok, part._keeper.done) == (0, 2, False, True)
+    assert "failed" not in caplog.text
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_closing_while_its_first_start_is_asked_is_told_as_that(supervised, ready):
+    part = supervised()
+    asked, answered = slow_to_answer(part, ready)
+    starting = gevent.spawn(part.start)
+    assert asked.wait(5)
+    close_before(part, answered)
+    with pytest.raises(StartError, match="ended"):
+        starting.get(timeout=5)
+    assert not part.health().ok
+
+
+def slow_to_answer(part, ready):
+    """Events: it is asked whether it works; it may answer `ready`."""
+    asked, answered = Event(), Event()
+
+    def ask():
+        asked.set()
+        answered.wait()
+        return ready
+
+    part._ready = ask
+    return asked, answered
+
+
+def close_before(part, answered):
+    closing = gevent.spawn(part.close)
+    eventually(lambda: part._child is None)
+    answered.set()
+    closing.get(timeout=5)
 
 
 def test_closing_in_a_pause_ends_it(supervised):
