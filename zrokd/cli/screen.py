@@ -192,10 +192,8 @@ class TextScreen(Screen):
     def _show_url(self, url: str) -> None:
         arrow = f" -> {clean(self._target)}" if self._target else ""
         self._line(self._paint(_BOLD, clean(url)) + arrow)
-        parts = urlsplit(url)
-        if (parts.hostname or "").endswith(".localhost"):
-            port = f":{parts.port}" if parts.port else ""
-            self._line(self._paint(_DIM, f"  without DNS: curl -H 'Host: {parts.hostname}' http://127.0.0.1{port}/"))
+        if (urlsplit(url).hostname or "").endswith(".localhost"):
+            self._line(self._paint(_DIM, f"  without DNS: {clean(_curl(url))}"))
         if self._qr:
             self._line(qr_code(url))
 
@@ -272,3 +270,12 @@ def qr_code(text: str) -> str:
     out = io.StringIO()
     segno.make(text, micro=False).terminal(out, compact=True)
     return out.getvalue().rstrip("\n")
+
+
+def _curl(url: str) -> str:
+    """The command that asks this machine for a URL whose name nobody can look up."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    if parts.scheme == "https":  # the name has to stand in the handshake, too
+        return f"curl --resolve {parts.hostname}:{parts.port or 443}:127.0.0.1 https://{parts.hostname}{port}/"
+    return f"curl -H 'Host: {parts.hostname}' http://127.0.0.1{port}/"

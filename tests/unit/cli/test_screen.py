@@ -52,6 +52,19 @@ def test_the_address_comes_first_with_its_target(text):
     assert "curl -H 'Host: blog.localhost' http://127.0.0.1:8080/" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("url", "command"),
+    [
+        ("https://blog.localhost:8443", "curl --resolve blog.localhost:8443:127.0.0.1 https://blog.localhost:8443/"),
+        ("https://blog.localhost", "curl --resolve blog.localhost:443:127.0.0.1 https://blog.localhost/"),
+    ],
+)
+def test_an_address_with_tls_is_asked_with_its_name_in_the_handshake(text, url, command):
+    shown, out = text()
+    shown.zrokd_on_share_ready("t0k", (url,), verified=True)
+    assert out.getvalue().splitlines()[1] == f"  without DNS: {command}"
+
+
 def test_an_address_with_dns_needs_no_curl_line(text):
     shown, out = text()
     shown.zrokd_on_share_ready("t0k", ("https://blog.example.com",), verified=True)
