@@ -26,6 +26,7 @@ _STEADY_S = 60.0  # who ran so long is started again at once
 _LONGEST_LINE = 64 * 1024
 # The program calls a peer that hung up an error, and its own start a warning.
 _LEVELS = {"fatal": logging.ERROR, "panic": logging.ERROR, "error": logging.INFO}
+_DEADLY = ("panic:", "fatal error:")  # of Go itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,19 +179,24 @@ class Supervised:
             self._log.info("the managed %s is back", self.part)
 
     def _read(self, output: IO[bytes]) -> None:
+        doomed = False  # it said why it ends; what follows are the frames of its stack
         with output:
             while line := output.readline(_LONGEST_LINE):
-                self._tell(line.decode(errors="replace").strip())
+                level, text = _parsed(line.decode(errors="replace").strip())
+                if not text:
+                    continue
+                self._last = self._last if doomed else text[:300]
+                doomed = doomed or level >= logging.ERROR or text.startswith(_DEADLY)
+                self._log.log(level, "%s", text)
 
-    def _tell(self, line: str) -> None:
-        level, text = logging.DEBUG, line
-        with suppress(ValueError, TypeError, KeyError):
-            entry = json.loads(line)
-            level = _LEVELS.get(entry["level"], logging.DEBUG)
-            text = ": ".join(str(entry[key]) for key in ("msg", "error") if entry.get(key))
-        if text:
-            self._last = text[:300]
-            self._log.log(level, "%s", text)
+
+def _parsed(line: str) -> tuple[int, str]:
+    """Level and text of what the program printed."""
+    with suppress(ValueError, TypeError, KeyError):
+        entry = json.loads(line)
+        level = _LEVELS.get(entry["level"], logging.DEBUG)
+        return level, ": ".join(str(entry[key]) for key in ("msg", "error") if entry.get(key))
+    return logging.DEBUG, line
 
 
 def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:

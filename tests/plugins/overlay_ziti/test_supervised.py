@@ -120,6 +120,29 @@ def test_a_first_start_that_fails_is_told_with_its_last_words(supervised, code, 
         part.start()
 
 
+_FRAMES = ["goroutine 1 [running]:", "main.main()", "/src/main.go:53 +0xf"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ['{"level":"panic","msg":"no listener","error":"address already in use"}', "panic: (*logrus.Entry) 0xc0"],
+            "no listener: address already in use",
+        ),
+        (["panic: runtime error: index out of range"], "panic: runtime error: index out of range"),
+        (["fatal error: out of memory"], "fatal error: out of memory"),
+        (['{"level":"fatal","msg":"no database"}'], "no database"),
+    ],
+)
+def test_one_that_panics_is_told_by_why_and_not_by_its_stack(supervised, lines, told):
+    said = "\n".join(['{"level":"error","msg":"peer hung up"}', *lines, *_FRAMES])
+    part = supervised(f"print({said!r}, flush=True)\nsys.exit(2)")
+    with pytest.raises(StartError) as failed:
+        part.start()
+    assert str(failed.value) == f"the managed controller ended with 2: {told}"
+
+
 def test_closing_while_it_starts_ends_the_wait(supervised):
     part = supervised("time.sleep(60)")
     starting = gevent.spawn(part.start)
