@@ -40,6 +40,8 @@ MEDIA_TYPE = "application/zrok.v1+json"
 NO_TYPE = "none/none"
 ADMIN = "canary-admin-secret"
 EDGE = "canary-frontend-token"
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_NOBODYS = _QUICK.hash("nobody's")
 
 
 class MemoryOverlay(OverlayAdmin):
@@ -289,14 +291,11 @@ class _Clock:
         return time.monotonic() + self.ahead_s
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _quick_hashes():
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch):
     """How dear a hash is, is tried where they are made: unit/service/test_passwords.py."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_HASHER", quick)
-        patch.setattr(passwords, "_NOBODYS", quick.hash("nobody's"))
-        yield
+    monkeypatch.setattr(passwords, "_HASHER", _QUICK)
+    monkeypatch.setattr(passwords, "_NOBODYS", _NOBODYS)
 
 
 @pytest.fixture(scope="session")
