@@ -316,7 +316,7 @@ def test_after_its_environment_was_ended_an_agent_does_the_same_in_the_next_one(
         return states == ["active"] * 3
 
     eventually(back, within_s=25.0)
-    assert site.get("blog").status == 200
+    eventually(lambda: site.get("blog").status == 200)  # the frontend hears of it a moment later
     with again(site, folder) as later:
         later.wait()
         eventually(lambda: len(later.status()["shares"]) == 2 and len(later.status()["accesses"]) == 1)
