@@ -12,6 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from websockets.sync.client import connect
 
 _ANSWER_S = 30.0
@@ -24,6 +25,13 @@ _FLAGS = (
 def program() -> str | None:
     """Where the browser is, or None."""
     return shutil.which("chromium")
+
+
+NEEDS_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(program() is None, reason="there is no browser here; apt-get install chromium"),
+]
 
 
 class Browser:

@@ -2,21 +2,10 @@
 
 import pytest
 
-from tests.browser.chromium import Browser, program
-from tests.flow.conftest import serving
+from tests.browser.chromium import NEEDS_BROWSER, Browser
 from zrokd.testing.scenario import Scenario
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(program() is None, reason="there is no browser here; apt-get install chromium"),
-]
-
-
-@pytest.fixture
-def target():
-    with serving() as made:
-        yield made
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from tests.unit.net.conftest import Proxy
+from tests.unit.net.long_bodies import GET, MIB, OK, head, post, take
 from zrokd.errors import StreamClosed, StreamError, StreamTimeout
 from zrokd.net.http1.body import BodyWriter
 from zrokd.net.http1.connection import HttpConnection
@@ -18,29 +19,8 @@ from zrokd.net.pipes import PIPES, PipePool
 from zrokd.net.stream import SocketStream
 from zrokd.net.twins import Shortcut, TwinStream
 
-MIB = 1 << 20
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nhi"
 BODY = os.urandom(MIB) * 8 + b"tail"
 LIMITS = HttpLimits()
-
-
-def head(length: int) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: %d\r\n\r\n" % length
-
-
-def post(length: int) -> bytes:
-    return b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length
-
-
-def take(stream, count: int) -> bytes:
-    """Exactly so many bytes."""
-    got = bytearray()
-    while len(got) < count:
-        piece = stream.recv(min(count - len(got), 65536), 5)
-        assert piece, f"ended after {len(got)} of {count} bytes"
-        got += piece
-    return bytes(got)
 
 
 @dataclass

@@ -6,13 +6,10 @@ import os
 
 import pytest
 
+from tests.unit.net.long_bodies import GET, MIB, OK, head, post, take
 from zrokd.net.http1.limits import HttpLimits
 from zrokd.net.pipes import PIPES, PipePool
 from zrokd.net.stream import SocketStream
-
-MIB = 1 << 20
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nhi"
 
 
 @pytest.fixture
@@ -28,24 +25,6 @@ def spliced(monkeypatch):
 
     monkeypatch.setattr(SocketStream, "splice_some", count)
     return moved
-
-
-def head(length: int) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: %d\r\n\r\n" % length
-
-
-def post(length: int) -> bytes:
-    return b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length
-
-
-def take(stream, count: int) -> bytes:
-    """Exactly so many bytes."""
-    got = bytearray()
-    while len(got) < count:
-        piece = stream.recv(min(count - len(got), 65536), 5)
-        assert piece, f"ended after {len(got)} of {count} bytes"
-        got += piece
-    return bytes(got)
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
