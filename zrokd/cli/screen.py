@@ -10,7 +10,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from zrokd import hookimpl
@@ -113,27 +113,15 @@ class JsonScreen(Screen):
             return
         self._event(
             "request",
-            share=summary.share_token,
-            **({"peer": summary.peer} if summary.peer else {}),
+            **_whose(summary),
             method=summary.method,
             target=summary.target,
             status=summary.status,
-            duration_s=round(summary.duration_s, 6),
-            rx_bytes=summary.rx_bytes,
-            tx_bytes=summary.tx_bytes,
-            outcome=summary.outcome,
+            **_measured(summary),
         )
 
     def _connection(self, summary: ConnectionSummary) -> None:
-        self._event(
-            "connection",
-            share=summary.share_token,
-            **({"peer": summary.peer} if summary.peer else {}),
-            duration_s=round(summary.duration_s, 6),
-            rx_bytes=summary.rx_bytes,
-            tx_bytes=summary.tx_bytes,
-            outcome=summary.outcome,
-        )
+        self._event("connection", **_whose(summary), **_measured(summary))
 
     def _connections(self, rest: Sum) -> None:
         self._event("connections", count=rest.count, rx_bytes=rest.rx_bytes, tx_bytes=rest.tx_bytes)
@@ -151,6 +139,19 @@ class JsonScreen(Screen):
 
     def _event(self, event: str, **facts: object) -> None:
         self._line(json.dumps({"event": event, **facts}, ensure_ascii=False))
+
+
+def _whose(summary: ExchangeSummary | ConnectionSummary) -> dict[str, Any]:
+    return {"share": summary.share_token, **({"peer": summary.peer} if summary.peer else {})}
+
+
+def _measured(summary: ExchangeSummary | ConnectionSummary) -> dict[str, Any]:
+    return {
+        "duration_s": round(summary.duration_s, 6),
+        "rx_bytes": summary.rx_bytes,
+        "tx_bytes": summary.tx_bytes,
+        "outcome": summary.outcome,
+    }
 
 
 class TextScreen(Screen):
